@@ -1,0 +1,101 @@
+# The vocabulary of our build files. Each build file is then a list: what a target is made of and what it may use.
+#
+#   fleetcast_library(NAME SRCS … DEPS … [PRIVATE_DEPS …])   static library fleetcast_<NAME>, alias fleetcast::<NAME>
+#   fleetcast_service(NAME SRCS … DEPS …)                     executable bin/fleetcast-<name> over library <NAME>_core
+#   fleetcast_test(NAME SRCS … DEPS … [LABEL unit])           GoogleTest program, registered with ctest as one test
+#   fleetcast_bench(NAME SRCS … DEPS …)                       Google Benchmark program bin/<NAME>
+#   fleetcast_proto(NAME FILES … [DEPS …])                    library of generated messages and gRPC stubs
+#
+# A target sees only the libraries it names: that, and scripts/check-layers, keep the arrows pointing down.
+
+function(_fleetcast_common target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE ${FLEETCAST_WARNINGS})
+endfunction()
+
+function(fleetcast_library name)
+  cmake_parse_arguments(A "" "" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
+  if(A_SRCS)
+    add_library(fleetcast_${name} STATIC ${A_SRCS})
+    _fleetcast_common(fleetcast_${name})
+    target_link_libraries(fleetcast_${name} PUBLIC ${A_DEPS} PRIVATE ${A_PRIVATE_DEPS})
+  else()
+    add_library(fleetcast_${name} INTERFACE)
+    target_compile_features(fleetcast_${name} INTERFACE cxx_std_20)
+    target_include_directories(fleetcast_${name} INTERFACE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(fleetcast_${name} INTERFACE ${A_DEPS})
+  endif()
+  add_library(fleetcast::${name} ALIAS fleetcast_${name})
+endfunction()
+
+# A program `bin/<OUTPUT>`.
+function(fleetcast_program name)
+  cmake_parse_arguments(A "" "OUTPUT" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${A_SRCS})
+  _fleetcast_common(${name})
+  target_link_libraries(${name} PRIVATE ${A_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  if(A_OUTPUT)
+    set_target_properties(${name} PROPERTIES OUTPUT_NAME ${A_OUTPUT})
+  endif()
+endfunction()
+
+# A service: everything but main.cc in a library, so that tests link what the process runs.
+function(fleetcast_service name)
+  cmake_parse_arguments(A "" "" "SRCS;DEPS" ${ARGN})
+  fleetcast_library(${name}_core SRCS ${A_SRCS} DEPS ${A_DEPS})
+  string(REPLACE "_" "-" dashed ${name})
+  fleetcast_program(fleetcast_service_${name} OUTPUT fleetcast-${dashed} SRCS main.cc
+                    DEPS fleetcast::${name}_core)
+endfunction()
+
+function(fleetcast_test name)
+  cmake_parse_arguments(A "" "LABEL;TIMEOUT" "SRCS;DEPS" ${ARGN})
+  if(NOT FLEETCAST_TESTS)
+    return()
+  endif()
+  if(NOT A_LABEL)
+    set(A_LABEL unit)
+  endif()
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  fleetcast_program(${name} SRCS ${A_SRCS} DEPS ${A_DEPS} GTest::gmock_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
+endfunction()
+
+function(fleetcast_bench name)
+  cmake_parse_arguments(A "" "" "SRCS;DEPS" ${ARGN})
+  if(NOT FLEETCAST_TESTS)
+    return()
+  endif()
+  fleetcast_program(${name} SRCS ${A_SRCS} DEPS ${A_DEPS} benchmark::benchmark_main)
+endfunction()
+
+function(fleetcast_proto name)
+  cmake_parse_arguments(A "" "" "FILES;DEPS" ${ARGN})
+  set(generated ${CMAKE_BINARY_DIR}/generated)
+  file(MAKE_DIRECTORY ${generated})
+  set(sources)
+  foreach(file ${A_FILES})
+    string(REGEX REPLACE "\\.proto$" "" stem ${file})
+    set(outputs ${generated}/${stem}.pb.cc ${generated}/${stem}.pb.h
+                ${generated}/${stem}.grpc.pb.cc ${generated}/${stem}.grpc.pb.h)
+    add_custom_command(
+      OUTPUT ${outputs}
+      COMMAND protobuf::protoc --proto_path=${PROJECT_SOURCE_DIR}/proto --cpp_out=${generated}
+              --grpc_out=${generated} --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>
+              ${PROJECT_SOURCE_DIR}/proto/${file}
+      DEPENDS ${PROJECT_SOURCE_DIR}/proto/${file}
+      COMMENT "Generating ${stem}" VERBATIM)
+    list(APPEND sources ${generated}/${stem}.pb.cc ${generated}/${stem}.grpc.pb.cc)
+  endforeach()
+  add_library(fleetcast_${name} STATIC ${sources})
+  target_compile_features(fleetcast_${name} PUBLIC cxx_std_20)
+  target_include_directories(fleetcast_${name} SYSTEM PUBLIC ${generated})
+  target_link_libraries(fleetcast_${name} PUBLIC gRPC::grpc++ protobuf::libprotobuf ${A_DEPS})
+  add_library(fleetcast::${name} ALIAS fleetcast_${name})
+endfunction()
