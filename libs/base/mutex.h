@@ -5,12 +5,13 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "absl/base/thread_annotations.h"  // GUARDED_BY, so that the two definitions cannot collide.
+
 #if defined(__clang__)
 #define FLEETCAST_ANNOTATION_(x) __attribute__((x))
 #else
 #define FLEETCAST_ANNOTATION_(x)
 #endif
-#define GUARDED_BY(x) FLEETCAST_ANNOTATION_(guarded_by(x))
 #define REQUIRES(...) FLEETCAST_ANNOTATION_(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) FLEETCAST_ANNOTATION_(locks_excluded(__VA_ARGS__))
 

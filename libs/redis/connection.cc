@@ -1,0 +1,151 @@
+#include "libs/redis/connection.h"
+
+#include <hiredis/hiredis.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+
+namespace fleetcast::redis {
+namespace {
+
+// `deadline` as time left from `now`, at least 1 ms because zero means "for ever" to hiredis.
+timeval TimeLeft(absl::Duration now, absl::Duration deadline) {
+  return absl::ToTimeval(std::max(deadline - now, absl::Milliseconds(1)));
+}
+
+Reply ToReply(const redisReply& from) {
+  Reply reply;
+  switch (from.type) {
+    case REDIS_REPLY_INTEGER:
+      reply.kind = Reply::Kind::kInteger;
+      reply.integer = from.integer;
+      break;
+    case REDIS_REPLY_STRING:
+    case REDIS_REPLY_STATUS:
+      reply.kind = Reply::Kind::kText;
+      reply.text.assign(from.str, static_cast<size_t>(from.len));
+      break;
+    case REDIS_REPLY_ARRAY:
+      reply.kind = Reply::Kind::kArray;
+      reply.elements.reserve(from.elements);
+      for (size_t i = 0; i < from.elements; ++i) reply.elements.push_back(ToReply(*from.element[i]));
+      break;
+    default:
+      break;
+  }
+  return reply;
+}
+
+}  // namespace
+
+void Connection::Free::operator()(redisContext* context) const { redisFree(context); }
+
+Connection::~Connection() = default;
+
+void Connection::Close() { context_.reset(); }
+
+absl::Status Connection::OpenTcp(const std::string& host, int port, absl::Duration deadline) {
+  FLEETCAST_RETURN_IF_ERROR(
+      Adopt(redisConnectWithTimeout(host.c_str(), port, TimeLeft(clock_.Monotonic(), deadline))));
+  // Without keep-alive a peer that vanished without a word would look idle for ever.
+  redisEnableKeepAlive(context_.get());
+  return absl::OkStatus();
+}
+
+absl::Status Connection::OpenUnix(const std::string& path, absl::Duration deadline) {
+  return Adopt(redisConnectUnixWithTimeout(path.c_str(), TimeLeft(clock_.Monotonic(), deadline)));
+}
+
+absl::Status Connection::Adopt(redisContext* context) {
+  context_.reset(context);
+  if (context == nullptr) return absl::ResourceExhaustedError("redis: out of memory");
+  if (context->err != 0) return Broken("connect");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Answer>> Connection::Exchange(const Pipeline& pipeline, absl::Duration deadline) {
+  if (!is_open()) return absl::UnavailableError("redis: not connected");
+  FLEETCAST_RETURN_IF_ERROR(Write(pipeline, deadline));
+  std::vector<Answer> answers;
+  answers.reserve(pipeline.size());
+  while (answers.size() < pipeline.size()) {
+    FLEETCAST_ASSIGN_OR_RETURN(Answer answer, ReadAnswer(deadline));
+    answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+absl::Status Connection::Write(const Pipeline& pipeline, absl::Duration deadline) {
+  // The send time-out must be set again for each exchange and after each reconnect (redis/hiredis#593).
+  if (redisSetTimeout(context_.get(), TimeLeft(clock_.Monotonic(), deadline)) != REDIS_OK) return Broken("set timeout");
+  std::vector<const char*> words;
+  std::vector<size_t> sizes;
+  for (const Pipeline::Command& command : pipeline.commands_) {
+    words.clear();
+    sizes.clear();
+    for (const std::string& argument : command.arguments) {
+      words.push_back(argument.data());
+      sizes.push_back(argument.size());
+    }
+    if (redisAppendCommandArgv(context_.get(), static_cast<int>(words.size()), words.data(), sizes.data()) !=
+        REDIS_OK) {
+      return Broken("encode");
+    }
+  }
+  int done = 0;
+  while (done == 0) {
+    if (redisBufferWrite(context_.get(), &done) != REDIS_OK) return Broken("write");
+    if (done == 0 && clock_.Monotonic() >= deadline) {
+      Close();
+      return absl::DeadlineExceededError("redis: no room to write before the deadline");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Answer> Connection::ReadAnswer(absl::Duration deadline) {
+  void* raw = nullptr;
+  while (true) {
+    if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) return Broken("parse");
+    if (raw != nullptr) break;
+    FLEETCAST_RETURN_IF_ERROR(AwaitInput(deadline));
+    if (redisBufferRead(context_.get()) != REDIS_OK) return Broken("read");
+  }
+  auto* reply = static_cast<redisReply*>(raw);
+  Answer answer;
+  if (reply->type == REDIS_REPLY_ERROR) {
+    answer.error.assign(reply->str, static_cast<size_t>(reply->len));
+  } else {
+    answer.reply = ToReply(*reply);
+  }
+  freeReplyObject(reply);
+  return answer;
+}
+
+absl::Status Connection::AwaitInput(absl::Duration deadline) {
+  while (true) {
+    const absl::Duration left = deadline - clock_.Monotonic();
+    pollfd waiting = {context_->fd, POLLIN, 0};
+    const int ready = left <= absl::ZeroDuration()
+                          ? 0
+                          : poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+    if (ready > 0) return absl::OkStatus();
+    if (ready < 0 && errno == EINTR) continue;
+    // Answers may still come: this connection can never be in step again.
+    Close();
+    if (ready == 0) return absl::DeadlineExceededError("redis: no answer before the deadline");
+    return absl::UnavailableError("redis: poll failed");
+  }
+}
+
+absl::Status Connection::Broken(const char* doing) {
+  const std::string why = context_->errstr;
+  Close();
+  return absl::UnavailableError(absl::StrCat("redis: cannot ", doing, ": ", why));
+}
+
+}  // namespace fleetcast::redis
