@@ -1,0 +1,77 @@
+'use strict';
+// Both job kinds through gRPC, with nothing but the address: the contracts come from server reflection, as for grpcurl.
+
+const assert = require('node:assert');
+const { after, before, test } = require('node:test');
+const grpc = require('@grpc/grpc-js');
+const { Client: ReflectionClient } = require('grpc-js-reflection-client');
+const { openDoorDevice } = require('./lib/door_device');
+const { deviceConnectionString, request, skipWithoutSdkPorts, uniqueId, waitFor } = require('./lib/hub');
+
+const V = 'api-version=2021-04-12';
+const skip = skipWithoutSdkPorts;
+const deviceId = uniqueId('grpc');
+let device;
+
+async function client(address, service) {
+  const reflection = new ReflectionClient(address, grpc.credentials.createInsecure());
+  const services = await reflection.listServices();
+  assert.ok(services.includes(service), `${service} is not among ${services}`);
+  const descriptor = await reflection.fileContainingSymbol(service);
+  const packageObject = descriptor.getPackageObject({ keepCase: false, enums: String, longs: Number, defaults: true });
+  const constructor = service.split('.').reduce((at, name) => at[name], packageObject);
+  const stub = new constructor(address, grpc.credentials.createInsecure());
+  return (method, message) => new Promise((resolve, reject) => {
+    stub[method](message, { deadline: Date.now() + 20000 }, (error, answer) => (error ? reject(error) : resolve(answer)));
+  });
+}
+
+before(async () => {
+  if (skip) return;
+  const created = await request('PUT', `/devices/${deviceId}?${V}`, { body: { deviceId } });
+  device = await openDoorDevice(deviceConnectionString(deviceId, created.json.authentication.symmetricKey.primaryKey));
+});
+
+after(async () => {
+  if (device) await device.close();
+});
+
+test('method job and twin job through jobs.v1', { skip }, async () => {
+  const jobs = await client(process.env.FLEETCAST_GRPC_JOBS, 'fleetcast.jobs.v1.JobService');
+  const run = async (id, action) => {
+    await jobs('CreateJob', { job: { id, condition: `deviceId = '${deviceId}'`, ...action } });
+    return waitFor(`job ${id} ends`, async () => {
+      const { job } = await jobs('GetJob', { jobId: id });
+      return job.state === 'STATE_COMPLETED' ? job : undefined;
+    });
+  };
+  const method = await run(uniqueId('m'), { invokeMethod: { method: 'lockDoor', payload: '{"n":1}' } });
+  assert.strictEqual(method.statistics.succeeded, 1);
+  const { execution } = await jobs('GetExecution', { jobId: method.id, deviceId });
+  assert.strictEqual(execution.deviceStatus, 200);
+  assert.deepStrictEqual(JSON.parse(execution.payload), { locked: true });
+
+  const twin = await run(uniqueId('t'), { updateTwin: { tagsPatch: '{"via":"grpc"}', desiredPatch: '{"floor":3}' } });
+  assert.strictEqual(twin.statistics.succeeded, 1);
+  await waitFor('the desired patch arrives', () => device.patches.find((patch) => patch.floor === 3));
+});
+
+test('errors carry a code and a reason', { skip }, async () => {
+  const jobs = await client(process.env.FLEETCAST_GRPC_JOBS, 'fleetcast.jobs.v1.JobService');
+  await assert.rejects(jobs('GetJob', { jobId: uniqueId('none') }), (error) => error.code === grpc.status.NOT_FOUND);
+  await assert.rejects(jobs('CreateJob', { job: { id: 'bad id!', condition: '*', invokeMethod: { method: 'x' } } }),
+    (error) => error.code === grpc.status.INVALID_ARGUMENT && error.metadata.get('grpc-status-details-bin').length === 1);
+  await assert.rejects(jobs('CreateJob', { job: { id: uniqueId('q'), condition: 'tags.a = = 1', invokeMethod: { method: 'x' } } }),
+    (error) => error.code === grpc.status.INVALID_ARGUMENT);
+  const dry = await jobs('CreateJob', { job: { id: uniqueId('dry'), condition: `deviceId = '${deviceId}'`, invokeMethod: { method: 'x' } }, validateOnly: true });
+  assert.strictEqual(dry.matchingDevices, 1);
+});
+
+test('twins and methods through their services', { skip }, async () => {
+  const twins = await client(process.env.FLEETCAST_GRPC_TWINS, 'fleetcast.twins.v1.TwinService');
+  const { twin } = await twins('GetTwin', { deviceId });
+  assert.strictEqual(JSON.parse(twin.document).deviceId, deviceId);
+  const methods = await client(process.env.FLEETCAST_GRPC_METHODS, 'fleetcast.methods.v1.MethodService');
+  const answer = await methods('InvokeMethod', { deviceId, method: 'lockDoor', payload: 'null' });
+  assert.strictEqual(answer.deviceStatus, 200);
+});
