@@ -1,0 +1,155 @@
+// Raw request/reply through an MQTT broker, the baseline of `scripts/bench methods`: N device connections that echo, one
+// connection that asks each of them in turn with a window of open requests. QoS 0, plain TCP on loopback, nothing stored. Devices
+// and asker are two processes, as a fleet and a back end are.
+
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "tools/broker_bench/peer.h"
+
+namespace fleetcast::broker_bench {
+namespace {
+
+constexpr int kEventsMax = 512;
+constexpr int kIdleLimitMs = 10'000;
+
+struct Options {
+  uint16_t port = 0;
+  int devices = 5000;
+  int requests = 50'000;
+  int window = 500;
+  std::string payload = R"({"n":1})";
+};
+
+// Waits for events of the peers and serves them; false when nothing happened for kIdleLimitMs.
+class Loop {
+ public:
+  Loop() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+  ~Loop() { close(epoll_); }
+
+  void Add(std::vector<Peer>& peers, size_t index) {
+    peers_ = &peers;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLET;
+    event.data.u64 = index;
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, peers[index].fd(), &event);
+  }
+
+  bool Turn() {
+    epoll_event events[kEventsMax];
+    const int count = epoll_wait(epoll_, events, kEventsMax, kIdleLimitMs);
+    for (int i = 0; i < count; ++i) {
+      Peer& peer = (*peers_)[events[i].data.u64];
+      if ((events[i].events & EPOLLIN) != 0) peer.OnReadable();
+      peer.Flush();
+    }
+    return count != 0;
+  }
+
+ private:
+  int epoll_;
+  std::vector<Peer>* peers_ = nullptr;
+};
+
+// Echoes until killed. Writes one byte to `ready` when all devices listen.
+int RunDevices(const Options& options, int ready) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Loop loop;
+  std::vector<Peer> peers;
+  peers.reserve(static_cast<size_t>(options.devices));
+  for (int i = 0; i < options.devices; ++i) {
+    const std::string base = "bench/" + std::to_string(i);
+    peers.emplace_back(options.port, "device-" + std::to_string(i), base + "/req",
+                       [answer = base + "/res"](Peer& peer, std::string_view, std::string_view payload) {
+                         peer.Publish(answer, payload);
+                       });
+    loop.Add(peers, peers.size() - 1);
+  }
+  size_t listening = 0;
+  while (loop.Turn()) {
+    while (listening < peers.size() && peers[listening].subscribed()) ++listening;
+    if (listening == peers.size() && ready >= 0) {
+      if (write(ready, "r", 1) != 1) return 1;
+      close(ready);
+      ready = -1;
+    }
+  }
+  return 0;
+}
+
+// Asks until `requests` answers came; prints the figures.
+int RunAsker(const Options& options) {
+  int answered = 0;
+  int asked = 0;
+  Loop loop;
+  std::vector<Peer> peers;
+  peers.reserve(1);
+  const auto ask = [&](Peer& peer) {
+    while (asked < options.requests && asked - answered < options.window) {
+      peer.Publish("bench/" + std::to_string(asked % options.devices) + "/req", options.payload);
+      ++asked;
+    }
+  };
+  peers.emplace_back(options.port, "asker", "bench/+/res", [&](Peer& peer, std::string_view, std::string_view) {
+    ++answered;
+    ask(peer);
+  });
+  loop.Add(peers, 0);
+  while (!peers[0].subscribed()) {
+    if (!loop.Turn()) return 1;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  ask(peers[0]);
+  peers[0].Flush();
+  while (answered < options.requests) {
+    if (!loop.Turn()) {
+      std::fprintf(stderr, "fleetcast-bench-broker: %d of %d requests were never answered\n", options.requests - answered,
+                   options.requests);
+      return 1;
+    }
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  std::printf("{\"name\":\"broker_request_reply\",\"devices\":%d,\"requests\":%d,\"seconds\":%.3f,\"rate\":%.0f}\n",
+              options.devices, answered, took.count(), answered / took.count());
+  return 0;
+}
+
+int Run(const Options& options) {
+  int ready[2];
+  if (pipe(ready) != 0) return 1;
+  const pid_t devices = fork();
+  if (devices == 0) {
+    close(ready[0]);
+    _exit(RunDevices(options, ready[1]));
+  }
+  close(ready[1]);
+  char byte = 0;
+  const bool all_listen = read(ready[0], &byte, 1) == 1;
+  const int result = all_listen ? RunAsker(options) : 1;
+  kill(devices, SIGKILL);
+  waitpid(devices, nullptr, 0);
+  return result;
+}
+
+}  // namespace
+}  // namespace fleetcast::broker_bench
+
+int main(int argc, char** argv) {
+  fleetcast::broker_bench::Options options;
+  CLI::App app("Request/reply through an MQTT broker on 127.0.0.1: the baseline of scripts/bench methods");
+  app.add_option("--port", options.port, "Port of the broker")->required();
+  app.add_option("--devices", options.devices, "Connections that answer")->check(CLI::Range(1, 15'000));
+  app.add_option("--requests", options.requests, "Requests in all")->check(CLI::Range(1, 100'000'000));
+  app.add_option("--window", options.window, "Requests open at once")->check(CLI::Range(1, 100'000));
+  CLI11_PARSE(app, argc, argv);
+  return fleetcast::broker_bench::Run(options);
+}
