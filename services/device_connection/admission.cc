@@ -1,0 +1,109 @@
+#include "services/device_connection/admission.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "libs/auth/keys.h"
+#include "libs/auth/sas_token.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+#include "libs/model/ids.h"
+#include "libs/model/reasons.h"
+
+namespace fleetcast::device_connection {
+namespace {
+
+using internal::v1::DeviceRecord;
+using internal::v1::OpenSession;
+using internal::v1::OpenSessionResult;
+
+Admission Refused(OpenSessionResult::Code code, const char* why) { return {.code = code, .why = why}; }
+
+Admission NotAuthorized(const char* why) { return Refused(OpenSessionResult::CODE_NOT_AUTHORIZED, why); }
+
+Admission Accepted(int64_t token_expiry_unix_seconds = 0) {
+  return {.code = OpenSessionResult::CODE_ACCEPTED,
+          .token_expiry_unix_seconds = token_expiry_unix_seconds,
+          .why = "accepted"};
+}
+
+bool IsThumbprintOf(const std::string& registered, const OpenSession& open) {
+  if (registered.empty()) return false;
+  return absl::EqualsIgnoreCase(registered, open.certificate_sha1()) ||
+         absl::EqualsIgnoreCase(registered, open.certificate_sha256());
+}
+
+Admission CheckCertificate(const OpenSession& open, const DeviceRecord& record) {
+  if (record.authentication_type() != DeviceRecord::AUTHENTICATION_TYPE_SELF_SIGNED) {
+    // Certificate authorities are not supported yet; refused like any credential that proves nothing.
+    return NotAuthorized("authentication_type");
+  }
+  const bool matches =
+      IsThumbprintOf(record.primary_thumbprint(), open) || IsThumbprintOf(record.secondary_thumbprint(), open);
+  return matches ? Accepted() : NotAuthorized("certificate");
+}
+
+// Keys that do not decode sign nothing: the registry refuses them, so this is only how damage shows.
+auth::Key KeyOf(const std::string& base64) {
+  return base64.empty() ? auth::Key() : auth::Key::FromBase64(base64).value_or(auth::Key());
+}
+
+const char* WhyRefused(const absl::Status& status) {
+  const std::string reason = GetReason(status);
+  if (reason == reasons::kSasExpired) return "expired";
+  if (reason == reasons::kSasWrongResource) return "resource";
+  if (reason == reasons::kMissingRight) return "right";
+  return "signature";
+}
+
+Admission CheckToken(const OpenSession& open, const DeviceRecord* record, const AdmissionRules& rules, absl::Time now) {
+  const absl::StatusOr<auth::SasToken> token = auth::ParseSasToken(open.password());
+  if (!token.ok()) return Refused(OpenSessionResult::CODE_BAD_USER_OR_PASSWORD, "malformed_token");
+  if (record == nullptr) return NotAuthorized("unknown_device");
+  const auth::KeyPair keys = {KeyOf(record->primary_key()), KeyOf(record->secondary_key())};
+  const auth::DeviceClaim claim = {.device_id = open.device_id(), .module_id = "", .keys = &keys};
+  const absl::Status allowed =
+      auth::CheckDeviceToken(*token, claim, rules.policies, rules.hosts, {.now = now, .skew = auth::kClockSkew});
+  if (!allowed.ok()) return NotAuthorized(WhyRefused(allowed));
+  return Accepted(absl::ToUnixSeconds(token->expiry));
+}
+
+}  // namespace
+
+Admission CheckRequest(const OpenSession& open, const AdmissionRules& rules) {
+  const std::string expected =
+      open.module_id().empty() ? open.device_id() : open.device_id() + "/" + open.module_id();
+  if (open.client_id() != expected || !ValidateNewDeviceId(open.device_id()).ok()) {
+    return Refused(OpenSessionResult::CODE_BAD_IDENTIFIER, "identifier");
+  }
+  if (!rules.hosts.Contains(open.host())) return NotAuthorized("host");
+  // Modules cannot be registered yet, so none exists.
+  if (!open.module_id().empty()) return NotAuthorized("unknown_device");
+  return Accepted();
+}
+
+Admission CheckDevice(const OpenSession& open, const DeviceRecord* record, const AdmissionRules& rules,
+                      absl::Time now) {
+  const bool has_certificate = !open.certificate_sha1().empty() || !open.certificate_sha256().empty();
+  const bool by_token = record == nullptr || record->authentication_type() == DeviceRecord::AUTHENTICATION_TYPE_SAS ||
+                        record->authentication_type() == DeviceRecord::AUTHENTICATION_TYPE_UNSPECIFIED;
+  Admission admission;
+  if (!by_token) {
+    admission = has_certificate ? CheckCertificate(open, *record) : NotAuthorized("certificate");
+  } else if (open.password().empty()) {
+    admission = has_certificate ? NotAuthorized("authentication_type")
+                                : Refused(OpenSessionResult::CODE_BAD_USER_OR_PASSWORD, "no_password");
+  } else {
+    admission = CheckToken(open, record, rules, now);
+  }
+  // Only who proved to be the device learns that it is disabled.
+  if (admission.code == OpenSessionResult::CODE_ACCEPTED && record->disabled()) {
+    return Refused(OpenSessionResult::CODE_DEVICE_DISABLED, "disabled");
+  }
+  return admission;
+}
+
+}  // namespace fleetcast::device_connection
