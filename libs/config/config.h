@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,10 +68,10 @@ struct FileOptions {
 
 // How the process goes on after Settings::Parse.
 struct ParseResult {
-  bool run = false;    // True: all values are set and good. False: print, then exit with exit_code.
-  int exit_code = 0;   // 0 after --help, --version and --print-config; kExitBadConfig after mistakes.
-  std::string out;     // For standard output.
-  std::string err;     // For standard error.
+  bool run = false;      // True: all values are set and good. False: print, then exit with exit_code.
+  int exit_code = 0;     // 0 after --help, --version and --print-config; kExitBadConfig after mistakes.
+  std::string out = {};  // For standard output.
+  std::string err = {};  // For standard error.
 };
 
 // The settings of one process. Not thread-safe: declare, parse once, drop. Names are kebab-case without dashes in

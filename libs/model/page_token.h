@@ -26,7 +26,7 @@ class PageTokens {
   // not change between pages (method name, filter, order), in a fixed order; not the page size.
   std::string Seal(std::string_view position, const std::vector<std::string_view>& request) const;
 
-  // The position in `token`. INVALID_ARGUMENT, reason PAGE_TOKEN_INVALID, for anything but an unchanged token of the
+  // The position in `token`. INVALID_ARGUMENT, reason INVALID_PAGE_TOKEN, for anything but an unchanged token of the
   // same request.
   absl::StatusOr<std::string> Open(std::string_view token, const std::vector<std::string_view>& request) const;
 

@@ -24,6 +24,7 @@ inline constexpr std::string_view kInvalidDeviceId = "INVALID_DEVICE_ID";
 inline constexpr std::string_view kInvalidJobId = "INVALID_JOB_ID";
 inline constexpr std::string_view kInvalidKey = "INVALID_KEY";
 inline constexpr std::string_view kInvalidMethod = "INVALID_METHOD";
+inline constexpr std::string_view kInvalidModuleId = "INVALID_MODULE_ID";
 inline constexpr std::string_view kInvalidPageToken = "INVALID_PAGE_TOKEN";
 inline constexpr std::string_view kInvalidPayload = "INVALID_PAYLOAD";
 inline constexpr std::string_view kInvalidPolicyFile = "INVALID_POLICY_FILE";

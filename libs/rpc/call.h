@@ -33,8 +33,8 @@ inline constexpr absl::Duration kHopMargin = absl::Milliseconds(50);
 // One RPC in progress. A value; copy it freely.
 struct Call {
   absl::Time deadline = absl::InfiniteFuture();  // Wall clock.
-  std::stop_token stop;                          // Requested when the client went away or the deadline passed.
-  telemetry::TraceContext trace;                 // The server span; pass it on.
+  std::stop_token stop = {};                     // Requested when the client went away or the deadline passed.
+  telemetry::TraceContext trace = {};            // The server span; pass it on.
 
   // Time left; never negative.
   absl::Duration Remaining() const;

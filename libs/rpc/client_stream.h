@@ -42,10 +42,10 @@ class BidiClientStream {
   // block, and must not call Shutdown. While on_message runs nothing more is read: that is the back-pressure.
   struct Callbacks {
     // The server has accepted the stream. Until it returns only the callback itself can send: what it sends is first.
-    std::function<void()> on_connected;
-    std::function<void(Resp&& message)> on_message;
+    std::function<void()> on_connected = {};
+    std::function<void(Resp&& message)> on_message = {};
     // The connection is over; once per on_connected. Until the next on_connected TrySend says false.
-    std::function<void(const absl::Status& why)> on_disconnected;
+    std::function<void(const absl::Status& why)> on_disconnected = {};
   };
 
   BidiClientStream(ClientStreamOptions options, Open open, Callbacks callbacks)

@@ -34,8 +34,8 @@ class Service;
 namespace fleetcast::rpc {
 
 struct ProcessInfo {
-  std::string name;     // Of the binary; service name in logs and traces.
-  std::string summary;  // One line for --help.
+  std::string name = {};     // Of the binary; service name in logs and traces.
+  std::string summary = {};  // One line for --help.
 };
 
 // What an application may use of the process it lives in. Thread-safe unless said otherwise.

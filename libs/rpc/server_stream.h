@@ -274,9 +274,9 @@ class BidiServerStream : public StreamSender<grpc::ServerBidiReactor<Req, Resp>,
   // Called on gRPC threads, one at a time, and never after on_closed; must not block. While on_message runs nothing
   // more is read: that is the back-pressure towards the peer.
   struct Callbacks {
-    std::function<void(Req&& message)> on_message;
+    std::function<void(Req&& message)> on_message = {};
     // The end: OK when the peer closed its side, CANCELLED when it vanished, else the status of Close.
-    std::function<void(const absl::Status& status)> on_closed;
+    std::function<void(const absl::Status& status)> on_closed = {};
   };
 
   static std::shared_ptr<BidiServerStream> Create(const OutboxLimits& limits = {}) {

@@ -29,8 +29,8 @@ absl::Status FromGrpc(const grpc::Status& status);
 
 // One wrong field of a request.
 struct FieldViolation {
-  std::string field;        // Path in the request: "job.start_time".
-  std::string description;  // What is wrong with it and what would be right.
+  std::string field = {};        // Path in the request: "job.start_time".
+  std::string description = {};  // What is wrong with it and what would be right.
 
   friend bool operator==(const FieldViolation&, const FieldViolation&) = default;
 };

@@ -27,7 +27,7 @@ enum class LogFormat { kJson, kConsole };
 enum class LogStream { kStdout, kStderr };
 
 struct LogOptions {
-  std::string service;                     // Name of the process, in every line.
+  std::string service = {};                // Name of the process, in every line.
   LogLevel level = LogLevel::kInfo;        // Events below it are dropped before their fields are looked at.
   LogFormat format = LogFormat::kJson;
   LogStream stream = LogStream::kStdout;   // Programs that print results on stdout choose kStderr.

@@ -63,11 +63,11 @@ class ScopedTrace {
 };
 
 struct TraceOptions {
-  std::string service;                             // service.name; OTEL_SERVICE_NAME wins.
-  std::string version;                             // service.version
-  std::string endpoint;                            // OTLP/gRPC endpoint, http://host:4317 or host:4317. Empty = off.
-  std::string headers;                             // OTEL_EXPORTER_OTLP_HEADERS: a=b,c=d
-  std::map<std::string, std::string> attributes;   // OTEL_RESOURCE_ATTRIBUTES
+  std::string service = {};                        // service.name; OTEL_SERVICE_NAME wins.
+  std::string version = {};                        // service.version
+  std::string endpoint = {};                       // OTLP/gRPC endpoint, http://host:4317 or host:4317. Empty = off.
+  std::string headers = {};                        // OTEL_EXPORTER_OTLP_HEADERS: a=b,c=d
+  std::map<std::string, std::string> attributes = {};  // OTEL_RESOURCE_ATTRIBUTES
   std::string sampler = "parentbased_always_on";   // OTEL_TRACES_SAMPLER
   double sampler_ratio = 1.0;                      // OTEL_TRACES_SAMPLER_ARG
 };
