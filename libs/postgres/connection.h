@@ -1,0 +1,41 @@
+// One database session on libpqxx. Internal to this folder.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/postgres/pool_options.h"
+
+namespace pqxx {
+class connection_base;
+}
+
+namespace fleetcast::postgres {
+
+// `connection_string` (key=value pairs or URI) with limits on waiting added where it does not set them itself:
+// connect_timeout, keepalives, tcp_user_timeout, target_session_attrs.
+std::string WithConnectionDefaults(const std::string& connection_string);
+
+// A session with our settings. One thread at a time. Never reconnects by itself: a broken one is thrown away.
+class Connection {
+ public:
+  // Connects and applies the session settings of `options` (reliability 7.9). kUnavailable.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const PoolOptions& options);
+  ~Connection();
+
+  pqxx::connection_base& raw() { return *raw_; }
+
+  // Registers `statement` on this session unless it is known there.
+  void Prepare(const char* name, const char* sql);
+
+ private:
+  explicit Connection(std::unique_ptr<pqxx::connection_base> raw);
+
+  std::unique_ptr<pqxx::connection_base> raw_;
+  absl::flat_hash_set<std::string> prepared_;
+};
+
+}  // namespace fleetcast::postgres
