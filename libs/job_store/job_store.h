@@ -82,6 +82,7 @@ struct LeaseRequest {
   std::string owner;      // Unique per process start, for instance pod name + boot id.
   int limit = 1;          // At most kLeaseChunksMax.
   int limit_per_job = 0;  // 0 = no limit besides `limit`.
+  std::vector<int64_t> except_jobs;  // Sequence numbers of jobs of which no chunk is wanted: they have their share.
   absl::Duration ttl = absl::Seconds(10);
 };
 
