@@ -26,10 +26,10 @@ class Client {
  public:
   struct Options {
     std::string address;              // "host:port", "[v6]:port" or "unix:/path/of/socket".
-    std::string password;             // Empty: no AUTH. Never logged.
+    std::string password = {};        // Empty: no AUTH. Never logged.
     int connections = 4;              // Pipelines that run at the same time; others wait for a free connection.
     absl::Duration connect_timeout = absl::Seconds(1);
-    CircuitBreaker::Options breaker;
+    CircuitBreaker::Options breaker = {};
   };
 
   // Checks the shape of the address; does not connect. INVALID_ARGUMENT when it has no port or path.

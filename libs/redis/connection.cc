@@ -2,6 +2,7 @@
 
 #include <hiredis/hiredis.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +16,14 @@ namespace {
 // `deadline` as time left from `now`, at least 1 ms because zero means "for ever" to hiredis.
 timeval TimeLeft(absl::Duration now, absl::Duration deadline) {
   return absl::ToTimeval(std::max(deadline - now, absl::Milliseconds(1)));
+}
+
+// Appends one command in Redis' protocol (RESP): an array of bulk strings.
+void AppendCommand(const std::vector<std::string>& arguments, std::string* bytes) {
+  absl::StrAppend(bytes, "*", arguments.size(), "\r\n");
+  for (const std::string& argument : arguments) {
+    absl::StrAppend(bytes, "$", argument.size(), "\r\n", argument, "\r\n");
+  }
 }
 
 Reply ToReply(const redisReply& from) {
@@ -79,29 +88,21 @@ absl::StatusOr<std::vector<Answer>> Connection::Exchange(const Pipeline& pipelin
   return answers;
 }
 
+// Not by redisBufferWrite: hiredis 0.14 writes without MSG_NOSIGNAL, so that a closed connection would raise SIGPIPE.
 absl::Status Connection::Write(const Pipeline& pipeline, absl::Duration deadline) {
-  // The send time-out must be set again for each exchange and after each reconnect (redis/hiredis#593).
-  if (redisSetTimeout(context_.get(), TimeLeft(clock_.Monotonic(), deadline)) != REDIS_OK) return Broken("set timeout");
-  std::vector<const char*> words;
-  std::vector<size_t> sizes;
-  for (const Pipeline::Command& command : pipeline.commands_) {
-    words.clear();
-    sizes.clear();
-    for (const std::string& argument : command.arguments) {
-      words.push_back(argument.data());
-      sizes.push_back(argument.size());
-    }
-    if (redisAppendCommandArgv(context_.get(), static_cast<int>(words.size()), words.data(), sizes.data()) !=
-        REDIS_OK) {
-      return Broken("encode");
-    }
-  }
-  int done = 0;
-  while (done == 0) {
-    if (redisBufferWrite(context_.get(), &done) != REDIS_OK) return Broken("write");
-    if (done == 0 && clock_.Monotonic() >= deadline) {
+  std::string bytes;
+  for (const Pipeline::Command& command : pipeline.commands_) AppendCommand(command.arguments, &bytes);
+  size_t written = 0;
+  while (written < bytes.size()) {
+    const ssize_t sent =
+        send(context_->fd, bytes.data() + written, bytes.size() - written, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      written += static_cast<size_t>(sent);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      FLEETCAST_RETURN_IF_ERROR(Await(POLLOUT, deadline));
+    } else if (errno != EINTR) {
       Close();
-      return absl::DeadlineExceededError("redis: no room to write before the deadline");
+      return absl::UnavailableError("redis: cannot write: connection lost");
     }
   }
   return absl::OkStatus();
@@ -112,7 +113,7 @@ absl::StatusOr<Answer> Connection::ReadAnswer(absl::Duration deadline) {
   while (true) {
     if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) return Broken("parse");
     if (raw != nullptr) break;
-    FLEETCAST_RETURN_IF_ERROR(AwaitInput(deadline));
+    FLEETCAST_RETURN_IF_ERROR(Await(POLLIN, deadline));
     if (redisBufferRead(context_.get()) != REDIS_OK) return Broken("read");
   }
   auto* reply = static_cast<redisReply*>(raw);
@@ -126,10 +127,10 @@ absl::StatusOr<Answer> Connection::ReadAnswer(absl::Duration deadline) {
   return answer;
 }
 
-absl::Status Connection::AwaitInput(absl::Duration deadline) {
+absl::Status Connection::Await(short event, absl::Duration deadline) {
   while (true) {
     const absl::Duration left = deadline - clock_.Monotonic();
-    pollfd waiting = {context_->fd, POLLIN, 0};
+    pollfd waiting = {context_->fd, event, 0};
     const int ready = left <= absl::ZeroDuration()
                           ? 0
                           : poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);

@@ -45,7 +45,7 @@ class Connection {
   absl::Status Adopt(redisContext* context);
   absl::Status Write(const Pipeline& pipeline, absl::Duration deadline);
   absl::StatusOr<Answer> ReadAnswer(absl::Duration deadline);
-  absl::Status AwaitInput(absl::Duration deadline);
+  absl::Status Await(short event, absl::Duration deadline);
   absl::Status Broken(const char* doing);
 
   Clock& clock_;
