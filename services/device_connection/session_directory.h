@@ -1,0 +1,108 @@
+// Who is connected, through which edge: the directory in Redis, as use cases.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/redis/client.h"
+#include "services/device_connection/session_entry.h"
+
+namespace fleetcast::device_connection {
+
+// A connection that is to be entered; the directory gives it its epoch.
+struct NewSession {
+  std::string device_id;
+  EdgeName edge;
+  uint64_t session = 0;
+  int64_t connect_unix_micros = 0;
+  bool clean = false;  // CleanSession=1: stored subscriptions end here.
+  // Stored subscriptions, if the caller has just read them from their owner; else the directory's own word counts.
+  std::optional<uint32_t> stored_subscriptions = {};
+};
+
+struct OpenedSession {
+  SessionEntry entry;                    // As it stands now.
+  std::optional<SessionEntry> previous;  // What stood there before; if connected, it has been taken over.
+};
+
+struct Announcement {
+  std::string device_id;
+  SessionEntry entry;
+};
+
+// One key per device (session_entry.h), one lease key per edge, a counter of epochs, and a sentinel that holds the
+// generation. All batches are one round trip of at most kBatchMax; writes to one device are atomic and the higher epoch
+// wins. Redis is only speed: when it has lost its memory (flush, restart, failover to a stale replica) every write says
+// so (IsLost), and the caller raises the generation, installs it and announces its sessions again
+// (reliability.md 7.4). Thread-safe; blocking.
+class SessionDirectory {
+ public:
+  static constexpr size_t kBatchMax = 1000;
+
+  explicit SessionDirectory(redis::Client& redis) : redis_(redis) {}
+
+  // True for the status with which calls say that the directory lost its memory.
+  static bool IsLost(const absl::Status& status);
+
+  // The generation that Redis holds; IsLost when it holds none, or an older one than was seen.
+  absl::StatusOr<int64_t> Generation();
+  // Starts a new memory with `generation`, unless one with at least that generation stands already. Returns the one
+  // that stands.
+  absl::StatusOr<int64_t> Install(int64_t generation);
+
+  // Enters new connections, in order; results in the same order.
+  absl::StatusOr<std::vector<OpenedSession>> Open(const std::vector<NewSession>& sessions);
+  // Enters live connections again, with the epochs they have. One bool each: false when a newer session stands there.
+  absl::StatusOr<std::vector<bool>> Announce(const std::vector<Announcement>& sessions);
+
+  struct SubscriptionUpdate {
+    std::string device_id;
+    int64_t epoch = 0;
+    Stored stored = Stored::kUnknown;
+    uint32_t subscriptions = 0;
+  };
+  // One bool each: false when a newer session stands there.
+  absl::StatusOr<std::vector<bool>> SetSubscriptions(const std::vector<SubscriptionUpdate>& updates);
+
+  struct Ending {
+    std::string device_id;
+    int64_t epoch = 0;
+  };
+  // Takes connections out whose epoch still stands there; stored subscriptions stay.
+  absl::Status Close(const std::vector<Ending>& endings);
+  // The stored subscriptions of these devices are not to be trusted (deleted, perhaps created again).
+  absl::Status ForgetStored(const std::vector<std::string>& device_ids);
+
+  // Entries in the order of `device_ids`; nullopt = none. IsLost when nothing can be said.
+  absl::StatusOr<std::vector<std::optional<SessionEntry>>> Find(const std::vector<std::string>& device_ids);
+
+  // Proves for `ttl` that these edges live.
+  absl::Status RenewLeases(const std::vector<EdgeName>& edges, absl::Duration ttl);
+  // The boot id that each of these edges proved last; empty = no lease.
+  absl::StatusOr<std::vector<std::string>> Leases(const std::vector<std::string>& edge_ids);
+
+  struct Page {
+    std::vector<Announcement> sessions;  // Connected ones.
+    std::string next;                    // "0" = the end.
+  };
+  // A part of the directory, after `cursor` ("0" = from the start), of roughly `size` keys.
+  absl::StatusOr<Page> Scan(std::string_view cursor, int size);
+
+ private:
+  absl::StatusOr<std::vector<redis::Reply>> Run(const redis::Pipeline& pipeline);
+  absl::StatusOr<std::vector<redis::Reply>> RunScript(const redis::Script& script, std::vector<std::string> keys,
+                                                      const std::vector<std::string>& arguments);
+  void Saw(int64_t epoch);
+
+  redis::Client& redis_;
+  std::atomic<int64_t> highest_epoch_ = 0;
+};
+
+}  // namespace fleetcast::device_connection
