@@ -1,0 +1,65 @@
+#include "services/device_connection/delivery_table.h"
+
+#include <utility>
+
+namespace fleetcast::device_connection {
+
+using internal::v1::DeliverEvent;
+
+bool DeliveryTable::Add(uint64_t call_id, DispatcherStream stream, EdgeNumber edge, absl::Duration forget_at) {
+  if (calls_.size() >= options_.calls_max) return false;
+  return calls_.emplace(call_id, Call{stream, edge, forget_at}).second;
+}
+
+RoutedEvent DeliveryTable::OnReport(DeliverEvent event, absl::Duration now) {
+  const auto call = calls_.find(event.call_id());
+  const DispatcherStream stream = call == calls_.end() ? 0 : call->second.stream;
+  if (call != calls_.end() && !event.has_sent()) calls_.erase(call);
+  if (stream == 0) KeepOrphan(event, now);
+  return {stream, std::move(event)};
+}
+
+std::vector<RoutedEvent> DeliveryTable::OnEdgeLost(EdgeNumber edge, absl::Duration now) {
+  std::vector<RoutedEvent> ended;
+  absl::erase_if(calls_, [&](const auto& entry) {
+    const auto& [call_id, call] = entry;
+    if (call.edge != edge) return false;
+    RoutedEvent& routed = ended.emplace_back();
+    routed.stream = call.stream;
+    routed.event.set_call_id(call_id);
+    routed.event.mutable_unknown()->set_reason(internal::v1::UNKNOWN_REASON_EDGE_LOST);
+    if (routed.stream == 0) KeepOrphan(routed.event, now);
+    return true;
+  });
+  return ended;
+}
+
+void DeliveryTable::OnStreamGone(DispatcherStream stream) {
+  for (auto& [call_id, call] : calls_) {
+    if (call.stream == stream) call.stream = 0;
+  }
+}
+
+void DeliveryTable::KeepOrphan(DeliverEvent event, absl::Duration now) {
+  DropExpiredOrphans(now);
+  if (orphans_.size() >= options_.orphans_max) orphans_.pop_front();
+  orphans_.push_back({std::move(event), now + options_.orphan_ttl});
+}
+
+std::vector<DeliverEvent> DeliveryTable::Orphans(absl::Duration now) {
+  DropExpiredOrphans(now);
+  std::vector<DeliverEvent> events;
+  for (const Orphan& orphan : orphans_) events.push_back(orphan.event);
+  return events;
+}
+
+void DeliveryTable::OnTime(absl::Duration now) {
+  DropExpiredOrphans(now);
+  absl::erase_if(calls_, [now](const auto& entry) { return entry.second.forget_at <= now; });
+}
+
+void DeliveryTable::DropExpiredOrphans(absl::Duration now) {
+  while (!orphans_.empty() && orphans_.front().expire <= now) orphans_.pop_front();
+}
+
+}  // namespace fleetcast::device_connection
