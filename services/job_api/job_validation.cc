@@ -1,0 +1,174 @@
+#include "services/job_api/job_validation.h"
+
+#include <openssl/sha.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/strings.h"
+#include "libs/json/json.h"
+#include "libs/json/twin_rules.h"
+#include "libs/model/ids.h"
+#include "libs/model/reasons.h"
+#include "libs/query/query.h"
+#include "libs/rpc/status.h"
+#include "services/job_api/proto_time.h"
+
+namespace fleetcast::job_api {
+namespace {
+
+// Gathers wrong fields; the first reason names the error.
+class Violations {
+ public:
+  void Add(std::string_view reason, std::string field, std::string description) {
+    if (found_.empty()) reason_ = reason;
+    found_.push_back({std::move(field), std::move(description)});
+  }
+
+  void AddIfBad(std::string_view reason, std::string field, const absl::Status& status) {
+    if (!status.ok()) Add(reason, std::move(field), std::string(status.message()));
+  }
+
+  absl::Status ToStatus() && {
+    if (found_.empty()) return absl::OkStatus();
+    return rpc::InvalidFields(std::move(found_), reason_);
+  }
+
+ private:
+  std::string_view reason_;
+  std::vector<rpc::FieldViolation> found_;
+};
+
+// A duration field within [min, max]; `fallback` when it is unset.
+absl::Duration Bounded(const google::protobuf::Duration* value, absl::Duration fallback, absl::Duration min, absl::Duration max,
+                       const char* field, Violations& violations) {
+  if (value == nullptr) return fallback;
+  const absl::Duration duration = FromProto(*value);
+  if (duration < min || duration > max) {
+    violations.Add(reasons::kInvalidTimeout, field,
+                   absl::StrCat("must be from ", absl::FormatDuration(min), " to ", absl::FormatDuration(max)));
+  }
+  return duration;
+}
+
+job_store::MethodAction ReadMethod(const jobs::v1::InvokeMethodAction& action, Violations& violations) {
+  job_store::MethodAction method;
+  method.method = action.method();
+  violations.AddIfBad(reasons::kInvalidMethod, "job.invoke_method.method", ValidateMethodName(action.method()));
+  method.payload = action.payload().empty() ? "null" : action.payload();
+  if (method.payload.size() > kPayloadBytesMax) {
+    violations.Add(reasons::kPayloadTooLarge, "job.invoke_method.payload", absl::StrCat("longer than ", kPayloadBytesMax, " bytes"));
+  } else {
+    violations.AddIfBad(reasons::kInvalidPayload, "job.invoke_method.payload",
+                        json::ValidateDocument(method.payload, {.bytes_max = kPayloadBytesMax}));
+  }
+  method.response_timeout = Bounded(action.has_response_timeout() ? &action.response_timeout() : nullptr, kResponseTimeoutDefault,
+                                    kResponseTimeoutMin, kResponseTimeoutMax, "job.invoke_method.response_timeout", violations);
+  method.connect_timeout = Bounded(action.has_connect_timeout() ? &action.connect_timeout() : nullptr, absl::ZeroDuration(),
+                                   absl::ZeroDuration(), kConnectTimeoutMax, "job.invoke_method.connect_timeout", violations);
+  return method;
+}
+
+void CheckPatch(const std::string& patch, json::Section section, const char* field, Violations& violations) {
+  if (patch.empty()) return;
+  violations.AddIfBad(reasons::kInvalidTwin, field, json::ParseSection(patch, section).status());
+}
+
+job_store::TwinAction ReadTwin(const jobs::v1::UpdateTwinAction& action, Violations& violations) {
+  CheckPatch(action.tags_patch(), json::Section::kTags, "job.update_twin.tags_patch", violations);
+  CheckPatch(action.desired_patch(), json::Section::kDesired, "job.update_twin.desired_patch", violations);
+  if (action.etag().size() > 128) violations.Add(reasons::kInvalidValue, "job.update_twin.etag", "longer than 128 bytes");
+  return {.tags_patch = action.tags_patch(), .desired_patch = action.desired_patch(), .etag = action.etag()};
+}
+
+void CheckCondition(const jobs::v1::CreateJobRequest& request, Violations& violations) {
+  const std::string& condition = request.job().condition();
+  if (absl::StripAsciiWhitespace(condition).empty()) {
+    violations.Add(reasons::kInvalidCondition, "job.condition", "is required; `*` means every device");
+  } else if (condition.size() > kConditionBytesMax) {
+    violations.Add(reasons::kInvalidCondition, "job.condition", absl::StrCat("longer than ", kConditionBytesMax, " bytes"));
+  } else if (!request.accept_invalid_condition()) {
+    violations.AddIfBad(reasons::kInvalidCondition, "job.condition", query::ParseCondition(condition).status());
+  }
+}
+
+void ReadStartTime(const jobs::v1::Job& job, absl::Time now, absl::Duration horizon, job_store::JobSpec& spec,
+                   Violations& violations) {
+  if (!job.has_start_time()) return;
+  const absl::Time start = FromProto(job.start_time());
+  if (start > now + horizon) {
+    violations.Add(reasons::kInvalidStartTime, "job.start_time",
+                   absl::StrCat("lies more than ", absl::FormatDuration(horizon), " ahead"));
+    return;
+  }
+  spec.start_time = start;
+}
+
+void Append(std::string& out, std::string_view part) {
+  absl::StrAppend(&out, part.size(), ":");  // With its length, so that no two requests run together.
+  out.append(part);
+}
+
+}  // namespace
+
+absl::StatusOr<job_store::JobSpec> ValidateCreate(const jobs::v1::CreateJobRequest& request, absl::Time now,
+                                                  absl::Duration start_horizon) {
+  const jobs::v1::Job& job = request.job();
+  Violations violations;
+  job_store::JobSpec spec;
+  spec.id = job.id();
+  violations.AddIfBad(reasons::kInvalidJobId, "job.id", ValidateJobId(job.id()));
+  switch (job.action_case()) {
+    case jobs::v1::Job::kInvokeMethod:
+      spec.action = ReadMethod(job.invoke_method(), violations);
+      break;
+    case jobs::v1::Job::kUpdateTwin:
+      spec.action = ReadTwin(job.update_twin(), violations);
+      break;
+    case jobs::v1::Job::ACTION_NOT_SET:
+      violations.Add(reasons::kInvalidAction, "job.action", "invoke_method or update_twin is required");
+  }
+  CheckCondition(request, violations);
+  spec.condition = job.condition();
+  ReadStartTime(job, now, start_horizon, spec, violations);
+  spec.execution_timeout = Bounded(job.has_execution_timeout() ? &job.execution_timeout() : nullptr, kExecutionTimeoutDefault,
+                                   kExecutionTimeoutMin, kExecutionTimeoutMax, "job.execution_timeout", violations);
+  spec.status_message = job.status_message();
+  if (spec.status_message.size() > kStatusMessageBytesMax) {
+    violations.Add(reasons::kInvalidValue, "job.status_message", absl::StrCat("longer than ", kStatusMessageBytesMax, " bytes"));
+  }
+  if (request.request_id().size() > kRequestIdBytesMax) {
+    violations.Add(reasons::kInvalidValue, "request_id", absl::StrCat("longer than ", kRequestIdBytesMax, " bytes"));
+  }
+  FLEETCAST_RETURN_IF_ERROR(std::move(violations).ToStatus());
+  return spec;
+}
+
+std::string RequestHash(const job_store::JobSpec& spec) {
+  std::string text;
+  Append(text, spec.id);
+  Append(text, spec.condition);
+  if (const auto* method = std::get_if<job_store::MethodAction>(&spec.action)) {
+    Append(text, "method");
+    Append(text, method->method);
+    Append(text, method->payload);
+    Append(text, absl::FormatDuration(method->response_timeout));
+    Append(text, absl::FormatDuration(method->connect_timeout));
+  } else {
+    const auto& twin = std::get<job_store::TwinAction>(spec.action);
+    Append(text, "twin");
+    Append(text, twin.tags_patch);
+    Append(text, twin.desired_patch);
+    Append(text, twin.etag);
+  }
+  Append(text, spec.start_time.has_value() ? absl::FormatTime(*spec.start_time, absl::UTCTimeZone()) : "");
+  Append(text, absl::FormatDuration(spec.execution_timeout));
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(digest.data()));
+  return digest;
+}
+
+}  // namespace fleetcast::job_api
