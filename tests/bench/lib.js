@@ -1,0 +1,94 @@
+'use strict';
+// What the benchmarks share: arguments, repetitions, medians, jobs, SQL.
+
+const { execFile, spawn } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+const { promisify } = require('node:util');
+const { request, waitFor } = require('../e2e/lib/hub');
+
+const run = promisify(execFile);
+const V = 'api-version=2021-04-12';
+
+// `devices=5000 repetitions=3` over the defaults; a word that is no setting ends the program.
+function settings(defaults) {
+  const values = { ...defaults };
+  for (const argument of process.argv.slice(2)) {
+    const [name, value] = argument.split('=');
+    if (!(name in defaults) || !/^[0-9]+$/.test(value || '')) {
+      console.error(`unknown setting '${argument}'; settings: ${Object.entries(defaults).map(([k, v]) => `${k}=${v}`).join(' ')}`);
+      process.exit(2);
+    }
+    values[name] = Number(value);
+  }
+  return values;
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const say = (text) => console.error(`  ${text}`);
+const print = (figures) => console.log(JSON.stringify(figures));
+
+// Creates a job over HTTPS and waits for its end; answers the job with `seconds`, from its start to its end as stored.
+async function runJob(jobId, body) {
+  const put = await request('PUT', `/jobs/v2/${jobId}?${V}`, { body: { jobId, ...body } });
+  if (put.status !== 200) throw new Error(`PUT job: ${put.status} ${put.text}`);
+  const job = await waitFor(`job ${jobId} ends`, async () => {
+    const read = await request('GET', `/jobs/v2/${jobId}?${V}`);
+    return ['completed', 'failed', 'cancelled'].includes(read.json.status) ? read.json : undefined;
+  }, 600);
+  if (job.status !== 'completed') throw new Error(`job ${jobId}: ${job.status} ${job.failureReason || ''}`);
+  job.seconds = (Date.parse(job.endTime) - Date.parse(job.startTime)) / 1000;
+  return job;
+}
+
+// Runs SQL with psql on the database of the running Fleetcast; answers its output.
+async function sql(text) {
+  const { stdout } = await run('psql', [process.env.FLEETCAST_POSTGRES, '-XAtq', '-v', 'ON_ERROR_STOP=1', '-c', text],
+    { maxBuffer: 1 << 26 });
+  return stdout.trim();
+}
+
+async function timed(action) {
+  const start = process.hrtime.bigint();
+  const value = await action();
+  return { seconds: Number(process.hrtime.bigint() - start) / 1e9, value };
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+// A Mosquitto of our own on loopback, without storage and logging. Answers { port, stop }.
+async function startMosquitto() {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'fleetcast-mosquitto-'));
+  const port = await freePort();
+  const config = path.join(scratch, 'mosquitto.conf');
+  fs.writeFileSync(config, `listener ${port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type none\n`
+    + 'max_queued_messages 1000000\npersistence false\n');
+  const child = spawn('mosquitto', ['-c', config], { stdio: 'ignore' });
+  await waitFor('mosquitto listens', () => new Promise((resolve) => {
+    const probe = net.connect(port, '127.0.0.1', () => { probe.destroy(); resolve(true); });
+    probe.on('error', () => resolve(false));
+  }));
+  return {
+    port,
+    stop: () => new Promise((resolve) => {
+      child.on('exit', () => { fs.rmSync(scratch, { recursive: true, force: true }); resolve(); });
+      child.kill('SIGTERM');
+    }),
+  };
+}
+
+module.exports = { V, freePort, median, print, run, runJob, say, settings, sql, startMosquitto, timed };
