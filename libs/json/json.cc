@@ -251,6 +251,24 @@ std::string Print(const Value& value) {
   return out;
 }
 
+std::string Compact(std::string_view valid_json) {
+  std::string out;
+  out.reserve(valid_json.size());
+  bool is_in_string = false;
+  for (size_t i = 0; i < valid_json.size(); ++i) {
+    const char c = valid_json[i];
+    if (is_in_string && c == '\\') {
+      out.push_back(c);
+      out.push_back(valid_json[++i]);
+      continue;
+    }
+    if (c == '"') is_in_string = !is_in_string;
+    const bool is_space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    if (is_in_string || !is_space) out.push_back(c);
+  }
+  return out;
+}
+
 bool IsValidUtf8(std::string_view text) {
   size_t i = 0;
   while (i < text.size()) {

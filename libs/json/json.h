@@ -117,6 +117,9 @@ absl::Status ValidateDocument(std::string_view text, const Limits& limits = {});
 std::string Print(const Value& value);
 void PrintTo(const Value& value, std::string& out);
 
+// `valid_json` without the white space between its tokens.
+std::string Compact(std::string_view valid_json);
+
 // `text` as a JSON string literal with its quotes. Control characters are escaped; other bytes are copied, so `text`
 // should be valid UTF-8.
 std::string Quote(std::string_view text);

@@ -36,6 +36,10 @@ TEST(JsonTest, PrintsStringsSoThatTheyReadBackTheSame) {
   EXPECT_EQ(Quote("x\ny"), "\"x\\ny\"");
 }
 
+TEST(JsonTest, CompactDropsOnlyWhiteSpaceBetweenTokens) {
+  EXPECT_EQ(Compact("{ \"a b\" :\n [ 1 , \"\\\" x\" ] }"), "{\"a b\":[1,\"\\\" x\"]}");
+}
+
 TEST(JsonTest, LastDuplicateWinsAtThePlaceOfTheFirst) {
   EXPECT_EQ(RoundTrip(R"({"a":1,"b":2,"a":3})"), R"({"a":3,"b":2})");
   std::string many = "{";

@@ -12,13 +12,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/json/json.h"
+#include "libs/model/reasons.h"
 
 namespace fleetcast::query {
 
 // Reasons of the errors below (code INVALID_ARGUMENT). The message begins with "Line 1:29 "; metadata has "line" and
 // "column", counted in characters from 1.
-inline constexpr std::string_view kInvalidQuery = "INVALID_QUERY";          // ParseQuery.
-inline constexpr std::string_view kInvalidCondition = "INVALID_CONDITION";  // ParseCondition.
+using reasons::kInvalidCondition;  // ParseCondition.
+using reasons::kInvalidQuery;      // ParseQuery.
 
 // Bounds that keep parser, tree, SQL text and planner small whatever the input is (reliability.md 4.4, L2).
 struct Limits {

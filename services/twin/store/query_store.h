@@ -1,0 +1,43 @@
+// Conditions and queries over all twins: pages of ids, counts, pages of documents, groups.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/postgres/pool.h"
+#include "libs/query/query.h"
+#include "services/twin/twin_document.h"
+
+namespace fleetcast::twin {
+
+// Thread-safe. Meant for a pool of its own, with a longer statement timeout: a scan must not hold up single reads.
+// INVALID_ARGUMENT (INVALID_QUERY or INVALID_CONDITION, as given) for what cannot be compiled.
+class QueryStore {
+ public:
+  explicit QueryStore(postgres::Pool& pool) : pool_(pool) {}
+
+  // Ids of the devices that `condition` selects, ascending in byte order, after `after`. Each page sees the state of its
+  // own moment; each device is looked at once.
+  absl::StatusOr<std::vector<std::string>> Ids(absl::Time deadline, const query::Condition& condition,
+                                               std::string_view after, int limit);
+
+  absl::StatusOr<int64_t> Count(absl::Time deadline, const query::Condition& condition);
+
+  // Twins that `where` selects (empty = all), in order of id, after `after`.
+  absl::StatusOr<std::vector<TwinRow>> Twins(absl::Time deadline, const std::optional<query::Expr>& where,
+                                             std::string_view after, int limit);
+
+  // The rows of an aggregate query, as JSON text, from the `offset`th on. Their order is stable while nothing changes.
+  absl::StatusOr<std::vector<std::string>> Groups(absl::Time deadline, const query::Query& query, int64_t offset,
+                                                  int limit);
+
+ private:
+  postgres::Pool& pool_;
+};
+
+}  // namespace fleetcast::twin

@@ -1,0 +1,53 @@
+// Twin writes of jobs, effectively once: the result of a slice is stored with the twins that it changed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/postgres/pool.h"
+#include "services/twin/twin_edit.h"
+
+namespace fleetcast::twin {
+
+// The operation key: one change of one group of devices of a job. The devices of a key never change.
+struct SliceKey {
+  int64_t job_seq = 0;
+  int32_t chunk = 0;
+  int32_t slice = 0;
+};
+
+struct SliceFailure {
+  int32_t index = 0;  // Into the slice's devices.
+  int32_t code = 0;   // 404001, 412001, 400004
+  std::string reason;
+  std::string description;
+};
+
+struct SliceResult {
+  bool is_applied = false;  // False: the permit had expired, nothing was committed.
+  std::vector<SliceFailure> failures;
+};
+
+// Thread-safe.
+class SliceStore {
+ public:
+  explicit SliceStore(postgres::Pool& pool) : pool_(pool) {}
+
+  // Applies `edit` to `device_ids` (at most kTwinsPerTransactionMax) in one transaction that is not committed after
+  // `permit` on the database's clock; or answers the stored result when the key was applied before. An error other than
+  // RESOURCE_EXHAUSTED leaves open whether the commit happened: try the same key again.
+  absl::StatusOr<SliceResult> Apply(absl::Time deadline, const SliceKey& key,
+                                    const std::vector<std::string>& device_ids, const TwinEdit& edit,
+                                    std::string_view if_match, absl::Time permit);
+
+  // Forgets results older than `age`, at most some thousand a call. Gives how many.
+  absl::StatusOr<int64_t> Trim(absl::Time deadline, absl::Duration age);
+
+ private:
+  postgres::Pool& pool_;
+};
+
+}  // namespace fleetcast::twin

@@ -1,0 +1,68 @@
+#include "services/twin/twin_document.h"
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/strings.h"
+#include "libs/json/json.h"
+#include "libs/json/twin_rules.h"
+#include "libs/model/etag.h"
+#include "services/twin/twin_edit.h"
+
+namespace fleetcast::twin {
+namespace {
+
+constexpr std::string_view kNever = "0001-01-01T00:00:00Z";
+
+std::string QuoteOrNull(const std::optional<std::string>& text) {
+  return text.has_value() ? json::Quote(*text) : std::string("null");
+}
+
+// `document` with its metadata and version.
+std::string SectionText(std::string_view document, std::string_view metadata, int64_t version) {
+  const std::string compact = json::Compact(document);
+  const std::string_view members = std::string_view(compact).substr(0, compact.size() - 1);
+  return WithVersion(absl::StrCat(Absl(members), members == "{" ? "" : ",", "\"$metadata\":", json::Compact(metadata), "}"),
+                     version);
+}
+
+}  // namespace
+
+std::string WireTime(const std::optional<absl::Time>& time) {
+  return time.has_value() ? json::TwinTime(*time) : std::string(kNever);
+}
+
+std::string_view AuthenticationTypeName(int16_t type) {
+  switch (type) {
+    case 2: return "selfSigned";
+    case 3: return "certificateAuthority";
+    default: return "sas";
+  }
+}
+
+std::string TwinDocument(const TwinRow& row) {
+  std::string out = absl::StrCat("{\"deviceId\":", json::Quote(row.device_id), ",\"etag\":\"",
+                                 TwinEtag(static_cast<uint64_t>(row.etag)), "\",\"deviceEtag\":\"",
+                                 DeviceEtag(static_cast<uint64_t>(row.device_etag)), "\",\"status\":\"",
+                                 row.is_disabled ? "disabled" : "enabled", "\"");
+  if (row.status_reason.has_value()) absl::StrAppend(&out, ",\"statusReason\":", json::Quote(*row.status_reason));
+  absl::StrAppend(&out, ",\"statusUpdateTime\":\"", WireTime(row.status_update_time), "\",\"connectionState\":\"",
+                  row.is_connected ? "Connected" : "Disconnected", "\",\"lastActivityTime\":\"",
+                  WireTime(row.last_activity_time), "\",\"cloudToDeviceMessageCount\":0,\"authenticationType\":\"",
+                  Absl(AuthenticationTypeName(row.authentication_type)), "\"");
+  absl::StrAppend(&out, ",\"x509Thumbprint\":{\"primaryThumbprint\":", QuoteOrNull(row.primary_thumbprint),
+                  ",\"secondaryThumbprint\":", QuoteOrNull(row.secondary_thumbprint), "},\"modelId\":\"\",\"version\":",
+                  row.version);
+  if (row.tags != "{}") absl::StrAppend(&out, ",\"tags\":", json::Compact(row.tags));
+  absl::StrAppend(&out, ",\"properties\":{\"desired\":",
+                  SectionText(row.desired, row.desired_metadata, row.desired_version), ",\"reported\":",
+                  SectionText(row.reported, row.reported_metadata, row.reported_version),
+                  "},\"capabilities\":{\"iotEdge\":", row.is_iot_edge ? "true" : "false", "}}");
+  return out;
+}
+
+std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version, std::string_view reported,
+                               int64_t reported_version) {
+  return absl::StrCat("{\"desired\":", WithVersion(json::Compact(desired), desired_version), ",\"reported\":",
+                      WithVersion(json::Compact(reported), reported_version), "}");
+}
+
+}  // namespace fleetcast::twin

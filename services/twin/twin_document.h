@@ -1,0 +1,50 @@
+// Twins as JSON text: for service clients (service-rest.md 9.1) and for devices (device-mqtt.md 4.4). Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+
+namespace fleetcast::twin {
+
+// Everything that a twin's document shows. JSON members hold text as the database gives it.
+struct TwinRow {
+  std::string device_id;
+  int64_t device_etag = 0;
+  bool is_disabled = false;
+  std::optional<std::string> status_reason;
+  std::optional<absl::Time> status_update_time;
+  bool is_connected = false;
+  std::optional<absl::Time> last_activity_time;
+  int16_t authentication_type = 1;
+  std::optional<std::string> primary_thumbprint;
+  std::optional<std::string> secondary_thumbprint;
+  bool is_iot_edge = false;
+  int64_t etag = 0;
+  int64_t version = 0;
+  int64_t desired_version = 0;
+  int64_t reported_version = 0;
+  std::string tags;
+  std::string desired;
+  std::string reported;
+  std::string desired_metadata;
+  std::string reported_metadata;
+};
+
+// The whole twin.
+std::string TwinDocument(const TwinRow& row);
+
+// {"desired":{…,"$version":n},"reported":{…,"$version":m}}
+std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version, std::string_view reported,
+                               int64_t reported_version);
+
+// A time as service clients see it; "never" where there is none.
+std::string WireTime(const std::optional<absl::Time>& time);
+
+// "sas", "selfSigned", "certificateAuthority".
+std::string_view AuthenticationTypeName(int16_t type);
+
+}  // namespace fleetcast::twin
