@@ -4,7 +4,8 @@
 #   fleetcast_service(NAME SRCS … DEPS …)                     executable bin/fleetcast-<name> over library <NAME>_core
 #   fleetcast_test(NAME SRCS … DEPS … [LABEL unit])           GoogleTest program, registered with ctest as one test
 #   fleetcast_bench(NAME SRCS … DEPS …)                       Google Benchmark program bin/<NAME>
-#   fleetcast_proto(NAME FILES … [DEPS …])                    library of generated messages and gRPC stubs
+#   fleetcast_proto(NAME FILES … [DEPS …] [ROOT dir])         library of generated messages and gRPC stubs; files and
+#                                                             their imports are named from ROOT (default: proto/)
 #
 # A target sees only the libraries it names: that, and scripts/check-layers, keep the arrows pointing down.
 
@@ -76,7 +77,10 @@ function(fleetcast_bench name)
 endfunction()
 
 function(fleetcast_proto name)
-  cmake_parse_arguments(A "" "" "FILES;DEPS" ${ARGN})
+  cmake_parse_arguments(A "" "ROOT" "FILES;DEPS" ${ARGN})
+  if(NOT A_ROOT)
+    set(A_ROOT ${PROJECT_SOURCE_DIR}/proto)
+  endif()
   set(generated ${CMAKE_BINARY_DIR}/generated)
   file(MAKE_DIRECTORY ${generated})
   set(sources)
@@ -86,10 +90,10 @@ function(fleetcast_proto name)
                 ${generated}/${stem}.grpc.pb.cc ${generated}/${stem}.grpc.pb.h)
     add_custom_command(
       OUTPUT ${outputs}
-      COMMAND protobuf::protoc --proto_path=${PROJECT_SOURCE_DIR}/proto --cpp_out=${generated}
+      COMMAND protobuf::protoc --proto_path=${A_ROOT} --cpp_out=${generated}
               --grpc_out=${generated} --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>
-              ${PROJECT_SOURCE_DIR}/proto/${file}
-      DEPENDS ${PROJECT_SOURCE_DIR}/proto/${file}
+              ${A_ROOT}/${file}
+      DEPENDS ${A_ROOT}/${file}
       COMMENT "Generating ${stem}" VERBATIM)
     list(APPEND sources ${generated}/${stem}.pb.cc ${generated}/${stem}.grpc.pb.cc)
   endforeach()

@@ -12,7 +12,7 @@
 #include "absl/time/time.h"
 
 namespace grpc {
-class Channel;
+class ChannelInterface;
 }  // namespace grpc
 
 namespace fleetcast::rpc {
@@ -38,11 +38,11 @@ struct ChannelOptions {
 
 // A channel to one server. `address` is host:port; a host name with several addresses is used round robin. Connects
 // when first used; never retries a call. INVALID_ARGUMENT for a malformed address.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(std::string_view address, const ChannelOptions& options = {});
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> MakeChannel(std::string_view address, const ChannelOptions& options = {});
 
 // A channel over several replicas, round robin per call. Either one host name (all its addresses) or IP addresses.
 // INVALID_ARGUMENT for an empty list, a malformed address, or several host names.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::vector<std::string>& addresses,
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> MakeChannel(const std::vector<std::string>& addresses,
                                                            const ChannelOptions& options = {});
 
 }  // namespace fleetcast::rpc

@@ -13,8 +13,8 @@
 //    …
 //   };
 //   int main(int argc, char** argv) {
-//     TwinProcess application;
-//     return fleetcast::rpc::RunProcess({.name = "fleetcast-twin", .summary = "Devices and twins"}, application, argc, argv);
+//     return fleetcast::rpc::RunProcess({.name = "fleetcast-twin", .summary = "Devices and twins"},
+//                                       std::make_unique<TwinProcess>(), argc, argv);
 //   }
 #pragma once
 
@@ -57,7 +57,8 @@ class Process {
   virtual const std::string& name() const = 0;
 };
 
-// The parts of one process. All calls come from the main thread, in the order below.
+// The parts of one process. All calls come from the main thread, in the order below. It is destroyed before the metrics
+// of the process, also when Build failed half-way: destructors must be able to stop what was started.
 class Application {
  public:
   virtual ~Application() = default;
@@ -76,7 +77,7 @@ class Application {
   virtual void Stop() {}
 };
 
-// Runs `application` until SIGTERM or SIGINT and returns the exit code of the process.
+// Runs `application` until SIGTERM or SIGINT, destroys it and returns the exit code of the process.
 //
 // Common settings: --listen (gRPC, host:port), --metrics-listen (HTTP /metrics; empty = off), --log-level
 // (debug|info|warning|error), --log-format (json|console), --drain-delay, --drain-timeout, and the standard OTEL_*
@@ -85,9 +86,6 @@ class Application {
 // On the first signal: health says NOT_SERVING; wait the drain delay, so that clients move away (a second signal cuts
 // it short); Application::Drain; refuse new RPCs and wait for open ones up to the drain timeout; Application::Stop;
 // flush telemetry; exit 0. SIGUSR1 switches debug logging on and off.
-int RunProcess(const ProcessInfo& info, Application& application, int argc, char** argv);
-
-// Version of the build, for --version, build_info and traces.
-std::string_view Version();
+int RunProcess(const ProcessInfo& info, std::unique_ptr<Application> application, int argc, char** argv);
 
 }  // namespace fleetcast::rpc

@@ -13,7 +13,7 @@
 #include "libs/telemetry/metrics.h"
 
 namespace grpc {
-class Channel;
+class ChannelInterface;
 class Service;
 }  // namespace grpc
 
@@ -50,7 +50,7 @@ class Server {
   // The port that was bound.
   int port() const;
   // A channel inside the process, without a socket; for tests.
-  std::shared_ptr<grpc::Channel> InProcessChannel();
+  std::shared_ptr<grpc::ChannelInterface> InProcessChannel();
 
   // What health checks answer, for all services.
   void SetServing(bool serving);

@@ -1,0 +1,171 @@
+#include "libs/rpc/process.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "grpcpp/client_context.h"
+#include "gtest/gtest.h"
+#include "libs/rpc/call.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/status.h"
+#include "libs/rpc/testing/echo.grpc.pb.h"
+
+extern char** environ;
+
+namespace fleetcast::rpc {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// A run of the echo process, its output collected. Ends it when destroyed.
+class EchoRun {
+ public:
+  explicit EchoRun(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), ECHO_PROCESS);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    std::array<int, 2> ends;
+    EXPECT_EQ(pipe(ends.data()), 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+    posix_spawn_file_actions_addclose(&actions, ends[0]);
+    EXPECT_EQ(posix_spawn(&pid_, ECHO_PROCESS, &actions, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    output_end_ = ends[0];
+  }
+
+  ~EchoRun() {
+    if (pid_ > 0) kill(pid_, SIGKILL);
+    if (pid_ > 0) waitpid(pid_, nullptr, 0);
+    close(output_end_);
+  }
+
+  void Signal(int number) { kill(pid_, number); }
+
+  // Reads until `text` has appeared or the process has closed its output.
+  bool ReadUntil(const std::string& text) {
+    while (output_.find(text) == std::string::npos) {
+      if (!ReadMore()) return false;
+    }
+    return true;
+  }
+
+  // Reads all output and waits for the end. The exit code.
+  int Wait() {
+    while (ReadMore()) {
+    }
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  const std::string& output() const { return output_; }
+
+  int port() const {
+    constexpr char kField[] = "\"port\":";
+    const size_t at = output_.find(kField);
+    int port = 0;
+    if (at != std::string::npos) port = atoi(output_.c_str() + at + sizeof(kField) - 1);
+    return port;
+  }
+
+ private:
+  bool ReadMore() {
+    std::array<char, 4096> buffer;
+    const ssize_t count = read(output_end_, buffer.data(), buffer.size());
+    if (count <= 0) return false;
+    output_.append(buffer.data(), static_cast<size_t>(count));
+    return true;
+  }
+
+  pid_t pid_ = 0;
+  int output_end_ = -1;
+  std::string output_;
+};
+
+// One call, on a connection of its own.
+absl::Status Echo(int port) {
+  const auto stub = testing::EchoService::NewStub(
+      MakeChannel(absl::StrCat("127.0.0.1:", port), {.own_connection = true}).value());
+  testing::EchoRequest request;
+  testing::EchoResponse response;
+  return CallUnary({}, absl::Seconds(10), "EchoService/Echo",
+                   [&](grpc::ClientContext* context) { return stub->Echo(context, request, &response); });
+}
+
+TEST(ProcessTest, ServesUntilSigtermThenDrainsAndExitsCleanly) {
+  EchoRun run({"--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0", "--drain-timeout=5s"});
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"serving\"")) << run.output();
+  ASSERT_TRUE(run.ReadUntil("\n"));
+  const absl::Status status = Echo(run.port());
+  EXPECT_TRUE(status.ok()) << status;
+
+  run.Signal(SIGTERM);
+  EXPECT_EQ(run.Wait(), 0);
+  EXPECT_THAT(run.output(), HasSubstr("\"msg\":\"draining\""));
+  EXPECT_THAT(run.output(), HasSubstr("\"msg\":\"stop was called\""));
+  EXPECT_THAT(run.output(), HasSubstr("\"msg\":\"stopped\""));
+}
+
+TEST(ProcessTest, CutsTheDrainDelayShortOnASecondSignal) {
+  EchoRun run({"--listen=127.0.0.1:0", "--drain-delay=5m"});
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"serving\"")) << run.output();
+  run.Signal(SIGTERM);
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"draining\""));
+  run.Signal(SIGINT);
+  EXPECT_EQ(run.Wait(), 0);
+}
+
+TEST(ProcessTest, RefusesToStartOnBadConfiguration) {
+  EchoRun run({"--listen=nowhere", "--workers=13", "--log-level=info"});
+  EXPECT_EQ(run.Wait(), 78);
+  EXPECT_THAT(run.output(), HasSubstr("--listen: 'nowhere' is not an address"));
+
+  EchoRun late({"--listen=127.0.0.1:0", "--workers=13"});
+  EXPECT_EQ(late.Wait(), 78);
+  EXPECT_THAT(late.output(), HasSubstr("13 workers bring bad luck"));
+
+  EchoRun help({"--help"});
+  EXPECT_EQ(help.Wait(), 0);
+  EXPECT_THAT(help.output(), HasSubstr("--drain-timeout"));
+}
+
+TEST(ProcessTest, ExitsWithOneWhenItCannotDoItsWork) {
+  EchoRun unable({"--listen=127.0.0.1:0", "--workers=14"});
+  EXPECT_EQ(unable.Wait(), 1);
+  EchoRun failing({"--listen=127.0.0.1:0", "--fail-late", "--drain-delay=5m"});
+  EXPECT_EQ(failing.Wait(), 1);
+  EXPECT_THAT(failing.output(), HasSubstr("DATA_LOSS: on purpose"));
+}
+
+TEST(ProcessTest, ExitsWithZeroAfterWorkWithoutServing) {
+  EchoRun run({"--listen=127.0.0.1:0", "--migrate"});
+  EXPECT_EQ(run.Wait(), 0);
+  EXPECT_THAT(run.output(), Not(HasSubstr("serving")));
+}
+
+TEST(ProcessTest, SwitchesDebugLoggingOnSigusr1) {
+  EchoRun run({"--listen=127.0.0.1:0"});
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"serving\"")) << run.output();
+  run.Signal(SIGUSR1);
+  EXPECT_TRUE(run.ReadUntil("\"debug\":true"));
+  run.Signal(SIGINT);
+  EXPECT_EQ(run.Wait(), 0);
+}
+
+}  // namespace
+}  // namespace fleetcast::rpc
