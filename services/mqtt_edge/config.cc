@@ -1,0 +1,66 @@
+#include "services/mqtt_edge/config.h"
+
+#include "libs/rpc/channel.h"
+#include "services/mqtt_edge/session_id.h"
+
+namespace fleetcast::mqtt_edge {
+namespace {
+
+constexpr double kRateMax = 1'000'000;
+
+bool IsEdgeId(const std::string& id) {
+  return !id.empty() && id.size() <= 63 && id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string::npos;
+}
+
+// What is wrong with the addresses, or an empty text.
+std::string AddressMistake(const Config& config) {
+  for (const std::string* address : {&config.tls_listen, &config.plain_listen}) {
+    if (address->empty()) continue;
+    const absl::Status status = rpc::ValidateAddress(*address, true);
+    if (!status.ok()) return "--tls-listen or --plain-listen: " + std::string(status.message());
+  }
+  for (const std::string& address : config.device_connection_addresses) {
+    const absl::Status status = rpc::ValidateAddress(address);
+    if (!status.ok()) return "--device-connection-addresses: " + std::string(status.message());
+  }
+  return "";
+}
+
+}  // namespace
+
+void Config::Declare(config::Settings& settings) {
+  settings.Text("tls-listen", &tls_listen, {}, "MQTT over TLS, host:port; empty = off");
+  settings.List("tls-cert-file", &tls_cert_files, {.required = false, .count_max = 2},
+                "Certificate chain, PEM; one for RSA and one for ECDSA if wanted");
+  settings.List("tls-key-file", &tls_key_files, {.required = false, .count_max = 2}, "Keys, PEM, in the same order");
+  settings.Text("plain-listen", &plain_listen, {}, "MQTT without TLS, host:port; for development only; empty = off");
+  settings.Text("edge-id", &edge_id, {.required = true, .bytes_max = 63},
+                "Name of this edge, stable over restarts: [a-z0-9.-]");
+  settings.List("device-connection-addresses", &device_connection_addresses, {.required = true},
+                "Every replica of device_connection, host:port");
+  settings.Number("loops", &loops, {.min = 0, .max = kLoopsMax}, "Event loops, a thread each; 0 = one per core");
+  settings.Text("bad-filter", &bad_filter, {.one_of = {"close", "suback80"}},
+                "Answer to a SUBSCRIBE outside of the vocabulary: close the connection (as IoT Hub), or SUBACK 0x80");
+  settings.Number("max-connections", &max_connections, {.min = 1, .max = 16'000'000}, "Sockets open at once");
+  settings.Fraction("connect-rate", &connect_rate, 0, kRateMax, "New connections a second; 0 = no limit");
+  settings.Fraction("connect-burst", &connect_burst, 1, kRateMax, "New connections at once");
+  settings.Fraction("source-connect-rate", &source_connect_rate, 0, kRateMax,
+                    "New connections a second from one address; 0 = no limit");
+  settings.Fraction("source-connect-burst", &source_connect_burst, 1, kRateMax, "New connections at once from one address");
+  settings.Time("call-drain", &call_drain, {.min = absl::ZeroDuration(), .max = absl::Minutes(5)},
+                "On shutdown: how long connections with unanswered method calls stay open");
+  settings.Time("close-over", &close_over, {.min = absl::ZeroDuration(), .max = absl::Minutes(10)},
+                "On shutdown: over how long the other connections are closed");
+  settings.Rule([this] { return AddressMistake(*this); });
+  settings.Rule([this]() -> std::string {
+    if (!edge_id.empty() && !IsEdgeId(edge_id)) return "--edge-id must be 1 to 63 characters of [a-z0-9.-]";
+    if (tls_listen.empty() && plain_listen.empty()) return "one of --tls-listen and --plain-listen is needed";
+    if (tls_cert_files.size() != tls_key_files.size()) return "--tls-cert-file and --tls-key-file must come in pairs";
+    if (!tls_listen.empty() && tls_cert_files.empty()) {
+      return "--tls-cert-file and --tls-key-file are needed for --tls-listen; set --tls-listen= to go without TLS";
+    }
+    return "";
+  });
+}
+
+}  // namespace fleetcast::mqtt_edge

@@ -1,0 +1,33 @@
+// Settings of the process.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "libs/config/config.h"
+
+namespace fleetcast::mqtt_edge {
+
+struct Config {
+  std::string tls_listen = "0.0.0.0:8883";
+  std::vector<std::string> tls_cert_files;
+  std::vector<std::string> tls_key_files;
+  std::string plain_listen;
+  std::string edge_id;
+  std::vector<std::string> device_connection_addresses;
+  int loops = 0;
+  std::string bad_filter = "close";
+  int64_t max_connections = 1'000'000;
+  double connect_rate = 5'000;
+  double connect_burst = 10'000;
+  double source_connect_rate = 2'000;
+  double source_connect_burst = 10'000;
+  absl::Duration call_drain = absl::Seconds(30);
+  absl::Duration close_over = absl::Seconds(10);
+
+  void Declare(config::Settings& settings);
+};
+
+}  // namespace fleetcast::mqtt_edge

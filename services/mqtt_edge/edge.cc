@@ -1,0 +1,162 @@
+#include "services/mqtt_edge/edge.h"
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+#include "fleetcast/internal/v1/edge_link.pb.h"
+#include "libs/base/status_macros.h"
+#include "libs/telemetry/log.h"
+#include "services/mqtt_edge/session_id.h"
+
+namespace fleetcast::mqtt_edge {
+namespace {
+
+constexpr double kClosesPerSecondMin = 200;
+constexpr absl::Duration kDrainCheck = absl::Milliseconds(20);
+constexpr absl::Duration kDrainMargin = absl::Seconds(5);
+constexpr absl::Duration kLinkShutdown = absl::Seconds(2);
+
+LoopOptions MakeLoopOptions(const Config& config, int loops) {
+  LoopOptions options;
+  options.connection.close_on_bad_filter = config.bad_filter == "close";
+  options.connects = {config.connect_rate / loops, std::max(1.0, config.connect_burst / loops)};
+  options.connects_per_source = {config.source_connect_rate / loops, std::max(1.0, config.source_connect_burst / loops)};
+  options.connections_max = config.max_connections;
+  return options;
+}
+
+int LoopCount(const Config& config) {
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return config.loops > 0 ? config.loops : std::min(cores, kLoopsMax);
+}
+
+// A listener of the same address for each loop; the kernel spreads connections over them. Nothing for an empty address.
+absl::StatusOr<std::vector<Fd>> ListenForLoops(const std::string& address, int loops, int* port) {
+  std::vector<Fd> listeners(static_cast<size_t>(loops));
+  if (address.empty()) return listeners;
+  std::string bound = address;
+  for (Fd& listener : listeners) {
+    FLEETCAST_ASSIGN_OR_RETURN(listener, Listen(bound));
+    *port = BoundPort(listener);
+    bound = address.substr(0, address.rfind(':') + 1) + std::to_string(*port);  // If the kernel chose the first.
+  }
+  return listeners;
+}
+
+}  // namespace
+
+Edge::Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, std::function<void()> on_attached)
+    : config_(config),
+      clock_(clock),
+      on_attached_(std::move(on_attached)),
+      identity_{config.edge_id, RandomId()},
+      metrics_(metrics),
+      loop_options_(MakeLoopOptions(config, LoopCount(config))) {}
+
+Edge::~Edge() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<Edge>> Edge::Create(const Config& config, telemetry::Metrics& metrics, Clock& clock,
+                                                   Random& random, std::function<void()> on_attached) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the peer has closed.
+  std::unique_ptr<Edge> edge(new Edge(config, metrics, clock, std::move(on_attached)));
+  if (!config.tls_listen.empty()) {
+    std::vector<CertificateFiles> certificates;
+    for (size_t i = 0; i < config.tls_cert_files.size(); ++i) {
+      certificates.push_back({config.tls_cert_files[i], config.tls_key_files[i]});
+    }
+    FLEETCAST_ASSIGN_OR_RETURN(edge->tls_, TlsContext::Create(certificates));
+  }
+  FLEETCAST_RETURN_IF_ERROR(edge->CreateLinks(metrics));
+  FLEETCAST_RETURN_IF_ERROR(edge->CreateLoops(random));
+  return edge;
+}
+
+absl::Status Edge::CreateLinks(telemetry::Metrics& metrics) {
+  const telemetry::Counter dropped =
+      metrics.NewCounter("fleetcast_edge_dropped_reports_total", "Call reports that no replica took in time");
+  for (const std::string& address : config_.device_connection_addresses) {
+    FLEETCAST_ASSIGN_OR_RETURN(
+        std::unique_ptr<HubLink> link,
+        HubLink::Create(static_cast<LinkIndex>(links_.size()), address, identity_, *this, dropped));
+    links_.push_back(std::move(link));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Edge::CreateLoops(Random& random) {
+  const int count = LoopCount(config_);
+  FLEETCAST_ASSIGN_OR_RETURN(std::vector<Fd> tls, ListenForLoops(config_.tls_listen, count, &tls_port_));
+  FLEETCAST_ASSIGN_OR_RETURN(std::vector<Fd> plain, ListenForLoops(config_.plain_listen, count, &plain_port_));
+  std::vector<HubLink*> links;
+  for (const auto& link : links_) links.push_back(link.get());
+  for (int i = 0; i < count; ++i) {
+    loops_.push_back(std::make_unique<EventLoop>(i, loop_options_, tls_.get(), links, open_connections_, metrics_, clock_,
+                                                 random));
+    loops_.back()->Serve(std::move(tls[static_cast<size_t>(i)]), std::move(plain[static_cast<size_t>(i)]));
+  }
+  return absl::OkStatus();
+}
+
+void Edge::Start() {
+  is_serving_ = true;
+  for (const auto& loop : loops_) loop->Start();
+  for (const auto& link : links_) link->Start();
+  FLEETCAST_LOG(kInfo, "edge serves devices",
+                {{"edge_id", identity_.edge_id},
+                 {"boot_id", identity_.boot_id},
+                 {"loops", static_cast<int>(loops_.size())},
+                 {"tls_port", tls_port_},
+                 {"plain_port", plain_port_}});
+}
+
+void Edge::Drain() {
+  if (!is_serving_) return;
+  const double seconds = std::max(1.0, absl::ToDoubleSeconds(config_.close_over));
+  const double rate = std::max(kClosesPerSecondMin, static_cast<double>(open_connections_) / seconds);
+  const absl::Duration now = clock_.Monotonic();
+  const DrainOrder order{rate / static_cast<double>(loops_.size()), now + config_.call_drain};
+  for (const auto& loop : loops_) loop->PostDrain(order);
+  const absl::Duration limit = now + std::max(config_.call_drain, config_.close_over) + kDrainMargin;
+  while (open_connections_ > 0 && clock_.Monotonic() < limit) clock_.Sleep(kDrainCheck, {});
+}
+
+void Edge::Stop() {
+  if (!is_serving_.exchange(false)) return;
+  for (const auto& loop : loops_) loop->Stop();
+  for (const auto& link : links_) link->Shutdown(kLinkShutdown);
+}
+
+void Edge::OnLinkAttached(LinkIndex link, uint64_t generation) {
+  for (const auto& loop : loops_) loop->PostLinkAttached(link, generation);
+  if (on_attached_) on_attached_();
+}
+
+void Edge::OnLinkLost(LinkIndex link) {
+  for (const auto& loop : loops_) loop->PostLinkLost(link);
+}
+
+bool Edge::OnFrame(LinkIndex link, std::shared_ptr<const pb::AttachResponse> frame) {
+  // Most frames concern one loop or a few.
+  std::vector<bool> concerned(loops_.size(), frame->announce_sessions());
+  const auto note = [&](const auto& entries) {
+    for (const auto& entry : entries) {
+      const auto loop = static_cast<size_t>(LoopOf(entry.session()));
+      if (loop < concerned.size()) concerned[loop] = true;
+    }
+  };
+  note(frame->open_results());
+  note(frame->subscriptions_saved());
+  note(frame->method_calls());
+  note(frame->twin_read_results());
+  note(frame->reported_patch_results());
+  note(frame->desired_changes());
+  note(frame->disconnects());
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    if (concerned[i] && !loops_[i]->PostFrame(link, frame)) return false;
+  }
+  return true;
+}
+
+}  // namespace fleetcast::mqtt_edge

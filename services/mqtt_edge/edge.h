@@ -1,0 +1,65 @@
+// The edge as a whole: listeners, loops, links to device_connection, and its orderly end.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "services/mqtt_edge/config.h"
+#include "services/mqtt_edge/edge_metrics.h"
+#include "services/mqtt_edge/event_loop.h"
+#include "services/mqtt_edge/hub_link.h"
+#include "services/mqtt_edge/tls.h"
+
+namespace fleetcast::mqtt_edge {
+
+// One per process. Create, Start, Drain, Stop belong to one thread.
+class Edge final : private HubLinkObserver {
+ public:
+  // Loads certificates and binds the listeners; serves from Start on. `on_attached` is called, on any thread, when a link
+  // to device_connection stands. INVALID_ARGUMENT for bad certificates, UNAVAILABLE when an address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<Edge>> Create(const Config& config, telemetry::Metrics& metrics, Clock& clock,
+                                                      Random& random, std::function<void()> on_attached);
+  ~Edge() override;
+
+  void Start();
+  // Stops accepting and closes all connections: those without method calls in flight at an even pace, the others when
+  // their calls are answered or the limit is over. Returns when all are closed.
+  void Drain();
+  void Stop();
+
+  // The ports that were bound; 0 = not served.
+  int tls_port() const { return tls_port_; }
+  int plain_port() const { return plain_port_; }
+  int64_t open_connections() const { return open_connections_; }
+
+ private:
+  Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, std::function<void()> on_attached);
+
+  absl::Status CreateLinks(telemetry::Metrics& metrics);
+  absl::Status CreateLoops(Random& random);
+
+  void OnLinkAttached(LinkIndex link, uint64_t generation) override;
+  void OnLinkLost(LinkIndex link) override;
+  bool OnFrame(LinkIndex link, std::shared_ptr<const pb::AttachResponse> frame) override;
+
+  const Config config_;
+  Clock& clock_;
+  const std::function<void()> on_attached_;
+  const EdgeIdentity identity_;
+  const EdgeMetrics metrics_;
+  LoopOptions loop_options_;
+  std::unique_ptr<TlsContext> tls_;
+  int tls_port_ = 0;
+  int plain_port_ = 0;
+  std::atomic<int64_t> open_connections_ = 0;
+  std::atomic<bool> is_serving_ = false;  // Frames reach the loops.
+  std::vector<std::unique_ptr<HubLink>> links_;
+  std::vector<std::unique_ptr<EventLoop>> loops_;
+};
+
+}  // namespace fleetcast::mqtt_edge

@@ -1,0 +1,199 @@
+// One thread with the sockets of its devices. A connection belongs to one loop for life, so nothing here takes a lock but
+// the inbox through which frames of device_connection arrive.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "libs/base/clock.h"
+#include "libs/base/mutex.h"
+#include "services/mqtt_edge/connect_limits.h"
+#include "services/mqtt_edge/connection.h"
+#include "services/mqtt_edge/edge_metrics.h"
+#include "services/mqtt_edge/hub_link.h"
+#include "services/mqtt_edge/link_outbox.h"
+#include "services/mqtt_edge/session_id.h"
+#include "services/mqtt_edge/socket.h"
+#include "services/mqtt_edge/timer_wheel.h"
+
+struct epoll_event;
+
+namespace fleetcast::mqtt_edge {
+
+// What all loops of a process share.
+struct LoopOptions {
+  ConnectionLimits connection;
+  absl::Duration handshake_timeout = absl::Seconds(20);  // D-TLS-7
+  Rate connects;                                         // Of one loop, before the handshake.
+  Rate connects_per_source;                              // Of one loop.
+  int64_t connections_max = 1'000'000;                   // Of the process.
+};
+
+// The closing of all connections, when the process goes down.
+struct DrainOrder {
+  double closes_per_second = 0;   // Of one loop.
+  absl::Duration calls_deadline;  // Monotonic: connections with method calls in flight are closed then, too.
+};
+
+class EventLoop final : private Effects {
+ public:
+  // Messages from other threads that wait for the loop; a full inbox makes the link start over.
+  static constexpr size_t kInboxMax = 4096;
+
+  // `tls` may be null (no TLS listener). All references outlive the loop. `open_connections` counts over all loops.
+  EventLoop(int index, const LoopOptions& options, const TlsContext* tls, std::vector<HubLink*> links,
+            std::atomic<int64_t>& open_connections, const EdgeMetrics& metrics, Clock& clock, Random& random);
+  ~EventLoop() override;
+
+  // Before Start: listening sockets; an unset one is not served.
+  void Serve(Fd tls_listener, Fd plain_listener);
+  void Start();
+  // Ends the thread; the sockets close without a word.
+  void Stop();
+
+  // From other threads. False when the inbox is full and the frame was dropped.
+  bool PostFrame(LinkIndex link, std::shared_ptr<const pb::AttachResponse> frame);
+  void PostLinkAttached(LinkIndex link, uint64_t generation);
+  void PostLinkLost(LinkIndex link);
+  // Stop accepting, then close what is open.
+  void PostDrain(const DrainOrder& order);
+
+ private:
+  struct FrameArrived {
+    LinkIndex link;
+    std::shared_ptr<const pb::AttachResponse> frame;
+  };
+  struct LinkAttached {
+    LinkIndex link;
+    uint64_t generation;
+  };
+  struct LinkLost {
+    LinkIndex link;
+  };
+  using Message = std::variant<FrameArrived, LinkAttached, LinkLost, DrainOrder>;
+
+  struct Listener {
+    Fd fd;
+    bool is_tls = false;
+    bool is_paused = false;
+  };
+
+  // A connection with its socket.
+  struct Client {
+    Client(SessionId session, Fd fd, const TlsContext* tls, const PeerAddress& peer, const LoopOptions& options,
+           absl::Duration now)
+        : session(session), peer(peer), socket(std::move(fd), tls), connection(options.connection, now) {
+      if (tls != nullptr) handshake_deadline = now + options.handshake_timeout;
+    }
+
+    const SessionId session;
+    const PeerAddress peer;
+    Socket socket;
+    Connection connection;
+    std::string backlog;                                               // What the socket did not take.
+    absl::Duration handshake_deadline = absl::InfiniteDuration();
+    absl::Duration scheduled = absl::InfiniteDuration();               // When the timer wheel fires.
+    uint32_t interest = 0;                                             // Events that epoll watches for.
+    bool is_read_paused = false;
+    bool is_active = false;                                            // Received something since the last heartbeat.
+  };
+
+  // Effects of the connection that is being called.
+  LinkIndex PickLink(std::string_view device_id) override;
+  void OpenSession(LinkIndex link, const OpenRequest& request) override;
+  void ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable) override;
+  void ReadTwin(LinkIndex link, std::string_view request_id) override;
+  void PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch, int64_t if_version) override;
+  void AbandonOpen(LinkIndex link, std::string_view device_id) override;
+  void CloseSession(LinkIndex link, std::string_view device_id, int64_t epoch) override;
+  void ReportCall(LinkIndex link, CallReport report) override;
+
+  // The thread (event_loop.cc).
+  void Run(std::stop_token stop);
+  int WaitMillis() const;
+  void HandleEvents(const epoll_event* events, int count);
+  void HandleTimers();
+  void Heartbeat();
+  void CloseForDrain();
+
+  // Sockets (event_loop_sockets.cc).
+  void AcceptFrom(Listener& listener);
+  void PauseAccepting(absl::Duration until);
+  void ResumeAccepting();
+  void AddClient(Fd fd, const PeerAddress& peer, bool is_tls);
+  void HandleSocket(Client& client, uint32_t events);
+  void Handshake(Client& client);
+  void ReadFrom(Client& client);
+  void FlushBacklog(Client& client);
+  bool MayRead(const Client& client) const;
+  void PauseReading(Client& client);
+  void Watch(Client& client, uint32_t interest);
+
+  // Calls `call(connection, turn)` and does what follows from it: sends, closes, schedules. The client may be gone after.
+  void With(Client& client, absl::FunctionRef<void(Connection& connection, Turn& turn)> call);
+  void SendOutput(Client& client, Turn& turn);
+  void Settle(Client& client);
+  void Remove(Client& client);
+  Client* Find(SessionId session);
+
+  // Frames (event_loop_frames.cc).
+  void HandleInbox();
+  bool Post(Message message, bool is_bounded);
+  void Handle(const FrameArrived& message);
+  void Handle(const LinkAttached& message);
+  void Handle(const LinkLost& message);
+  void Handle(const DrainOrder& message);
+  void HandleOpenResults(LinkIndex link, const pb::AttachResponse& frame);
+  void HandleMethodCalls(LinkIndex link, const pb::AttachResponse& frame);
+  void HandleTwinResults(const pb::AttachResponse& frame);
+  void Announce(LinkIndex link);
+
+  const int index_;
+  const LoopOptions& options_;
+  const TlsContext* const tls_;
+  std::atomic<int64_t>& open_connections_;
+  const EdgeMetrics& metrics_;
+  Clock& clock_;
+  Random& random_;
+
+  Fd epoll_;
+  Fd wakeup_;
+  Listener tls_listener_;
+  Listener plain_listener_;
+  TokenBucket connects_;
+  SourceLimits sources_;
+  absl::Duration accept_again_at_ = absl::InfiniteDuration();
+
+  std::vector<std::unique_ptr<Client>> clients_;  // By slot.
+  std::vector<uint32_t> free_slots_;
+  uint32_t next_serial_ = 1;
+  std::vector<SessionId> ready_;                  // Have bytes to read that epoll does not know of.
+  std::vector<SessionId> active_;                 // For the next heartbeat.
+  TimerWheel wheel_;
+  absl::Duration next_heartbeat_;
+  std::optional<DrainOrder> drain_;
+  absl::Duration drain_counted_at_;
+  double drain_credit_ = 0;                       // Connections that may be closed now.
+  uint32_t drain_cursor_ = 0;
+
+  std::vector<LinkOutbox> links_;
+  // Devices whose connection ended while device_connection was still checking them.
+  absl::flat_hash_map<SessionId, std::pair<LinkIndex, std::string>> abandoned_;
+  Client* current_ = nullptr;                     // Whose connection is being called.
+  std::string output_;                            // Reused: what the connection sends.
+  std::unique_ptr<char[]> read_buffer_;
+
+  Mutex inbox_mutex_;
+  std::vector<Message> inbox_ GUARDED_BY(inbox_mutex_);
+  std::vector<Message> taken_;                    // Reused: what the loop took from the inbox.
+  std::jthread thread_;                           // Last: uses all above.
+};
+
+}  // namespace fleetcast::mqtt_edge

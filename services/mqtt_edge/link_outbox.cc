@@ -1,0 +1,67 @@
+#include "services/mqtt_edge/link_outbox.h"
+
+#include <utility>
+
+#include "fleetcast/internal/v1/edge_link.pb.h"
+
+namespace fleetcast::mqtt_edge {
+
+LinkOutbox::LinkOutbox(HubLink* link) : link_(link), frame_(std::make_unique<pb::AttachRequest>()) {}
+LinkOutbox::~LinkOutbox() = default;
+LinkOutbox::LinkOutbox(LinkOutbox&&) noexcept = default;
+
+namespace {
+
+void AddSessionClosed(SessionId session, const std::string& device_id, int64_t epoch, pb::AttachRequest& frame) {
+  pb::SessionClosed* closed = frame.add_sessions_closed();
+  closed->set_session(session);
+  closed->set_device_id(device_id);
+  closed->set_epoch(epoch);
+}
+
+}  // namespace
+
+void LinkOutbox::OnAttached(uint64_t generation) {
+  is_attached_ = true;
+  generation_ = generation;
+  frame_->Clear();
+  for (const Closed& closed : closed_) AddSessionClosed(closed.session, closed.device_id, closed.epoch, *frame_);
+  Grow(closed_.size());
+}
+
+void LinkOutbox::OnLost() {
+  is_attached_ = false;
+  frame_->Clear();
+  bytes_ = 0;
+}
+
+void LinkOutbox::Grow(size_t bytes) {
+  is_dirty_ = true;
+  bytes_ += bytes;
+  if (bytes_ > kFrameBytesMax) Flush();
+}
+
+void LinkOutbox::AddReport(CallReport report) {
+  const size_t bytes = report.payload.size() + sizeof(report);
+  reports_.push_back(std::move(report));
+  Grow(bytes);
+}
+
+void LinkOutbox::AddClosed(SessionId session, std::string_view device_id, int64_t epoch, absl::Duration now) {
+  while (!closed_.empty() && (closed_.size() >= kClosedMax || now - closed_.front().time > kClosedKept)) {
+    closed_.pop_front();
+  }
+  closed_.push_back({now, session, std::string(device_id), epoch});
+  if (!is_attached_) return;
+  AddSessionClosed(session, closed_.back().device_id, epoch, *frame_);
+  Grow(device_id.size());
+}
+
+void LinkOutbox::Flush() {
+  if (!is_dirty_) return;
+  is_dirty_ = false;
+  bytes_ = 0;
+  link_->Submit(generation_, std::exchange(*frame_, {}), std::exchange(reports_, {}));
+}
+
+}  // namespace fleetcast::mqtt_edge

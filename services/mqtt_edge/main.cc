@@ -1,0 +1,40 @@
+// The process fleetcast-mqtt-edge: terminates device connections.
+#include <memory>
+
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status_macros.h"
+#include "libs/rpc/process.h"
+#include "services/mqtt_edge/config.h"
+#include "services/mqtt_edge/edge.h"
+
+namespace fleetcast::mqtt_edge {
+namespace {
+
+class EdgeProcess final : public rpc::Application {
+ public:
+  void Declare(config::Settings& settings) override { config_.Declare(settings); }
+
+  absl::Status Build(rpc::Process& process) override {
+    process.SetReady(false);  // Until device_connection was reached once; later outages are not a reason to go away.
+    FLEETCAST_ASSIGN_OR_RETURN(edge_, Edge::Create(config_, process.metrics(), SystemClock(), SystemRandom(),
+                                                   [&process] { process.SetReady(true); }));
+    return absl::OkStatus();
+  }
+
+  void Started() override { edge_->Start(); }
+  void Drain() override { edge_->Drain(); }
+  void Stop() override { edge_->Stop(); }
+
+ private:
+  Config config_;
+  std::unique_ptr<Edge> edge_;
+};
+
+}  // namespace
+}  // namespace fleetcast::mqtt_edge
+
+int main(int argc, char** argv) {
+  return fleetcast::rpc::RunProcess({.name = "fleetcast-mqtt-edge", .summary = "Terminates device connections: TLS, MQTT"},
+                                    std::make_unique<fleetcast::mqtt_edge::EdgeProcess>(), argc, argv);
+}

@@ -1,0 +1,85 @@
+#include "services/mqtt_edge/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace fleetcast::mqtt_edge {
+namespace {
+
+// D-TLS-2.
+constexpr char kCiphers12[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr char kGroups[] = "X25519:P-256:P-384";
+constexpr unsigned char kSessionContext[] = "fleetcast";
+constexpr long kCertificateBytesMax = 32 * 1024;  // Of a client's chain (Q12).
+constexpr size_t kTicketsPerHandshake = 1;
+
+// The certificate is judged at CONNECT, against the identity that it is for. Possession of its key is still proven.
+int AcceptAnyCertificate(int, X509_STORE_CTX*) { return 1; }
+
+absl::Status TlsError(const std::string& what) {
+  char text[256] = "unknown error";
+  if (const unsigned long code = ERR_get_error(); code != 0) ERR_error_string_n(code, text, sizeof(text));
+  ERR_clear_error();
+  return absl::InvalidArgumentError(absl::StrCat(what, ": ", text));
+}
+
+absl::Status LoadCertificate(SSL_CTX* context, const CertificateFiles& files) {
+  if (SSL_CTX_use_certificate_chain_file(context, files.chain.c_str()) != 1) {
+    return TlsError(absl::StrCat("cannot use the certificate chain in ", files.chain));
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return TlsError(absl::StrCat("cannot use the key in ", files.key, " for ", files.chain));
+  }
+  return absl::OkStatus();
+}
+
+std::string Digest(const X509* certificate, const EVP_MD* algorithm) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  if (X509_digest(certificate, algorithm, digest, &size) != 1) return "";
+  const absl::string_view bytes(reinterpret_cast<const char*>(digest), size);
+  return absl::AsciiStrToUpper(absl::BytesToHexString(bytes));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector<CertificateFiles>& certificates) {
+  std::unique_ptr<TlsContext> tls(new TlsContext(SSL_CTX_new(TLS_server_method())));
+  SSL_CTX* context = tls->context_;
+  if (context == nullptr) return TlsError("cannot set up TLS");
+  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_read_ahead(context, 1);  // One read call for a whole record.
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // Tickets instead: no state here.
+  SSL_CTX_set_num_tickets(context, kTicketsPerHandshake);
+  SSL_CTX_set_session_id_context(context, kSessionContext, sizeof(kSessionContext) - 1);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, AcceptAnyCertificate);
+  SSL_CTX_set_max_cert_list(context, kCertificateBytesMax);
+  SSL_CTX_set_dh_auto(context, 0);
+  if (SSL_CTX_set_cipher_list(context, kCiphers12) != 1 || SSL_CTX_set1_groups_list(context, kGroups) != 1) {
+    return TlsError("cannot set ciphers and groups");
+  }
+  for (const CertificateFiles& files : certificates) {
+    if (const absl::Status status = LoadCertificate(context, files); !status.ok()) return status;
+  }
+  return tls;
+}
+
+TlsContext::~TlsContext() { SSL_CTX_free(context_); }
+
+PeerCertificate ReadPeerCertificate(ssl_st* connection) {
+  const X509* certificate = SSL_get0_peer_certificate(connection);
+  if (certificate == nullptr) return {};
+  return {Digest(certificate, EVP_sha1()), Digest(certificate, EVP_sha256())};
+}
+
+}  // namespace fleetcast::mqtt_edge

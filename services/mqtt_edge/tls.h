@@ -1,0 +1,47 @@
+// TLS for device sockets: the only includer of OpenSSL's SSL headers in this folder.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+namespace fleetcast::mqtt_edge {
+
+// A certificate chain and its key, both PEM files. With one RSA and one ECDSA pair each client gets the one it knows.
+struct CertificateFiles {
+  std::string chain;
+  std::string key;
+};
+
+// Hex digests of a client's certificate, upper-case; empty without one.
+struct PeerCertificate {
+  std::string sha1;
+  std::string sha256;
+};
+
+// Settings shared by all connections: TLS 1.2 and 1.3, optional client certificate (any; what it is worth is decided at
+// CONNECT, D-TLS-4), session tickets, no renegotiation, no early data, buffers released while idle. Thread-safe.
+class TlsContext {
+ public:
+  // INVALID_ARGUMENT when a file cannot be read, or a key does not belong to its certificate.
+  static absl::StatusOr<std::unique_ptr<TlsContext>> Create(const std::vector<CertificateFiles>& certificates);
+  ~TlsContext();
+  TlsContext(const TlsContext&) = delete;
+  TlsContext& operator=(const TlsContext&) = delete;
+
+  ssl_ctx_st* get() const { return context_; }
+
+ private:
+  explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
+  ssl_ctx_st* const context_;
+};
+
+// Fingerprints of the certificate that the peer of `connection` has shown.
+PeerCertificate ReadPeerCertificate(ssl_st* connection);
+
+}  // namespace fleetcast::mqtt_edge
