@@ -1,0 +1,70 @@
+#include "services/rest_gateway/front.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+#include "libs/telemetry/log.h"
+
+namespace fleetcast::rest_gateway {
+namespace {
+
+// Splits "127.0.0.1:8443" or "[::1]:8443"; port 0 takes a free one.
+absl::Status ParseListen(const std::string& listen, http::ServerOptions& options) {
+  const size_t colon = listen.rfind(':');
+  uint32_t port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(listen.substr(colon + 1), &port) || port > UINT16_MAX) {
+    return absl::InvalidArgumentError(absl::StrCat("--https-listen: not an address and port: ", listen));
+  }
+  options.port = static_cast<uint16_t>(port);
+  options.address = listen.substr(0, colon);
+  if (options.address.size() > 2 && options.address.front() == '[') {
+    options.address = options.address.substr(1, options.address.size() - 2);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Front::Front(const Config& config, GatewayOptions options, const Backends& backends, telemetry::Metrics& metrics)
+    : drain_timeout_(config.http_drain_timeout), gateway_(std::move(options), backends, metrics, SystemClock()) {}
+
+absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Config& config, const Backends& backends,
+                                                    telemetry::Metrics& metrics) {
+  FLEETCAST_ASSIGN_OR_RETURN(auth::PolicySet policies, auth::PolicySet::FromJson(config.policies));
+  GatewayOptions options = {.api_versions = ApiVersions(config.api_versions),
+                            .policies = std::move(policies),
+                            .hosts = auth::HostNames(config.host_names),
+                            .strict_job_rights = config.strict_job_rights};
+  std::unique_ptr<Front> front(new Front(config, std::move(options), backends, metrics));
+  FLEETCAST_RETURN_IF_ERROR(front->Listen(config, metrics));
+  return front;
+}
+
+absl::Status Front::Listen(const Config& config, telemetry::Metrics& metrics) {
+  http::ServerOptions options;
+  FLEETCAST_RETURN_IF_ERROR(ParseListen(config.https_listen, options));
+  options.is_plain = config.plain_http;
+  options.tls_certificate_file = config.tls_cert_file;
+  options.tls_key_file = config.tls_key_file;
+  options.threads = config.io_threads;
+  options.limits.connections_max = static_cast<size_t>(config.connections_max);
+  gateway_.Configure(options);
+  FLEETCAST_ASSIGN_OR_RETURN(server_, http::Server::Start(std::move(options)));
+  const auto gauge = [&](const char* name, const char* help, int64_t http::ServerCounts::*count) {
+    gauges_.push_back(metrics.ReadGauge(
+        name, help, [server = server_.get(), count] { return static_cast<double>(server->counts().*count); }));
+  };
+  gauge("fleetcast_http_connections", "Open client connections", &http::ServerCounts::connections);
+  gauge("fleetcast_http_requests_in_progress", "Requests whose answer is awaited",
+        &http::ServerCounts::requests_in_progress);
+  gauge("fleetcast_http_refused_connections", "Connections closed for lack of room since the start",
+        &http::ServerCounts::refused_connections);
+  gauge("fleetcast_http_failed_handshakes", "TLS handshakes that failed since the start",
+        &http::ServerCounts::failed_handshakes);
+  FLEETCAST_LOG(kInfo, "serving", {{"address", config.https_listen}, {"port", int{server_->port()}}, {"tls", !config.plain_http}});
+  return absl::OkStatus();
+}
+
+}  // namespace fleetcast::rest_gateway

@@ -1,0 +1,214 @@
+#include "services/rest_gateway/routes/device_wire.h"
+
+#include <array>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/strings.h"
+#include "services/rest_gateway/azure_errors.h"
+#include "services/rest_gateway/proto_time.h"
+#include "services/rest_gateway/wire.h"
+
+namespace fleetcast::rest_gateway {
+namespace {
+
+using registry::v1::Device;
+using registry::v1::DeviceChange;
+
+constexpr std::array<std::pair<std::string_view, Device::AuthenticationType>, 3> kAuthenticationTypes = {{
+    {"sas", Device::AUTHENTICATION_TYPE_SAS},
+    {"selfSigned", Device::AUTHENTICATION_TYPE_SELF_SIGNED},
+    {"certificateAuthority", Device::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY},
+}};
+
+constexpr std::array<std::pair<std::string_view, Device::Status>, 2> kStatuses = {{
+    {"enabled", Device::STATUS_ENABLED},
+    {"disabled", Device::STATUS_DISABLED},
+}};
+
+constexpr std::array<std::pair<std::string_view, DeviceChange::Kind>, 7> kImportModes = {{
+    {"create", DeviceChange::KIND_CREATE},
+    {"update", DeviceChange::KIND_UPDATE},
+    {"updateIfMatchETag", DeviceChange::KIND_UPDATE_IF_MATCH},
+    {"delete", DeviceChange::KIND_DELETE},
+    {"deleteIfMatchETag", DeviceChange::KIND_DELETE_IF_MATCH},
+    {"updateTwin", DeviceChange::KIND_UPDATE_TWIN},
+    {"updateTwinIfMatchETag", DeviceChange::KIND_UPDATE_TWIN_IF_MATCH},
+}};
+
+// The value of the word that member `name` holds, in any case; `absent` when there is none.
+template <typename Enum, size_t kCount>
+absl::StatusOr<Enum> WordMember(const json::Value* object, std::string_view name,
+                                const std::array<std::pair<std::string_view, Enum>, kCount>& words, Enum absent) {
+  FLEETCAST_ASSIGN_OR_RETURN(const std::optional<std::string> text, TextMember(object, name));
+  if (!text) return absent;
+  for (const auto& [word, value] : words) {
+    if (absl::EqualsIgnoreCase(Absl(word), *text)) return value;
+  }
+  return BadRequest(kArgumentInvalid, absl::StrCat("the member ", Absl(name), " has a value that is not known"));
+}
+
+template <typename Enum, size_t kCount>
+std::string_view WordOf(Enum value, const std::array<std::pair<std::string_view, Enum>, kCount>& words) {
+  for (const auto& [word, known] : words) {
+    if (known == value) return word;
+  }
+  return words.front().first;
+}
+
+// Copies text member `name` of `object` to `to`; absent = empty.
+absl::Status CopyText(const json::Value* object, std::string_view name, std::string* to) {
+  FLEETCAST_ASSIGN_OR_RETURN(std::optional<std::string> text, TextMember(object, name));
+  *to = std::move(text).value_or("");
+  return absl::OkStatus();
+}
+
+absl::Status ParseAuthentication(const json::Value& body, Device& device) {
+  FLEETCAST_ASSIGN_OR_RETURN(const json::Value* authentication, ObjectMember(&body, "authentication"));
+  FLEETCAST_ASSIGN_OR_RETURN(
+      const Device::AuthenticationType type,
+      WordMember(authentication, "type", kAuthenticationTypes, Device::AUTHENTICATION_TYPE_UNSPECIFIED));
+  device.set_authentication_type(type);
+  FLEETCAST_ASSIGN_OR_RETURN(const json::Value* keys, ObjectMember(authentication, "symmetricKey"));
+  FLEETCAST_RETURN_IF_ERROR(CopyText(keys, "primaryKey", device.mutable_primary_key()));
+  FLEETCAST_RETURN_IF_ERROR(CopyText(keys, "secondaryKey", device.mutable_secondary_key()));
+  FLEETCAST_ASSIGN_OR_RETURN(const json::Value* thumbprints, ObjectMember(authentication, "x509Thumbprint"));
+  FLEETCAST_RETURN_IF_ERROR(CopyText(thumbprints, "primaryThumbprint", device.mutable_primary_thumbprint()));
+  return CopyText(thumbprints, "secondaryThumbprint", device.mutable_secondary_thumbprint());
+}
+
+absl::Status ParseSettings(const json::Value& body, Device& device) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Device::Status status,
+                             WordMember(&body, "status", kStatuses, Device::STATUS_UNSPECIFIED));
+  device.set_status(status);
+  FLEETCAST_RETURN_IF_ERROR(CopyText(&body, "statusReason", device.mutable_status_reason()));
+  FLEETCAST_ASSIGN_OR_RETURN(const json::Value* capabilities, ObjectMember(&body, "capabilities"));
+  FLEETCAST_ASSIGN_OR_RETURN(const std::optional<bool> iot_edge, BoolMember(capabilities, "iotEdge"));
+  device.set_iot_edge(iot_edge.value_or(false));
+  return ParseAuthentication(body, device);
+}
+
+std::string SectionText(const json::Value* section) { return section == nullptr ? "" : json::Print(*section); }
+
+absl::StatusOr<DeviceChange> ParseChange(const json::Value& element, std::string_view id) {
+  DeviceChange change;
+  FLEETCAST_ASSIGN_OR_RETURN(const DeviceChange::Kind kind,
+                             WordMember(&element, "importMode", kImportModes, DeviceChange::KIND_CREATE));
+  change.set_kind(kind);
+  change.mutable_device()->set_id(std::string(id));
+  FLEETCAST_RETURN_IF_ERROR(ParseSettings(element, *change.mutable_device()));
+  FLEETCAST_RETURN_IF_ERROR(CopyText(&element, "eTag", change.mutable_device()->mutable_etag()));
+  FLEETCAST_RETURN_IF_ERROR(CopyText(&element, "twinETag", change.mutable_twin_etag()));
+  FLEETCAST_ASSIGN_OR_RETURN(const json::Value* tags, ObjectMember(&element, "tags"));
+  FLEETCAST_ASSIGN_OR_RETURN(const json::Value* properties, ObjectMember(&element, "properties"));
+  FLEETCAST_ASSIGN_OR_RETURN(const json::Value* desired, ObjectMember(properties, "desired"));
+  change.set_tags(SectionText(tags));
+  change.set_desired(SectionText(desired));
+  return change;
+}
+
+BulkElement ParseElement(const json::Value& element) {
+  if (!element.is_object()) return {"", BadRequest(kWrongType, "an element is no object")};
+  if (FindMember(&element, "moduleId") != nullptr) {
+    return {"", BadRequest(kNotSupported, "module identities are not supported")};
+  }
+  const absl::StatusOr<std::optional<std::string>> id = TextMember(&element, "id");
+  if (!id.ok()) return {"", id.status()};
+  if (!*id) return {"", BadRequest(kArgumentNull, "the member id is missing")};
+  return {**id, ParseChange(element, **id)};
+}
+
+// `text`, or null when it is empty.
+std::string OrNull(const std::string& text) { return text.empty() ? "null" : json::Quote(text); }
+
+absl::Time TimeOr(bool is_known, const google::protobuf::Timestamp& time) {
+  return is_known ? FromProto(time) : absl::InfinitePast();
+}
+
+std::string PrintAuthentication(const Device& device) {
+  const std::string keys = ObjectWriter()
+                               .Json("primaryKey", OrNull(device.primary_key()))
+                               .Json("secondaryKey", OrNull(device.secondary_key()))
+                               .Finish();
+  const std::string thumbprints = ObjectWriter()
+                                      .Json("primaryThumbprint", OrNull(device.primary_thumbprint()))
+                                      .Json("secondaryThumbprint", OrNull(device.secondary_thumbprint()))
+                                      .Finish();
+  return ObjectWriter()
+      .Json("symmetricKey", keys)
+      .Json("x509Thumbprint", thumbprints)
+      .Text("type", WordOf(device.authentication_type(), kAuthenticationTypes))
+      .Finish();
+}
+
+}  // namespace
+
+absl::StatusOr<Device> ParseDevice(std::string_view id, const json::Value& body) {
+  FLEETCAST_ASSIGN_OR_RETURN(const std::optional<std::string> named, TextMember(&body, "deviceId"));
+  if (named && *named != id) return BadRequest(kArgumentInvalid, "the body names another device than the path");
+  Device device;
+  device.set_id(std::string(id));
+  FLEETCAST_RETURN_IF_ERROR(ParseSettings(body, device));
+  return device;
+}
+
+std::string PrintDevice(const Device& device) {
+  return ObjectWriter()
+      .Text("deviceId", device.id())
+      .Text("generationId", device.generation_id())
+      .Text("etag", device.etag())
+      .Text("connectionState", device.connected() ? "Connected" : "Disconnected")
+      .Text("status", WordOf(device.status(), kStatuses))
+      .Json("statusReason", OrNull(device.status_reason()))
+      .Time("connectionStateUpdatedTime",
+            TimeOr(device.has_connection_state_update_time(), device.connection_state_update_time()))
+      .Time("statusUpdatedTime", TimeOr(device.has_status_update_time(), device.status_update_time()))
+      .Time("lastActivityTime", TimeOr(device.has_last_activity_time(), device.last_activity_time()))
+      .Integer("cloudToDeviceMessageCount", 0)
+      .Json("authentication", PrintAuthentication(device))
+      .Json("capabilities", ObjectWriter().Bool("iotEdge", device.iot_edge()).Finish())
+      .Finish();
+}
+
+absl::StatusOr<std::vector<BulkElement>> ParseBulk(const json::Value& body) {
+  if (!body.is_array()) return BadRequest(kWrongType, "the body must be an array of devices");
+  if (body.array().empty()) return BadRequest(kArgumentNull, "the list of devices is empty");
+  if (body.array().size() > kBulkDevicesMax) {
+    return BadRequest(kTooManyDevices, absl::StrCat("more than ", kBulkDevicesMax, " devices in one request"));
+  }
+  std::vector<BulkElement> elements;
+  std::map<std::string, int> occurrences;
+  for (const json::Value& element : body.array()) {
+    elements.push_back(ParseElement(element));
+    ++occurrences[elements.back().device_id];
+  }
+  for (BulkElement& element : elements) {
+    if (!element.device_id.empty() && occurrences[element.device_id] > 1) {
+      element.change = BadRequest(kDeviceDefinedTwice, "the device occurs more than once in this request");
+    }
+  }
+  return elements;
+}
+
+std::string PrintBulkResult(const std::vector<BulkError>& errors) {
+  std::vector<std::string> printed;
+  for (const BulkError& error : errors) {
+    printed.push_back(ObjectWriter()
+                          .Text("deviceId", error.device_id)
+                          .Text("errorCode", ToAzureError(error.reason).name)
+                          .Text("errorStatus", error.message)
+                          .Finish());
+  }
+  return ObjectWriter()
+      .Bool("isSuccessful", errors.empty())
+      .Json("errors", absl::StrCat("[", absl::StrJoin(printed, ","), "]"))
+      .Json("warnings", "[]")
+      .Finish();
+}
+
+}  // namespace fleetcast::rest_gateway

@@ -1,0 +1,108 @@
+#include "services/rest_gateway/routes/execution_wire.h"
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+#include "libs/query/job_filter.h"
+#include "services/rest_gateway/azure_errors.h"
+#include "services/rest_gateway/proto_time.h"
+#include "services/rest_gateway/routes/job_wire.h"
+#include "services/rest_gateway/wire.h"
+
+namespace fleetcast::rest_gateway {
+namespace {
+
+using jobs::v1::Execution;
+
+// The wire knows no `timedout`: it is a failure with a code that says so.
+std::string_view StatusName(Execution::State state) {
+  switch (state) {
+    case Execution::STATE_PENDING:
+      return "pending";
+    case Execution::STATE_RUNNING:
+      return "running";
+    case Execution::STATE_SUCCEEDED:
+      return "completed";
+    case Execution::STATE_CANCELED:
+      return "canceled";
+    default:
+      return "failed";
+  }
+}
+
+// The states that a row of this status has; empty when no row ever has it.
+std::vector<Execution::State> StatesOf(std::string_view status) {
+  if (status == "pending") return {Execution::STATE_PENDING};
+  if (status == "running") return {Execution::STATE_RUNNING};
+  if (status == "completed") return {Execution::STATE_SUCCEEDED};
+  if (status == "failed") return {Execution::STATE_FAILED, Execution::STATE_TIMED_OUT};
+  if (status == "canceled" || status == "cancelled") return {Execution::STATE_CANCELED};
+  return {};
+}
+
+std::string PrintOutcome(const Execution& execution) {
+  if (execution.action_kind() != jobs::v1::ACTION_KIND_INVOKE_METHOD) {
+    return ObjectWriter().Json("deviceMethodResponse", "").Finish();
+  }
+  const std::string response = ObjectWriter()
+                                   .Integer("status", execution.device_status())
+                                   .Json("payload", execution.payload())
+                                   .Finish();
+  return ObjectWriter().Json("deviceMethodResponse", response).Finish();
+}
+
+}  // namespace
+
+std::string PrintExecution(const Execution& execution) {
+  const std::string_view status = StatusName(execution.state());
+  ObjectWriter writer;
+  writer.Text("deviceId", execution.device_id())
+      .Text("jobId", execution.job_id())
+      .Text("jobType", TypeName(execution.action_kind()))
+      .Text("status", status);
+  if (execution.has_start_time()) writer.Time("startTimeUtc", FromProto(execution.start_time()));
+  if (execution.has_end_time()) writer.Time("endTimeUtc", FromProto(execution.end_time()));
+  writer.Time("createdDateTimeUtc", FromProto(execution.create_time()));
+  writer.Time("lastUpdatedDateTimeUtc",
+              FromProto(execution.has_update_time() ? execution.update_time() : execution.create_time()));
+  if (status == "completed") writer.Json("outcome", PrintOutcome(execution));
+  if (status == "failed") {
+    writer.Json("error", ObjectWriter()
+                             .Text("code", execution.error().code())
+                             .Text("description", execution.error().description())
+                             .Finish());
+  }
+  return writer.Finish();
+}
+
+absl::StatusOr<ExecutionQuery> PlanExecutionQuery(const query::Query& query) {
+  if (!query.items.empty() || query.is_aggregate()) {
+    return BadRequest(kArgumentInvalid, "devices.jobs supports SELECT * only");
+  }
+  if (query.top && *query.top > kPageSizeMax) {
+    return BadRequest(kArgumentInvalid, absl::StrCat("TOP over devices.jobs is at most ", kPageSizeMax));
+  }
+  const query::JobFilter filter = query::SplitJobFilter(query.where);
+  ExecutionQuery plan;
+  plan.residual = filter.residual;
+  plan.top = query.top;
+  plan.is_empty = filter.is_empty;
+  if (!filter.job_id && !filter.device_id) {
+    return BadRequest(kArgumentInvalid,
+                      "a query over devices.jobs must say devices.jobs.jobId = '…' or devices.jobs.deviceId = '…'");
+  }
+  plan.request.set_job_id(filter.job_id.value_or(""));
+  plan.request.set_device_id(filter.device_id.value_or(""));
+  if (filter.job_type) {
+    const absl::StatusOr<JobFilterValues> type = ParseJobFilters(*filter.job_type, "");
+    plan.is_empty |= !type.ok() || type->is_empty;
+    if (type.ok()) plan.request.set_action_kind(type->kind);
+  }
+  if (filter.status) {
+    const std::vector<Execution::State> states = StatesOf(*filter.status);
+    plan.is_empty |= states.empty();
+    plan.request.mutable_states()->Add(states.begin(), states.end());
+  }
+  return plan;
+}
+
+}  // namespace fleetcast::rest_gateway

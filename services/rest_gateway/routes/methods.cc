@@ -1,0 +1,61 @@
+#include "services/rest_gateway/routes/methods.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
+#include "libs/model/reasons.h"
+#include "services/rest_gateway/backends.h"
+#include "services/rest_gateway/routes/method_wire.h"
+#include "services/rest_gateway/wire.h"
+
+namespace fleetcast::rest_gateway {
+namespace {
+
+using Async = methods::v1::MethodService::StubInterface::async_interface;
+
+// What the backend uses when the request says nothing (service-rest.md 10).
+constexpr int64_t kDefaultResponseSeconds = 30;
+constexpr int64_t kResponseSecondsMax = 300;
+// How much longer we wait than the device may take, so that the backend's answer is the one that the client gets.
+constexpr absl::Duration kPatience = absl::Seconds(5);
+
+}  // namespace
+
+void MethodRoutes::Invoke(const ExchangePtr& exchange) const {
+  const absl::StatusOr<json::Value> body = ParseObjectBody(exchange->request());
+  if (!body.ok()) return exchange->Fail(body.status());
+  absl::StatusOr<MethodCall> call = ParseMethodCall(*body);
+  if (!call.ok()) return exchange->Fail(call.status());
+  methods::v1::InvokeMethodRequest request;
+  request.set_device_id(exchange->captured(0));
+  request.set_method(std::move(call->method));
+  request.set_payload(std::move(call->payload));
+  if (call->response_timeout_seconds) request.mutable_response_timeout()->set_seconds(*call->response_timeout_seconds);
+  if (call->connect_timeout_seconds) request.mutable_connect_timeout()->set_seconds(*call->connect_timeout_seconds);
+  const int64_t seconds = call->response_timeout_seconds.value_or(kDefaultResponseSeconds);
+  const absl::Duration response_timeout =
+      absl::Seconds(std::clamp(seconds, int64_t{0}, kResponseSecondsMax));
+  const absl::Duration connect_timeout = absl::Seconds(call->connect_timeout_seconds.value_or(0));
+  CallBackend(*exchange, response_timeout + kPatience, "fleetcast.methods.v1.MethodService/InvokeMethod",
+              backends_.methods->async(), &Async::InvokeMethod, std::move(request),
+              [=](const absl::StatusOr<methods::v1::InvokeMethodResponse>& response) {
+                if (!response.ok()) {
+                  const absl::Status& status = response.status();
+                  if (status.code() == absl::StatusCode::kDeadlineExceeded && GetReason(status).empty()) {
+                    // The backend itself fell silent: whether the device was called is not known.
+                    return exchange->FailMethod(MakeError(status.code(), reasons::kResponseTimeout, Std(status.message())),
+                                                response_timeout);
+                  }
+                  const bool is_offline = GetReason(status) == reasons::kDeviceNotOnline;
+                  return exchange->FailMethod(status, is_offline ? connect_timeout : response_timeout);
+                }
+                exchange->Answer(ObjectWriter()
+                                     .Integer("status", response->device_status())
+                                     .Json("payload", response->payload())
+                                     .Finish());
+              });
+}
+
+}  // namespace fleetcast::rest_gateway

@@ -1,0 +1,23 @@
+#include "services/rest_gateway/routes/unsupported.h"
+
+#include "libs/base/status.h"
+#include "libs/model/reasons.h"
+#include "services/rest_gateway/azure_errors.h"
+
+namespace fleetcast::rest_gateway {
+
+void AnswerNotSupported(const ExchangePtr& exchange) {
+  exchange->Fail(MakeError(absl::StatusCode::kUnimplemented, kNotSupported, "this operation is not supported here"));
+}
+
+void AnswerEmptyList(const ExchangePtr& exchange) { exchange->Answer("[]"); }
+
+void AnswerNoSuchJob(const ExchangePtr& exchange) {
+  exchange->Fail(MakeError(absl::StatusCode::kNotFound, reasons::kJobNotFound, "there is no import or export job of this id"));
+}
+
+void AnswerNoSuchModule(const ExchangePtr& exchange) {
+  exchange->Fail(MakeError(absl::StatusCode::kNotFound, reasons::kDeviceNotFound, "the device has no such module"));
+}
+
+}  // namespace fleetcast::rest_gateway
