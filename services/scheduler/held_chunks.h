@@ -1,0 +1,104 @@
+// The chunks that this process holds a lease of, grouped by job.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "libs/telemetry/trace.h"
+#include "services/scheduler/device_watch.h"
+#include "services/scheduler/engine_context.h"
+#include "services/scheduler/recorder.h"
+
+namespace fleetcast::scheduler {
+
+// The held chunks of one job.
+struct HeldJob {
+  int64_t seq = 0;
+  job_store::ActionKind kind = job_store::ActionKind::kInvokeMethod;
+  int chunks = 0;
+  int ready = 0;                                  // Targets that could be issued now, over all chunks.
+  std::deque<job_store::ChunkKey> ready_chunks;   // Those that have some; may name others.
+};
+
+// A leased chunk and what is kept beside it.
+struct HeldChunk {
+  HeldChunk(const LeaseTerms& terms, absl::Duration claimed) : trust(terms, claimed) {}
+
+  std::unique_ptr<ChunkRun> run;
+  MethodChunk* method = nullptr;  // One of the two is `run`.
+  TwinChunk* twin = nullptr;
+  HeldJob* job = nullptr;
+  LeaseTrust trust;
+  telemetry::Span span;           // From the lease to the end of the chunk.
+  int64_t serial = 0;             // Tells this holding of the chunk from later ones.
+  int ready = 0;                  // As last told to the planner.
+  int taken = 0;                  // In flight or about to be, as last told to the planner.
+  int intending = 0;              // Between BeginIssue and the answer of MarkIssued.
+  int unrecorded = 0;             // Outcomes that are not in the database yet.
+  bool touched = false;           // Settle has to look at it.
+  bool queued = false;            // In its job's ready_chunks.
+};
+
+// Names one holding of a chunk, for answers that come later.
+struct Holding {
+  job_store::ChunkLease lease;
+  int64_t serial = 0;
+};
+
+class HeldChunks {
+ public:
+  // All arguments outlive this.
+  HeldChunks(EngineContext& context, Recorder& recorder, DeviceWatch& watch)
+      : context_(context), recorder_(recorder), watch_(watch) {}
+
+  // Takes a chunk that was just leased; `claimed`: steady time before the statement. An older holding of the same chunk
+  // is forgotten: the new one asks what became of its calls.
+  HeldChunk& Hold(job_store::LeasedChunk chunk, absl::Duration claimed);
+  HeldChunk* Find(const job_store::ChunkKey& key);
+  HeldChunk* Find(const Holding& holding);
+  static Holding HoldingOf(const HeldChunk& held) { return {held.run->lease(), held.serial}; }
+
+  // Acts on what the chunk asked for; `peer` reported the outcomes (kNoPeer: nobody).
+  void Act(HeldChunk& held, ChunkActions& actions, int peer);
+  // The lease is lost: nothing more is issued.
+  void Lose(HeldChunk& held);
+  // Outcomes of the chunk are in the database.
+  void Recorded(const job_store::ChunkKey& key, int count);
+  // Something about the chunk has changed: Settle will look at it.
+  void Touch(HeldChunk& held);
+
+  // Tells the planners what has changed and drops what has ended. Gives the leases to give back.
+  std::vector<job_store::ChunkLease> Settle();
+  // Chunks that have intents to take back, since the last call.
+  std::vector<job_store::ChunkKey> TakeClears() { return std::exchange(clears_, {}); }
+  // A chunk of the job that has something to issue and whose lease is trusted; nullptr when there is none.
+  HeldChunk* NextReady(int64_t job_seq);
+
+  template <typename Visit>
+  void ForEach(Visit visit) {
+    for (auto& [key, held] : chunks_) visit(*held);
+  }
+  size_t size() const { return chunks_.size(); }
+  const HeldJob* FindJob(int64_t job_seq) const;
+
+ private:
+  std::unique_ptr<ChunkRun> MakeRun(job_store::LeasedChunk chunk, HeldChunk& held) const;
+  HeldJob& JobOf(const job_store::Job& job);
+  void TellPlanner(HeldChunk& held);
+  bool HasEnded(const HeldChunk& held) const;
+  void Drop(HeldChunk& held);
+
+  EngineContext& context_;
+  Recorder& recorder_;
+  DeviceWatch& watch_;
+  absl::flat_hash_map<job_store::ChunkKey, std::unique_ptr<HeldChunk>> chunks_;
+  absl::flat_hash_map<int64_t, std::unique_ptr<HeldJob>> jobs_;
+  std::vector<job_store::ChunkKey> touched_;
+  std::vector<job_store::ChunkKey> clears_;
+  int64_t serials_ = 0;
+};
+
+}  // namespace fleetcast::scheduler

@@ -1,0 +1,46 @@
+// Leases: takes free chunks, renews what is held, gives back what is done, lets time end what it must.
+#pragma once
+
+#include <vector>
+
+#include "services/scheduler/engine_context.h"
+#include "services/scheduler/held_chunks.h"
+
+namespace fleetcast::scheduler {
+
+class LeaseKeeper {
+ public:
+  LeaseKeeper(EngineContext& context, HeldChunks& chunks);
+
+  // Leases free chunks when there is room and a reason to look: a hint, freed room, or the poll.
+  void LeaseMore();
+  // Renews leases that are due.
+  void Renew();
+  // Ends jobs whose time is over.
+  void Expire();
+  // Gives leases back.
+  void Release(std::vector<job_store::ChunkLease> leases);
+
+  // A job was created or cancelled somewhere, or started here: look for free chunks and at our own leases now.
+  void OnHint();
+  // Room has become free.
+  void LookSoon();
+
+ private:
+  void OnLeased(absl::Duration sent, int asked, absl::StatusOr<std::vector<job_store::LeasedChunk>> leased);
+  void OnRenewed(absl::Duration sent, const std::vector<Holding>& renewed,
+                 const absl::StatusOr<std::vector<job_store::ChunkKey>>& lost);
+  int FreeRoom(job_store::LeaseRequest& request);
+
+  EngineContext& context_;
+  HeldChunks& chunks_;
+  absl::Duration next_look_;
+  absl::Duration next_expire_;
+  bool look_under_way_ = false;
+  bool renewal_under_way_ = false;
+  bool expire_under_way_ = false;
+  bool renew_all_ = false;  // A lease may have been voided: find out now.
+  bool hinted_ = false;     // A hint came while a look was under way.
+};
+
+}  // namespace fleetcast::scheduler
