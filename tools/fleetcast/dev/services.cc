@@ -1,0 +1,70 @@
+// The table of services: the one place that knows with which flags each of them is started.
+#include "tools/fleetcast/dev/stack.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tools/fleetcast/dev/certificate.h"
+
+namespace fleetcast::dev {
+namespace {
+
+using Flags = std::vector<std::string>;
+
+// The address of another service.
+const std::string& Of(const Stack& stack, const char* service) { return stack.grpc_addresses.at(service); }
+
+std::string Names(const Stack& stack) { return absl::StrJoin(stack.names, ","); }
+std::string CertificateFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerCertificateFile); }
+std::string KeyFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerKeyFile); }
+
+Flags TwinFlags(const Stack&) { return {"--migrate-on-start=true"}; }
+
+Flags JobApiFlags(const Stack& stack) { return {"--migrate-on-start=true", "--twin", Of(stack, "twin")}; }
+
+Flags DeviceConnectionFlags(const Stack& stack) {
+  return {"--redis", stack.env.redis, "--twin", Of(stack, "twin"), "--policy-file", stack.policy_file,
+          "--host-names", Names(stack)};
+}
+
+Flags MethodDispatchFlags(const Stack& stack) { return {"--device-connection", Of(stack, "device_connection")}; }
+
+Flags SchedulerFlags(const Stack& stack) {
+  return {"--method-dispatch", Of(stack, "method_dispatch"), "--twin", Of(stack, "twin")};
+}
+
+Flags RestGatewayFlags(const Stack& stack) {
+  return {"--https-listen", stack.Address(stack.env.rest_port),
+          "--tls-certificate", CertificateFile(stack),
+          "--tls-key", KeyFile(stack),
+          "--policy-file", stack.policy_file,
+          "--host-names", Names(stack),
+          "--job-api", Of(stack, "job_api"),
+          "--twin", Of(stack, "twin"),
+          "--method-dispatch", Of(stack, "method_dispatch")};
+}
+
+Flags MqttEdgeFlags(const Stack& stack) {
+  return {"--tls-listen", stack.Address(stack.env.mqtts_port),
+          "--plain-listen", stack.Address(stack.env.mqtt_port),
+          "--tls-cert-file", CertificateFile(stack),
+          "--tls-key-file", KeyFile(stack),
+          "--edge-id", "dev",
+          "--device-connection-addresses", Of(stack, "device_connection")};
+}
+
+}  // namespace
+
+const std::vector<ServiceEntry>& Services() {
+  static const auto* const services = new std::vector<ServiceEntry>{
+      {"twin", TwinFlags},
+      {"job_api", JobApiFlags},
+      {"device_connection", DeviceConnectionFlags},
+      {"method_dispatch", MethodDispatchFlags},
+      {"scheduler", SchedulerFlags},
+      {"rest_gateway", RestGatewayFlags},
+      {"mqtt_edge", MqttEdgeFlags},
+  };
+  return *services;
+}
+
+}  // namespace fleetcast::dev

@@ -1,0 +1,116 @@
+#include "tools/fleetcast/dev/supervisor.h"
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tools/fleetcast/files.h"
+
+namespace fleetcast::dev {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(RestartPolicyTest, WaitsLongerAfterEachDeath) {
+  RestartPolicy policy;
+  EXPECT_EQ(policy.AfterDeath(absl::ZeroDuration()), absl::Milliseconds(100));
+  EXPECT_EQ(policy.AfterDeath(absl::ZeroDuration()), absl::Milliseconds(200));
+  for (int i = 0; i < 20; ++i) policy.AfterDeath(absl::ZeroDuration());
+  EXPECT_EQ(policy.AfterDeath(absl::ZeroDuration()), RestartPolicy::kMost);
+}
+
+TEST(RestartPolicyTest, ALongLifeIsForgiven) {
+  RestartPolicy policy;
+  for (int i = 0; i < 5; ++i) policy.AfterDeath(absl::ZeroDuration());
+  EXPECT_EQ(policy.AfterDeath(RestartPolicy::kForgiven), RestartPolicy::kFirst);
+}
+
+class SupervisorTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(files::MakeDirectory(directory_, 0700).ok()); }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  ChildSpec Shell(const std::string& name, const std::string& script) {
+    ChildSpec spec;
+    spec.name = name;
+    spec.command = {"/bin/sh", "-c", script};
+    spec.log_file = directory_ + "/" + name + ".log";
+    spec.is_ready = [file = directory_ + "/" + name + ".ready"] { return access(file.c_str(), F_OK) == 0; };
+    return spec;
+  }
+
+  Supervisor::Events Events() {
+    return {.say = [this](std::string_view line) { said_ += std::string(line) + "\n"; },
+            .ready =
+                [this](const std::string& name) {
+                  ready_.push_back(name);
+                  return absl::OkStatus();
+                },
+            .pids_changed = [this] { if (on_change_) on_change_(); }};
+  }
+
+  const std::string directory_ = testing::TempDir() + "/supervisor." + std::to_string(getpid());
+  std::string said_;
+  std::vector<std::string> ready_;
+  std::function<void()> on_change_;
+};
+
+TEST_F(SupervisorTest, StartsInOrderAndRestartsWhatDies) {
+  Supervisor supervisor(SystemClock(), Events());
+  const std::string live = "; exec sleep 100";
+  ASSERT_TRUE(supervisor.Start({Shell("one", "touch " + directory_ + "/one.ready" + live),
+                                Shell("two", "touch " + directory_ + "/two.ready" + live)}).ok());
+  EXPECT_THAT(ready_, testing::ElementsAre("one", "two"));
+  const auto before = supervisor.pids();
+  ASSERT_EQ(before.size(), 2u);
+  on_change_ = [] { kill(getpid(), SIGTERM); };  // Ends Run.
+  kill(before[0].second, SIGKILL);
+  supervisor.Run();
+  const auto after = supervisor.pids();
+  ASSERT_EQ(after.size(), 2u);
+  EXPECT_NE(after[0].second, before[0].second);
+  EXPECT_EQ(after[1].second, before[1].second);
+  EXPECT_THAT(said_, HasSubstr("one died (signal 9"));
+  supervisor.Stop();
+  EXPECT_TRUE(supervisor.pids().empty());
+}
+
+TEST_F(SupervisorTest, ShowsTheLogOfAChildThatDoesNotStart) {
+  Supervisor supervisor(SystemClock(), Events());
+  const absl::Status status = supervisor.Start({Shell("broken", "echo cannot bind; exit 78")});
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("broken ended at once: exit code 78"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot bind"));
+}
+
+TEST_F(SupervisorTest, SaysWhichProgramIsMissing) {
+  ChildSpec spec = Shell("missing", "");
+  spec.command = {"/does/not/exist"};
+  Supervisor supervisor(SystemClock(), Events());
+  EXPECT_THAT(std::string(supervisor.Start({spec}).message()), HasSubstr("cannot start /does/not/exist"));
+}
+
+TEST_F(SupervisorTest, KillsWhatDoesNotStop) {
+  Supervisor supervisor(SystemClock(), Events());
+  ChildSpec spec = Shell("deaf", "trap '' TERM; touch " + directory_ + "/deaf.ready; while :; do sleep 100; done");
+  spec.patience = absl::Milliseconds(100);
+  ASSERT_TRUE(supervisor.Start({spec}).ok());
+  supervisor.Stop();
+  EXPECT_TRUE(supervisor.pids().empty());
+  EXPECT_THAT(said_, HasSubstr("deaf does not stop: killed"));
+}
+
+TEST(ChildTest, RunsAProgramToItsEnd) {
+  ChildSpec spec;
+  spec.name = "echo";
+  spec.command = {"/bin/sh", "-c", "echo $GREETING"};
+  spec.environment = {{"GREETING", "hello"}};
+  EXPECT_EQ(RunToEnd(spec).value(), "hello\n");
+  spec.command = {"/bin/sh", "-c", "echo oh no; exit 3"};
+  EXPECT_THAT(std::string(RunToEnd(spec).status().message()), HasSubstr("exit code 3):\noh no"));
+}
+
+}  // namespace
+}  // namespace fleetcast::dev

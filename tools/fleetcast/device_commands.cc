@@ -1,0 +1,140 @@
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+
+#include "absl/strings/str_cat.h"
+#include "fleetcast/registry/v1/device.grpc.pb.h"
+#include "libs/base/status_macros.h"
+#include "libs/rpc/status.h"
+#include "tools/fleetcast/commands.h"
+#include "tools/fleetcast/describe.h"
+
+namespace fleetcast::cli {
+namespace {
+
+namespace pb = registry::v1;
+
+constexpr int kPageSize = 1000;
+constexpr size_t kBatchMax = 1000;  // Changes in one request (device.proto).
+
+struct ListOptions {
+  int limit = 100;
+  bool keys = false;
+};
+
+absl::StatusOr<std::unique_ptr<pb::DeviceService::Stub>> Connect(const Context& context) {
+  FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Twins());
+  return pb::DeviceService::NewStub(channel);
+}
+
+// Makes the same change to all of `ids`; `changed` gets the devices that exist afterwards. FAILED_PRECONDITION names those
+// that failed; the others took effect.
+absl::Status Change(Context& context, const std::vector<std::string>& ids, pb::DeviceChange::Kind kind,
+                    std::vector<Record>& changed) {
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  std::string failures;
+  for (size_t begin = 0; begin < ids.size(); begin += kBatchMax) {
+    pb::BatchChangeDevicesRequest request;
+    for (size_t i = begin; i < std::min(begin + kBatchMax, ids.size()); ++i) {
+      pb::DeviceChange& change = *request.add_changes();
+      change.set_kind(kind);
+      change.mutable_device()->set_id(ids[i]);
+    }
+    grpc::ClientContext call;
+    context.Prepare(call);
+    pb::BatchChangeDevicesResponse response;
+    FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->BatchChangeDevices(&call, request, &response)));
+    for (const pb::Device& device : response.devices()) changed.push_back(DeviceRecord(device));
+    for (const pb::DeviceChangeError& error : response.errors()) {
+      absl::StrAppend(&failures, "\n       ", error.device_id(), ": ", error.reason(), ": ", error.message());
+    }
+  }
+  if (failures.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("some devices were left as they were:", failures));
+}
+
+absl::Status CreateDevices(Context& context, const std::vector<std::string>& ids) {
+  if (ids.size() == 1) {  // The single call has the better errors.
+    FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+    grpc::ClientContext call;
+    context.Prepare(call);
+    pb::CreateDeviceRequest request;
+    request.mutable_device()->set_id(ids[0]);
+    pb::CreateDeviceResponse response;
+    FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->CreateDevice(&call, request, &response)));
+    context.PrintOne(DeviceHeadings(), DeviceRecord(response.device()));
+    return absl::OkStatus();
+  }
+  std::vector<Record> created;
+  const absl::Status status = Change(context, ids, pb::DeviceChange::KIND_CREATE, created);
+  context.Print(DeviceHeadings(), created);
+  return status;
+}
+
+absl::Status DeleteDevices(Context& context, const std::vector<std::string>& ids) {
+  std::vector<Record> none;
+  return Change(context, ids, pb::DeviceChange::KIND_DELETE, none);
+}
+
+absl::Status GetDevice(Context& context, const std::string& id) {
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  grpc::ClientContext call;
+  context.Prepare(call);
+  pb::GetDeviceRequest request;
+  request.set_device_id(id);
+  pb::GetDeviceResponse response;
+  FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->GetDevice(&call, request, &response)));
+  context.PrintOne(DeviceHeadings(), DeviceRecord(response.device()));
+  return absl::OkStatus();
+}
+
+absl::Status ListDevices(Context& context, const ListOptions& options) {
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  pb::ListDevicesRequest request;
+  request.set_include_keys(options.keys);
+  std::vector<Record> records;
+  do {
+    request.set_page_size(std::min(kPageSize, options.limit - static_cast<int>(records.size())));
+    grpc::ClientContext call;
+    context.Prepare(call);
+    pb::ListDevicesResponse response;
+    FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->ListDevices(&call, request, &response)));
+    for (const pb::Device& device : response.devices()) records.push_back(DeviceRecord(device));
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty() && static_cast<int>(records.size()) < options.limit);
+  context.Print(DeviceHeadings(), records);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddDeviceCommands(CLI::App& app, Context& context) {
+  CLI::App* const devices = app.add_subcommand("device", "Register devices and look at them");
+  devices->require_subcommand(1);
+
+  auto created = std::make_shared<std::vector<std::string>>();
+  CLI::App* const create = devices->add_subcommand("create", "Register devices; prints their keys");
+  create->add_option("id", *created, "Ids of the new devices")->required();
+  create->footer("Example:\n  fleetcast device create d1 d2 d3 -o json");
+  create->callback([&context, created] { context.Finish(CreateDevices(context, *created)); });
+
+  auto options = std::make_shared<ListOptions>();
+  CLI::App* const list = devices->add_subcommand("list", "Devices by id");
+  list->add_option("-l,--limit", options->limit, "At most so many")->check(CLI::PositiveNumber)->capture_default_str();
+  list->add_flag("--keys", options->keys, "Show the keys too");
+  list->footer("Example:\n  fleetcast device list --limit 1000 -o jsonl");
+  list->callback([&context, options] { context.Finish(ListDevices(context, *options)); });
+
+  auto shown = std::make_shared<std::string>();
+  CLI::App* const get = devices->add_subcommand("get", "One device with its keys");
+  get->add_option("id", *shown, "The device")->required();
+  get->footer("Example:\n  fleetcast device get d1");
+  get->callback([&context, shown] { context.Finish(GetDevice(context, *shown)); });
+
+  auto deleted = std::make_shared<std::vector<std::string>>();
+  CLI::App* const remove = devices->add_subcommand("delete", "Remove devices and their twins");
+  remove->add_option("id", *deleted, "The devices")->required();
+  remove->footer("Example:\n  fleetcast device delete d1 d2");
+  remove->callback([&context, deleted] { context.Finish(DeleteDevices(context, *deleted)); });
+}
+
+}  // namespace fleetcast::cli
