@@ -94,6 +94,11 @@ class Compiler {
       if (at == std::string_view::npos) return sql;
       size_t index = 0;
       const auto [end, error] = std::from_chars(text.data() + at + 1, text.data() + text.size(), index);
+      if (error != std::errc()) {  // A $ of a jsonpath.
+        sql.text.push_back('$');
+        text.remove_prefix(at + 1);
+        continue;
+      }
       if (number_of[index] == 0) {
         sql.parameters.push_back(std::move(parameters_[index]));
         number_of[index] = sql.parameters.size();
@@ -191,7 +196,10 @@ class Compiler {
       return absl::StrCat("(", sql, " #> ", Parameter(ArrayLiteral(keys), "text[]"), ")");
     }
     for (const Segment& segment : below) {
-      sql = absl::StrCat("(", sql, " -> ", Parameter(segment.name, segment.is_index ? "int" : "text"), ")");
+      // Not `-> 0`: to PostgreSQL a scalar is an array of one element, so that '"x"' -> 0 is "x".
+      sql = segment.is_index ? absl::StrCat("jsonb_path_query_first(", sql, ", 'strict $[$i]', ",
+                                            Parameter(absl::StrCat("{\"i\":", segment.name, "}"), "jsonb"), ", TRUE)")
+                             : absl::StrCat("(", sql, " -> ", Parameter(segment.name, "text"), ")");
     }
     return sql;
   }
