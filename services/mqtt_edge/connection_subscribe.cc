@@ -74,7 +74,10 @@ void Connection::RegisterSubscriptions(Turn& turn) {
 
 void Connection::OnSubscriptionsSaved(Subscriptions saved, bool failed, int64_t desired_version, Turn& turn) {
   if (state_ != State::kConnected) return;
-  if (!is_saving_ || (!failed && saved != saving_)) return turn.metrics->CountDropped(Dropped::kStaleResult);
+  if (!is_saving_ || (!failed && saved != saving_)) {  // After an announcement, or stale.
+    if (desired_.HasMissed(desired_version)) Close(CloseReason::kDesiredGap, turn);
+    return;
+  }
   if (failed) return Close(CloseReason::kUnavailable, turn);  // Never acknowledge what would be forgotten.
   is_saving_ = false;
   save_deadline_ = absl::InfiniteDuration();

@@ -28,6 +28,11 @@ class DesiredFeed {
   // The subscription is registered as of `version` (0 = unknown). True: ask for the document to catch up.
   bool Subscribed(int64_t version);
 
+  // The hub says again, after an outage, that the current version is `version`. True: changes were missed meanwhile.
+  bool HasMissed(int64_t version) const {
+    return state_ == State::kActive && sent_version_ > 0 && version > sent_version_;
+  }
+
   void Unsubscribed();
 
   // The device got its twin with this version of the desired properties.

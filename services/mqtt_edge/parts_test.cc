@@ -1,0 +1,167 @@
+// The small pure parts: timer wheel, connect limits, report log, session numbers.
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/mqtt_edge/connect_limits.h"
+#include "services/mqtt_edge/report_log.h"
+#include "services/mqtt_edge/session_id.h"
+#include "services/mqtt_edge/timer_wheel.h"
+
+namespace fleetcast::mqtt_edge {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+std::vector<uint32_t> Advance(TimerWheel& wheel, int64_t tick) {
+  std::vector<uint32_t> fired;
+  wheel.Advance(tick, &fired);
+  return fired;
+}
+
+TEST(TimerWheelTest, FiresAtItsTick) {
+  TimerWheel wheel(100);
+  wheel.Schedule(3, 102);
+  wheel.Schedule(4, 102);
+  wheel.Schedule(5, 103);
+  EXPECT_THAT(Advance(wheel, 101), IsEmpty());
+  EXPECT_THAT(Advance(wheel, 102), UnorderedElementsAre(3, 4));
+  EXPECT_THAT(Advance(wheel, 110), ElementsAre(5));
+  EXPECT_THAT(Advance(wheel, 5000), IsEmpty());
+}
+
+TEST(TimerWheelTest, PastDeadlinesFireAtTheNextTick) {
+  TimerWheel wheel(100);
+  wheel.Schedule(1, 50);
+  EXPECT_THAT(Advance(wheel, 101), ElementsAre(1));
+}
+
+TEST(TimerWheelTest, FarDeadlinesFireEarlyAtTheRim) {
+  TimerWheel wheel(0);
+  wheel.Schedule(1, 10 * TimerWheel::kTicks);
+  EXPECT_THAT(Advance(wheel, TimerWheel::kTicks - 2), IsEmpty());
+  EXPECT_THAT(Advance(wheel, TimerWheel::kTicks - 1), ElementsAre(1));
+}
+
+TEST(TimerWheelTest, ScheduleReplacesAndCancelRemoves) {
+  TimerWheel wheel(0);
+  wheel.Schedule(1, 5);
+  wheel.Schedule(2, 5);
+  wheel.Schedule(3, 5);
+  wheel.Schedule(2, 9);
+  wheel.Cancel(3);
+  wheel.Cancel(77);
+  EXPECT_THAT(Advance(wheel, 8), ElementsAre(1));
+  EXPECT_THAT(Advance(wheel, 9), ElementsAre(2));
+}
+
+TEST(TimerWheelTest, LongPauseFiresEverythingOnce) {
+  TimerWheel wheel(0);
+  wheel.Schedule(1, 5);
+  wheel.Schedule(2, 2000);
+  EXPECT_THAT(Advance(wheel, 1'000'000), UnorderedElementsAre(1, 2));
+}
+
+TEST(TokenBucketTest, GivesTheBurstThenTheRate) {
+  const Rate rate{10, 3};
+  TokenBucket bucket(rate, absl::ZeroDuration());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(bucket.TryTake(rate, absl::ZeroDuration()));
+  EXPECT_FALSE(bucket.TryTake(rate, absl::ZeroDuration()));
+  EXPECT_EQ(bucket.UntilToken(rate, absl::ZeroDuration()), absl::Milliseconds(100));
+  EXPECT_TRUE(bucket.TryTake(rate, absl::Milliseconds(101)));
+  EXPECT_FALSE(bucket.TryTake(rate, absl::Milliseconds(101)));
+}
+
+TEST(TokenBucketTest, RateOfZeroIsNoLimit) {
+  TokenBucket bucket({0, 1}, absl::ZeroDuration());
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(bucket.TryTake({0, 1}, absl::ZeroDuration()));
+}
+
+TEST(SourceLimitsTest, SourcesDoNotShareABucket) {
+  SourceLimits limits({1, 1});
+  EXPECT_TRUE(limits.TryConnect({1}, absl::ZeroDuration()));
+  EXPECT_FALSE(limits.TryConnect({1}, absl::ZeroDuration()));
+  EXPECT_TRUE(limits.TryConnect({2}, absl::ZeroDuration()));
+  EXPECT_TRUE(limits.TryConnect({1}, absl::Seconds(2)));
+}
+
+TEST(SourceLimitsTest, RemembersABoundedNumberOfSources) {
+  SourceLimits limits({1, 1});
+  PeerAddress source{};
+  for (size_t i = 0; i < SourceLimits::kSourcesMax; ++i) {
+    source[0] = static_cast<uint8_t>(i);
+    source[1] = static_cast<uint8_t>(i >> 8);
+    EXPECT_TRUE(limits.TryConnect(source, absl::ZeroDuration()));
+  }
+  source[2] = 1;
+  EXPECT_FALSE(limits.TryConnect(source, absl::ZeroDuration()));
+  EXPECT_TRUE(limits.TryConnect(source, absl::Seconds(5)));  // The others have a full bucket again.
+}
+
+CallReport Report(uint64_t call_id, size_t payload_size = 0) {
+  CallReport report;
+  report.call_id = call_id;
+  report.payload = std::string(payload_size, 'p');
+  return report;
+}
+
+std::vector<uint64_t> Unsent(ReportLog& log, size_t count_max = 100, size_t bytes_max = 1000) {
+  std::vector<uint64_t> ids;
+  for (const ReportLog::Entry* entry : log.TakeUnsent(count_max, bytes_max)) ids.push_back(entry->report.call_id);
+  return ids;
+}
+
+TEST(ReportLogTest, SendsEachReportOnceUntilRewound) {
+  ReportLog log(100, 1000);
+  for (uint64_t id = 1; id <= 3; ++id) log.Append(Report(id));
+  EXPECT_THAT(Unsent(log, 2), ElementsAre(1, 2));
+  EXPECT_TRUE(log.has_unsent());
+  EXPECT_THAT(Unsent(log), ElementsAre(3));
+  EXPECT_THAT(Unsent(log), IsEmpty());
+  log.Acknowledge(1);
+  log.Rewind();
+  EXPECT_THAT(Unsent(log), ElementsAre(2, 3));
+}
+
+TEST(ReportLogTest, NumbersRiseByOne) {
+  ReportLog log(100, 1000);
+  log.Append(Report(7));
+  log.Append(Report(8));
+  const auto entries = log.TakeUnsent(10, 1000);
+  EXPECT_EQ(entries[0]->sequence, 1u);
+  EXPECT_EQ(entries[1]->sequence, 2u);
+  log.Acknowledge(2);
+  EXPECT_EQ(log.size(), 0u);
+}
+
+TEST(ReportLogTest, DropsTheOldestBeyondItsBounds) {
+  ReportLog log(2, 1000);
+  EXPECT_EQ(log.Append(Report(1)) + log.Append(Report(2)), 0u);
+  EXPECT_EQ(log.Append(Report(3)), 1u);
+  EXPECT_THAT(Unsent(log), ElementsAre(2, 3));
+  ReportLog bytes(100, 10);
+  bytes.Append(Report(1, 6));
+  bytes.Append(Report(2, 4));
+  EXPECT_EQ(bytes.Append(Report(3, 7)), 2u);
+  EXPECT_THAT(Unsent(bytes), ElementsAre(3));
+}
+
+TEST(ReportLogTest, FramesAreBoundedInBytes) {
+  ReportLog log(100, 1000);
+  for (uint64_t id = 1; id <= 4; ++id) log.Append(Report(id, 10));
+  EXPECT_THAT(Unsent(log, 100, 15), ElementsAre(1, 2));
+  EXPECT_THAT(Unsent(log, 100, 15), ElementsAre(3, 4));
+}
+
+TEST(SessionIdTest, HoldsItsParts) {
+  const SessionId session = MakeSessionId(0xdeadbeef, kSlotsMax - 1, 255);
+  EXPECT_EQ(LoopOf(session), 255);
+  EXPECT_EQ(SlotOf(session), kSlotsMax - 1);
+  EXPECT_NE(session, MakeSessionId(0xdeadbef0, kSlotsMax - 1, 255));
+}
+
+}  // namespace
+}  // namespace fleetcast::mqtt_edge
