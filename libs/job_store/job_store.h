@@ -44,24 +44,24 @@ struct CreateRequest {
 
 // Empty sets = no restriction. Newest first; `before_seq` (of the last job of the page before) goes on there.
 struct ListJobsRequest {
-  std::optional<ActionKind> kind;
-  std::set<JobState> states;
-  std::optional<int64_t> before_seq;
+  std::optional<ActionKind> kind{};
+  std::set<JobState> states{};
+  std::optional<int64_t> before_seq{};
   int page_size = 100;
 };
 
 struct ListExecutionsRequest {
-  std::string job_id;
-  std::set<ExecutionState> states;  // Empty = all.
-  std::optional<int64_t> after_n;   // Of the last execution of the page before.
+  std::string job_id{};
+  std::set<ExecutionState> states{};  // Empty = all.
+  std::optional<int64_t> after_n{};   // Of the last execution of the page before.
   int page_size = 100;
 };
 
 struct ListDeviceExecutionsRequest {
-  std::string device_id;
-  std::set<ExecutionState> states;
-  std::optional<ActionKind> kind;
-  std::optional<int64_t> before_seq;  // Job of the last execution of the page before.
+  std::string device_id{};
+  std::set<ExecutionState> states{};
+  std::optional<ActionKind> kind{};
+  std::optional<int64_t> before_seq{};  // Job of the last execution of the page before.
   int page_size = 100;
 };
 
@@ -79,10 +79,10 @@ struct PromoteResult {
 };
 
 struct LeaseRequest {
-  std::string owner;      // Unique per process start, for instance pod name + boot id.
+  std::string owner{};    // Unique per process start, for instance pod name + boot id.
   int limit = 1;          // At most kLeaseChunksMax.
   int limit_per_job = 0;  // 0 = no limit besides `limit`.
-  std::vector<int64_t> except_jobs;  // Sequence numbers of jobs of which no chunk is wanted: they have their share.
+  std::vector<int64_t> except_jobs{};  // Sequence numbers of jobs of which no chunk is wanted: they have their share.
   absl::Duration ttl = absl::Seconds(10);
 };
 

@@ -50,6 +50,7 @@ inline constexpr std::string_view kSasWrongResource = "SAS_WRONG_RESOURCE";
 inline constexpr std::string_view kSasWrongSignature = "SAS_WRONG_SIGNATURE";
 inline constexpr std::string_view kSerializationFailure = "SERIALIZATION_FAILURE";
 inline constexpr std::string_view kServerBusy = "SERVER_BUSY";
+inline constexpr std::string_view kSessionNotFound = "SESSION_NOT_FOUND";
 inline constexpr std::string_view kTooManyActiveJobs = "TOO_MANY_ACTIVE_JOBS";
 inline constexpr std::string_view kStaleSession = "STALE_SESSION";
 inline constexpr std::string_view kTooManyInFlight = "TOO_MANY_IN_FLIGHT";

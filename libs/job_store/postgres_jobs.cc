@@ -1,0 +1,226 @@
+// The job resource: create, read, list, cancel.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "libs/base/status_macros.h"
+#include "libs/job_store/errors.h"
+#include "libs/job_store/postgres_job_store.h"
+#include "libs/job_store/postgres_rows.h"
+
+namespace fleetcast::job_store {
+namespace {
+
+using postgres::Result;
+using postgres::Row;
+using postgres::Statement;
+using postgres::Transaction;
+
+// A job's counts: sums over its chunks while it runs (one range of a primary key, about a row per 1,000 devices), fixed
+// numbers afterwards, nothing before its targets are frozen. One statement, so that state and counts agree.
+#define FLEETCAST_JOB_WITH_COUNTS                                                                                    \
+  FLEETCAST_JOB_COLUMNS                                                                                              \
+  ", CASE WHEN j.frozen THEN j.target_count ELSE 0 END AS total, coalesce(c.pending, 0) AS pending, "                \
+  "coalesce(j.succeeded, c.succeeded, 0) AS succeeded, coalesce(j.failed, c.failed, 0) AS failed, "                  \
+  "coalesce(j.timed_out, c.timed_out, 0) AS timed_out, coalesce(j.canceled, c.canceled, 0) AS canceled "             \
+  "FROM jobs.job j LEFT JOIN LATERAL ("                                                                              \
+  "  SELECT coalesce(sum(k.size - bit_count(k.issued)) FILTER (WHERE k.state = 0), 0)::bigint AS pending, "          \
+  "         sum(k.succeeded) AS succeeded, sum(k.failed) AS failed, sum(k.timed_out) AS timed_out, "                 \
+  "         sum(k.canceled) AS canceled "                                                                            \
+  "  FROM jobs.chunk k WHERE k.job_seq = j.seq AND j.frozen AND j.end_time IS NULL) c ON true "
+
+constexpr Statement kInsert{"jobs_insert", R"sql(
+INSERT INTO jobs.job (id, request_id, request_hash, condition, kind, method, payload, response_timeout_us,
+                      connect_timeout_us, tags_patch, desired_patch, twin_etag, status_message, start_time, due_time,
+                      execution_timeout_us, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, coalesce($14, now()), $15, $16)
+ON CONFLICT DO NOTHING RETURNING seq)sql"};
+
+constexpr Statement kFindClash{"jobs_find_clash", R"sql(
+SELECT id, request_hash FROM jobs.job WHERE id = $1 OR request_id = $2 ORDER BY id = $1 DESC LIMIT 1)sql"};
+
+constexpr Statement kGet{"jobs_get", "SELECT " FLEETCAST_JOB_WITH_COUNTS "WHERE j.id = $1"};
+
+constexpr Statement kList{"jobs_list", "SELECT " FLEETCAST_JOB_WITH_COUNTS R"sql(
+WHERE ($1::bigint IS NULL OR j.seq < $1) AND ($2::smallint IS NULL OR j.kind = $2)
+  AND (cardinality($3::smallint[]) = 0 OR j.state = ANY ($3))
+ORDER BY j.seq DESC LIMIT $4)sql"};
+
+constexpr Statement kCountActive{"jobs_count_active", R"sql(
+SELECT (SELECT count(*) FROM jobs.job WHERE state IN (1, 2)) + (SELECT count(*) FROM jobs.job WHERE state IN (3, 4, 5)))sql"};
+
+constexpr Statement kFindSeq{"jobs_find_seq", "SELECT seq, frozen FROM jobs.job WHERE id = $1"};
+
+constexpr Statement kStop{"jobs_stop", R"sql(
+UPDATE jobs.job SET state = $2, stop = 1, stop_time = clock_timestamp(), drain_until = now() + $3::interval,
+       end_time = CASE WHEN $4 THEN clock_timestamp() END, version = version + 1
+WHERE seq = $1)sql"};
+
+constexpr Statement kDropChunks{"jobs_drop_chunks", "DELETE FROM jobs.chunk WHERE job_seq = $1"};
+constexpr Statement kDropTargets{"jobs_drop_targets", "DELETE FROM jobs.chunk_target WHERE job_seq = $1"};
+
+constexpr Statement kNotify{"jobs_notify", "SELECT pg_notify($1, $2)"};
+
+Job ReadJobWithCounts(const Row& row) {
+  Job job = ReadJob(row);
+  JobCounts& counts = job.counts;
+  counts.total = row.Get<int64_t>("total");
+  counts.pending = row.Get<int64_t>("pending");
+  counts.succeeded = row.Get<int64_t>("succeeded");
+  counts.failed = row.Get<int64_t>("failed");
+  counts.timed_out = row.Get<int64_t>("timed_out");
+  counts.canceled = row.Get<int64_t>("canceled");
+  counts.running = counts.total - counts.pending - counts.succeeded - counts.failed - counts.timed_out - counts.canceled;
+  return job;
+}
+
+absl::StatusOr<Job> ReadOne(Transaction& transaction, std::string_view job_id) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kGet, job_id));
+  if (rows.empty()) return NoSuchJob(job_id);
+  return ReadJobWithCounts(rows[0]);
+}
+
+absl::StatusOr<Result> Insert(Transaction& transaction, const CreateRequest& request) {
+  const JobSpec& spec = request.spec;
+  std::optional<std::string> method, payload, tags_patch, desired_patch, etag;
+  std::optional<int64_t> response_timeout, connect_timeout;
+  if (const auto* invoke = std::get_if<MethodAction>(&spec.action)) {
+    method = invoke->method;
+    payload = invoke->payload;
+    response_timeout = absl::ToInt64Microseconds(invoke->response_timeout);
+    connect_timeout = absl::ToInt64Microseconds(invoke->connect_timeout);
+  } else {
+    const auto& update = std::get<TwinAction>(spec.action);
+    tags_patch = update.tags_patch;
+    desired_patch = update.desired_patch;
+    etag = update.etag;
+  }
+  const std::optional<std::string> request_id =
+      request.request_id.empty() ? std::nullopt : std::optional(request.request_id);
+  return transaction.Run(kInsert, spec.id, request_id, postgres::Bytes{request.request_hash}, spec.condition,
+                         static_cast<int>(KindOf(spec.action)), method, payload, response_timeout, connect_timeout,
+                         tags_patch, desired_patch, etag, spec.status_message, spec.start_time,
+                         absl::ToInt64Microseconds(spec.execution_timeout), static_cast<int>(JobState::kQueued));
+}
+
+// A job that is to be cancelled, with its unfinished chunks if it runs; all locked.
+struct Cancellable {
+  LockedJob job;
+  LockedChunks chunks;
+};
+
+absl::StatusOr<Cancellable> LockForCancel(Transaction& transaction, std::string_view job_id) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result found, transaction.Run(kFindSeq, job_id));
+  if (found.empty()) return NoSuchJob(job_id);
+  const auto seq = found[0].Get<int64_t>("seq");
+  const bool was_frozen = found[0].Get<bool>("frozen");
+  Cancellable locked;
+  if (was_frozen) {
+    FLEETCAST_ASSIGN_OR_RETURN(locked.chunks, LockUnfinishedChunks(transaction, seq));
+  }
+  FLEETCAST_ASSIGN_OR_RETURN(const std::optional<LockedJob> job, LockJob(transaction, seq));
+  if (!job.has_value()) return NoSuchJob(job_id);
+  locked.job = *job;
+  // Frozen since the first look. This breaks the order of locks; a deadlock makes the transaction run again.
+  if (!was_frozen && job->state == JobState::kRunning) {
+    FLEETCAST_ASSIGN_OR_RETURN(locked.chunks, LockUnfinishedChunks(transaction, seq));
+  }
+  return locked;
+}
+
+// Stops `locked`, whose state becomes `next`. True when something may be under way to a device.
+absl::StatusOr<bool> Cancel(Transaction& transaction, Cancellable& locked, JobState next, absl::Duration drain) {
+  bool was_issuing = false;
+  std::vector<Chunk> stopped;
+  for (auto& [key, row] : locked.chunks) {
+    Stop(row.chunk, StopKind::kCancelled);
+    was_issuing |= row.chunk.running() > 0;
+    stopped.push_back(row.chunk);
+  }
+  FLEETCAST_RETURN_IF_ERROR(SaveChunks(transaction, stopped));
+  LockedJob& job = locked.job;
+  if (IsTerminal(next)) {
+    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropChunks, job.seq).status());
+    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropTargets, job.seq).status());
+  }
+  FLEETCAST_RETURN_IF_ERROR(
+      transaction.Run(kStop, job.seq, static_cast<int>(next), drain, IsTerminal(next)).status());
+  job.state = next;
+  job.stop = StopKind::kCancelled;
+  FLEETCAST_RETURN_IF_ERROR(EndIfComplete(transaction, job).status());
+  return was_issuing;
+}
+
+}  // namespace
+
+absl::StatusOr<CreateResult> PostgresJobStore::CreateJob(absl::Time deadline, const CreateRequest& request) {
+  absl::StatusOr<CreateResult> result =
+      pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<CreateResult> {
+        CreateResult created;
+        FLEETCAST_ASSIGN_OR_RETURN(const Result inserted, Insert(transaction, request));
+        created.created = !inserted.empty();
+        std::string id = request.spec.id;
+        if (!created.created) {
+          FLEETCAST_ASSIGN_OR_RETURN(const Result clash, transaction.Run(kFindClash, id, request.request_id));
+          if (clash.empty() || clash[0].GetBytes("request_hash") != request.request_hash) return JobAlreadyExists(id);
+          id = clash[0].Get<std::string>("id");
+        }
+        FLEETCAST_ASSIGN_OR_RETURN(created.job, ReadOne(transaction, id));
+        return created;
+      });
+  if (result.ok() && result->created) Notify(deadline, request.spec.id);
+  return result;
+}
+
+absl::StatusOr<Job> PostgresJobStore::GetJob(absl::Time deadline, std::string_view job_id) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kGet, job_id));
+  if (rows.empty()) return NoSuchJob(job_id);
+  return ReadJobWithCounts(rows[0]);
+}
+
+absl::StatusOr<Page<Job, int64_t>> PostgresJobStore::ListJobs(absl::Time deadline, const ListJobsRequest& request) {
+  const int limit = std::clamp(request.page_size, 1, kPageSizeMax);
+  const std::optional<int> kind = request.kind.has_value() ? std::optional(static_cast<int>(*request.kind)) : std::nullopt;
+  std::vector<int> states;
+  for (const JobState state : request.states) states.push_back(static_cast<int>(state));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows,
+                             pool_.Run(deadline, kList, request.before_seq, kind, states, limit + 1));
+  Page<Job, int64_t> page;
+  for (const Row row : rows) page.entries.push_back(ReadJobWithCounts(row));
+  if (static_cast<int>(page.entries.size()) > limit) {
+    page.entries.pop_back();
+    page.next = page.entries.back().seq;
+  }
+  return page;
+}
+
+absl::StatusOr<int64_t> PostgresJobStore::CountActive(absl::Time deadline) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kCountActive));
+  return rows[0].Get<int64_t>(0);
+}
+
+absl::StatusOr<CancelResult> PostgresJobStore::CancelJob(absl::Time deadline, std::string_view job_id,
+                                                         absl::Duration drain) {
+  absl::StatusOr<CancelResult> result =
+      pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<CancelResult> {
+        FLEETCAST_ASSIGN_OR_RETURN(Cancellable locked, LockForCancel(transaction, job_id));
+        CancelResult cancelled;
+        if (locked.job.state == JobState::kCancelling) {
+          cancelled.was_issuing = true;
+        } else {
+          const std::optional<JobState> next = NextJobState(locked.job.state, JobEvent::kCancelRequested);
+          if (!next.has_value() || locked.job.stop == StopKind::kExpired) return JobFinished(job_id);
+          FLEETCAST_ASSIGN_OR_RETURN(cancelled.was_issuing, Cancel(transaction, locked, *next, drain));
+        }
+        FLEETCAST_ASSIGN_OR_RETURN(cancelled.job, ReadOne(transaction, job_id));
+        return cancelled;
+      });
+  if (result.ok()) Notify(deadline, job_id);
+  return result;
+}
+
+void PostgresJobStore::Notify(absl::Time deadline, std::string_view job_id) {
+  pool_.Run(deadline, kNotify, kNotifyChannel, job_id).IgnoreError();
+}
+
+}  // namespace fleetcast::job_store

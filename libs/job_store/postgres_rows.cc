@@ -1,0 +1,224 @@
+#include "libs/job_store/postgres_rows.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "libs/base/status_macros.h"
+
+namespace fleetcast::job_store {
+namespace {
+
+using postgres::Result;
+using postgres::Row;
+using postgres::Statement;
+using postgres::Transaction;
+
+// Sorted before they are locked: FOR UPDATE locks in the order of the rows.
+constexpr Statement kLockChunks{"jobs_lock_chunks", "SELECT " FLEETCAST_CHUNK_COLUMNS R"sql(
+FROM jobs.chunk c JOIN unnest($1::bigint[], $2::int[]) AS k (job_seq, chunk_no) USING (job_seq, chunk_no)
+ORDER BY c.job_seq, c.chunk_no FOR UPDATE OF c)sql"};
+
+constexpr Statement kLockUnfinished{"jobs_lock_unfinished_chunks", "SELECT " FLEETCAST_CHUNK_COLUMNS R"sql(
+FROM jobs.chunk c WHERE c.job_seq = $1 AND c.state <> 3 ORDER BY c.chunk_no FOR UPDATE OF c)sql"};
+
+constexpr Statement kSaveChunks{"jobs_save_chunks", R"sql(
+UPDATE jobs.chunk c SET
+  state = v.state, epoch = v.epoch, issued = v.issued,
+  succeeded = v.succeeded, failed = v.failed, timed_out = v.timed_out, canceled = v.canceled,
+  owner = CASE WHEN v.state = 0 THEN c.owner END,
+  lease_until = CASE WHEN v.state = 0 THEN c.lease_until END,
+  last_issue_time = CASE WHEN $10 THEN now() ELSE c.last_issue_time END,
+  closed_time = CASE WHEN v.state = 3 THEN now() END
+FROM unnest($1::bigint[], $2::int[], $3::smallint[], $4::bigint[], $5::bit(1000)[],
+            $6::smallint[], $7::smallint[], $8::smallint[], $9::smallint[])
+  AS v (job_seq, chunk_no, state, epoch, issued, succeeded, failed, timed_out, canceled)
+WHERE c.job_seq = v.job_seq AND c.chunk_no = v.chunk_no)sql"};
+
+constexpr Statement kLockJob{"jobs_lock_job",
+                             "SELECT seq, id, state, stop FROM jobs.job WHERE seq = $1 FOR UPDATE"};
+
+constexpr Statement kSumChunks{"jobs_sum_chunks", R"sql(
+SELECT count(*) FILTER (WHERE state <> 3) AS unfinished, coalesce(sum(size - bit_count(issued)), 0)::bigint AS untouched,
+       coalesce(sum(succeeded), 0) AS succeeded, coalesce(sum(failed), 0) AS failed,
+       coalesce(sum(timed_out), 0) AS timed_out, coalesce(sum(canceled), 0) AS canceled
+FROM jobs.chunk WHERE job_seq = $1)sql"};
+
+constexpr Statement kEndJob{"jobs_end_job", R"sql(
+UPDATE jobs.job SET state = $2, failure_reason = $3, succeeded = $4, failed = $5, timed_out = $6, canceled = $7,
+       end_time = clock_timestamp(), version = version + 1
+WHERE seq = $1)sql"};
+
+absl::Duration Micros(const Row& row, const char* column) {
+  return absl::Microseconds(row.Get<std::optional<int64_t>>(column).value_or(0));
+}
+
+std::string Text(const Row& row, const char* column) {
+  return row.Get<std::optional<std::string>>(column).value_or("");
+}
+
+Action ReadAction(const Row& row) {
+  if (row.Get<int16_t>("kind") == static_cast<int16_t>(ActionKind::kInvokeMethod)) {
+    return MethodAction{Text(row, "method"), Text(row, "payload"), Micros(row, "response_timeout_us"),
+                        Micros(row, "connect_timeout_us")};
+  }
+  return TwinAction{Text(row, "tags_patch"), Text(row, "desired_patch"), Text(row, "twin_etag")};
+}
+
+LockedChunks ReadLocked(const Result& rows) {
+  LockedChunks locked;
+  for (const Row row : rows) {
+    ChunkRow chunk = ReadChunk(row);
+    locked.emplace_hint(locked.end(), chunk.chunk.key, std::move(chunk));
+  }
+  return locked;
+}
+
+}  // namespace
+
+Job ReadJob(const Row& row) {
+  Job job;
+  job.seq = row.Get<int64_t>("seq");
+  job.spec.id = row.Get<std::string>("id");
+  job.spec.condition = row.Get<std::string>("condition");
+  job.spec.action = ReadAction(row);
+  job.spec.start_time = row.Get<std::optional<absl::Time>>("start_time");
+  job.spec.execution_timeout = Micros(row, "execution_timeout_us");
+  job.spec.status_message = row.Get<std::string>("status_message");
+  job.state = static_cast<JobState>(row.Get<int16_t>("state"));
+  job.failure_reason = row.Get<std::string>("failure_reason");
+  job.create_time = row.Get<absl::Time>("create_time");
+  job.started_time = row.Get<std::optional<absl::Time>>("started_time");
+  job.end_time = row.Get<std::optional<absl::Time>>("end_time");
+  job.version = row.Get<int64_t>("version");
+  return job;
+}
+
+JobFacts ReadJobFacts(const Row& row) {
+  JobFacts facts;
+  facts.seq = row.Get<int64_t>("seq");
+  facts.id = row.Get<std::string>("id");
+  facts.kind = static_cast<ActionKind>(row.Get<int16_t>("kind"));
+  facts.create_time = row.Get<absl::Time>("create_time");
+  facts.stop = static_cast<StopKind>(row.Get<int16_t>("stop"));
+  facts.stop_time = row.Get<std::optional<absl::Time>>("stop_time");
+  return facts;
+}
+
+ChunkRow ReadChunk(const Row& row) {
+  ChunkRow result;
+  Chunk& chunk = result.chunk;
+  chunk.key = {row.Get<int64_t>("job_seq"), row.Get<int32_t>("chunk_no")};
+  chunk.size = row.Get<int16_t>("size");
+  chunk.state = static_cast<ChunkState>(row.Get<int16_t>("chunk_state"));
+  chunk.epoch = row.Get<int64_t>("epoch");
+  chunk.issued = PositionSet::FromBitText(row.Get<std::string_view>("issued"));
+  chunk.succeeded = row.Get<int16_t>("succeeded");
+  chunk.failed = row.Get<int16_t>("failed");
+  chunk.timed_out = row.Get<int16_t>("timed_out");
+  chunk.canceled = row.Get<int16_t>("canceled");
+  result.last_issue_time = row.Get<std::optional<absl::Time>>("last_issue_time");
+  result.closed_time = row.Get<std::optional<absl::Time>>("closed_time");
+  return result;
+}
+
+Outcome ReadOutcome(const Row& row) {
+  Outcome outcome;
+  outcome.state = static_cast<ExecutionState>(row.Get<int16_t>("outcome_state"));
+  outcome.device_status = row.Get<std::optional<int32_t>>("device_status");
+  outcome.payload = row.GetBytes("answer");
+  outcome.error_code = row.Get<int32_t>("error_code");
+  outcome.error_reason = Text(row, "error_reason");
+  outcome.start_time = row.Get<std::optional<absl::Time>>("issue_time");
+  outcome.end_time = row.Get<absl::Time>("outcome_time");
+  return outcome;
+}
+
+ChunkKeyColumns::ChunkKeyColumns(std::span<const ChunkKey> keys) {
+  for (const ChunkKey& key : keys) {
+    job_seqs.push_back(key.job_seq);
+    chunk_nos.push_back(key.chunk_no);
+  }
+}
+
+absl::StatusOr<LockedChunks> LockChunks(Transaction& transaction, std::span<const ChunkKey> keys) {
+  std::vector<ChunkKey> unique(keys.begin(), keys.end());
+  std::sort(unique.begin(), unique.end());
+  unique.erase(std::unique(unique.begin(), unique.end()), unique.end());
+  const ChunkKeyColumns columns(unique);
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kLockChunks, columns.job_seqs, columns.chunk_nos));
+  return ReadLocked(rows);
+}
+
+absl::StatusOr<LockedChunks> LockUnfinishedChunks(Transaction& transaction, int64_t job_seq) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kLockUnfinished, job_seq));
+  return ReadLocked(rows);
+}
+
+absl::Status SaveChunks(Transaction& transaction, std::span<const Chunk> chunks, bool issued_now) {
+  if (chunks.empty()) return absl::OkStatus();
+  std::vector<int64_t> job_seqs, epochs;
+  std::vector<int32_t> chunk_nos;
+  std::vector<int> states, succeeded, failed, timed_out, canceled;
+  std::vector<std::string> issued;
+  for (const Chunk& chunk : chunks) {
+    job_seqs.push_back(chunk.key.job_seq);
+    chunk_nos.push_back(chunk.key.chunk_no);
+    states.push_back(static_cast<int>(chunk.state));
+    epochs.push_back(chunk.epoch);
+    issued.push_back(chunk.issued.ToBitText());
+    succeeded.push_back(chunk.succeeded);
+    failed.push_back(chunk.failed);
+    timed_out.push_back(chunk.timed_out);
+    canceled.push_back(chunk.canceled);
+  }
+  return transaction
+      .Run(kSaveChunks, job_seqs, chunk_nos, states, epochs, issued, succeeded, failed, timed_out, canceled, issued_now)
+      .status();
+}
+
+absl::StatusOr<std::optional<LockedJob>> LockJob(Transaction& transaction, int64_t seq) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kLockJob, seq));
+  if (rows.empty()) return std::optional<LockedJob>();
+  const Row row = rows[0];
+  return std::optional<LockedJob>({row.Get<int64_t>("seq"), row.Get<std::string>("id"),
+                                   static_cast<JobState>(row.Get<int16_t>("state")),
+                                   static_cast<StopKind>(row.Get<int16_t>("stop"))});
+}
+
+absl::StatusOr<bool> EndIfComplete(Transaction& transaction, const LockedJob& job) {
+  if (IsTerminal(job.state)) return false;
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kSumChunks, job.seq));
+  const Row sums = rows[0];
+  if (sums.Get<int64_t>("unfinished") > 0) return false;
+  const Ending ending = EndOf(job.state, job.stop, sums.Get<int64_t>("untouched"));
+  FLEETCAST_RETURN_IF_ERROR(transaction
+                                .Run(kEndJob, job.seq, static_cast<int>(ending.state), ending.failure_reason,
+                                     sums.Get<int64_t>("succeeded"), sums.Get<int64_t>("failed"),
+                                     sums.Get<int64_t>("timed_out"), sums.Get<int64_t>("canceled"))
+                                .status());
+  return true;
+}
+
+absl::StatusOr<Endings> SaveAndEnd(Transaction& transaction, std::map<ChunkKey, Chunk> changed) {
+  Endings endings;
+  std::vector<Chunk> chunks;
+  std::set<int64_t> job_seqs;
+  for (auto& [key, chunk] : changed) {
+    if (CloseIfComplete(chunk)) endings.closed_chunks.push_back(key);
+    if (chunk.state == ChunkState::kClosed) job_seqs.insert(key.job_seq);
+    chunks.push_back(chunk);
+  }
+  FLEETCAST_RETURN_IF_ERROR(SaveChunks(transaction, chunks));
+  for (const int64_t seq : job_seqs) {
+    // Under the job's lock the sums see every other transaction that closed a chunk of it: one of them is the last.
+    FLEETCAST_ASSIGN_OR_RETURN(const std::optional<LockedJob> job, LockJob(transaction, seq));
+    if (!job.has_value()) continue;
+    FLEETCAST_ASSIGN_OR_RETURN(const bool ended, EndIfComplete(transaction, *job));
+    if (ended) endings.ended_jobs.push_back(job->id);
+  }
+  return endings;
+}
+
+}  // namespace fleetcast::job_store

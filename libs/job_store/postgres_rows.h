@@ -1,0 +1,85 @@
+// Rows of the schema `jobs` to and from our values, and the steps that several use cases share. Internal to this folder.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/job_store/chunk.h"
+#include "libs/job_store/job.h"
+#include "libs/postgres/transaction.h"
+
+// Columns of jobs.job `j` that ReadJob and ReadJobFacts need.
+#define FLEETCAST_JOB_COLUMNS                                                                              \
+  "j.seq, j.id, j.condition, j.kind, j.method, j.payload, j.response_timeout_us, j.connect_timeout_us, "    \
+  "j.tags_patch, j.desired_patch, j.twin_etag, j.status_message, j.start_time, j.execution_timeout_us, "    \
+  "j.state, j.version, j.failure_reason, j.create_time, j.started_time, j.end_time, j.stop, j.stop_time "
+// Columns of jobs.chunk `c` that ReadChunk needs.
+#define FLEETCAST_CHUNK_COLUMNS                                                                              \
+  "c.job_seq, c.chunk_no, c.size, c.state AS chunk_state, c.epoch, c.issued, c.succeeded, c.failed, "       \
+  "c.timed_out, c.canceled, c.last_issue_time, c.closed_time "
+// Columns of jobs.outcome `o` that ReadOutcome needs.
+#define FLEETCAST_OUTCOME_COLUMNS                                                                  \
+  "o.n, o.state AS outcome_state, o.device_status, o.error_code, o.error_reason, o.payload AS answer, " \
+  "o.start_time AS issue_time, o.end_time AS outcome_time "
+
+namespace fleetcast::job_store {
+
+// A chunk's row: what the rules look at, and two times.
+struct ChunkRow {
+  Chunk chunk;
+  std::optional<absl::Time> last_issue_time;
+  std::optional<absl::Time> closed_time;
+};
+
+Job ReadJob(const postgres::Row& row);  // Without counts.
+JobFacts ReadJobFacts(const postgres::Row& row);
+ChunkRow ReadChunk(const postgres::Row& row);
+Outcome ReadOutcome(const postgres::Row& row);  // Without lease and position.
+
+// Splits keys into the columns that unnest takes.
+struct ChunkKeyColumns {
+  explicit ChunkKeyColumns(std::span<const ChunkKey> keys);
+  std::vector<int64_t> job_seqs;
+  std::vector<int32_t> chunk_nos;
+};
+
+using LockedChunks = std::map<ChunkKey, ChunkRow>;
+
+// Locks these chunks, in order of their keys. Those that do not exist are missing in the answer.
+absl::StatusOr<LockedChunks> LockChunks(postgres::Transaction& transaction, std::span<const ChunkKey> keys);
+// Locks all chunks of a job that are not closed.
+absl::StatusOr<LockedChunks> LockUnfinishedChunks(postgres::Transaction& transaction, int64_t job_seq);
+
+// Writes back locked chunks. A chunk that is no longer open loses its lease; one that is closed gets its closing time.
+// `issued_now`: also stamps last_issue_time.
+absl::Status SaveChunks(postgres::Transaction& transaction, std::span<const Chunk> chunks, bool issued_now = false);
+
+// A job's row under lock.
+struct LockedJob {
+  int64_t seq = 0;
+  std::string id;
+  JobState state = JobState::kQueued;
+  StopKind stop = StopKind::kNone;
+};
+// nullopt when there is none.
+absl::StatusOr<std::optional<LockedJob>> LockJob(postgres::Transaction& transaction, int64_t seq);
+
+// Ends a locked job when all its chunks are closed: state, end time, final counts. True when it did so.
+absl::StatusOr<bool> EndIfComplete(postgres::Transaction& transaction, const LockedJob& job);
+
+// What a transaction brought to its end.
+struct Endings {
+  std::vector<ChunkKey> closed_chunks;
+  std::vector<std::string> ended_jobs;
+};
+
+// Closes those of the locked `changed` chunks that are complete, writes them back, and ends their jobs if that was the
+// last one.
+absl::StatusOr<Endings> SaveAndEnd(postgres::Transaction& transaction, std::map<ChunkKey, Chunk> changed);
+
+}  // namespace fleetcast::job_store
