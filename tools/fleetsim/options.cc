@@ -17,7 +17,7 @@ bool IsObject(const std::string& text) {
 }  // namespace
 
 void Options::Declare(config::Settings& settings) {
-  settings.Text("host", &host, {.required = true}, "Host or address of the MQTT server");
+  settings.Text("host", &host, {}, "Host or address of the MQTT server");
   settings.Number("mqtts-port", &mqtts_port, {.min = 1, .max = 65535}, "Port for MQTT over TLS");
   settings.Number("mqtt-port", &mqtt_port, {.min = 1, .max = 65535}, "Port for plain MQTT");
   settings.Flag("plain", &plain, "Connect without TLS");
@@ -45,7 +45,7 @@ void Options::Declare(config::Settings& settings) {
   settings.Time("method-delay", &method_delay, {.max = absl::Hours(1)}, "How long a device takes to answer a method call");
   settings.Fraction("method-fail-share", &method_fail_share, 0, 1, "Share of devices that answer methods with status 500");
   settings.Fraction("method-ignore-share", &method_ignore_share, 0, 1, "Share of devices that never answer methods");
-  settings.Text("method-payload", &method_payload, {.required = true, .bytes_max = kMethodPayloadMax},
+  settings.Text("method-payload", &method_payload, {.bytes_max = kMethodPayloadMax},
                 "JSON that the others answer, with status 200");
   settings.Flag("apply-desired", &apply_desired, "Report desired properties as they come");
 

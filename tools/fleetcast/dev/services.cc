@@ -19,36 +19,38 @@ std::string KeyFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/"
 
 Flags TwinFlags(const Stack&) { return {"--migrate-on-start=true"}; }
 
-Flags JobApiFlags(const Stack& stack) { return {"--migrate-on-start=true", "--twin", Of(stack, "twin")}; }
+Flags JobApiFlags(const Stack& stack) { return {"--migrate-on-start=true", "--twin-addresses", Of(stack, "twin")}; }
 
 Flags DeviceConnectionFlags(const Stack& stack) {
-  return {"--redis", stack.env.redis, "--twin", Of(stack, "twin"), "--policy-file", stack.policy_file,
+  return {"--redis", stack.env.redis, "--twin-addresses", Of(stack, "twin"), "--policy-file", stack.policy_file,
           "--host-names", Names(stack)};
 }
 
-Flags MethodDispatchFlags(const Stack& stack) { return {"--device-connection", Of(stack, "device_connection")}; }
+Flags MethodDispatchFlags(const Stack& stack) {
+  return {"--device-connection-addresses", Of(stack, "device_connection")};
+}
 
 Flags SchedulerFlags(const Stack& stack) {
-  return {"--method-dispatch", Of(stack, "method_dispatch"), "--twin", Of(stack, "twin")};
+  return {"--method-addresses", Of(stack, "method_dispatch"), "--twin-addresses", Of(stack, "twin")};
 }
 
 Flags RestGatewayFlags(const Stack& stack) {
   return {"--https-listen", stack.Address(stack.env.rest_port),
-          "--tls-certificate", CertificateFile(stack),
-          "--tls-key", KeyFile(stack),
+          "--tls-cert-file", CertificateFile(stack),
+          "--tls-key-file", KeyFile(stack),
           "--policy-file", stack.policy_file,
           "--host-names", Names(stack),
-          "--job-api", Of(stack, "job_api"),
-          "--twin", Of(stack, "twin"),
-          "--method-dispatch", Of(stack, "method_dispatch")};
+          "--job-api-addresses", Of(stack, "job_api"),
+          "--twin-addresses", Of(stack, "twin"),
+          "--method-addresses", Of(stack, "method_dispatch")};
 }
 
 Flags MqttEdgeFlags(const Stack& stack) {
-  return {"--tls-listen", stack.Address(stack.env.mqtts_port),
-          "--plain-listen", stack.Address(stack.env.mqtt_port),
+  return {"--edge-id", "edge-0",
+          "--tls-listen", stack.Address(stack.env.mqtts_port),
           "--tls-cert-file", CertificateFile(stack),
           "--tls-key-file", KeyFile(stack),
-          "--edge-id", "dev",
+          "--plain-listen", stack.Address(stack.env.mqtt_port),
           "--device-connection-addresses", Of(stack, "device_connection")};
 }
 
