@@ -85,7 +85,6 @@ class JobApi final : public rpc::Application {
 }  // namespace fleetcast::job_api
 
 int main(int argc, char** argv) {
-  fleetcast::job_api::JobApi application;
-  return fleetcast::rpc::RunProcess({.name = "fleetcast-job-api", .summary = "Stores, reads, lists and cancels jobs"}, application,
-                                    argc, argv);
+  return fleetcast::rpc::RunProcess({.name = "fleetcast-job-api", .summary = "Stores, reads, lists and cancels jobs"},
+                                    std::make_unique<fleetcast::job_api::JobApi>(), argc, argv);
 }

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "fleetcast/internal/v1/target.grpc.pb.h"
-#include "grpcpp/channel.h"
+#include "grpcpp/impl/codegen/channel_interface.h"
 #include "libs/base/status_macros.h"
 
 namespace fleetcast::job_api {
@@ -15,7 +15,7 @@ constexpr absl::Duration kCountLimit = absl::Seconds(20);  // A full scan of a l
 
 class GrpcTargetCounter final : public TargetCounter {
  public:
-  explicit GrpcTargetCounter(std::shared_ptr<grpc::Channel> twin) : stub_(pb::TargetService::NewStub(std::move(twin))) {}
+  explicit GrpcTargetCounter(std::shared_ptr<grpc::ChannelInterface> twin) : stub_(pb::TargetService::NewStub(std::move(twin))) {}
 
   absl::StatusOr<Matches> Count(const rpc::Call& call, const std::string& condition, int sample_size) override {
     pb::CountTargetsRequest request;
@@ -34,7 +34,7 @@ class GrpcTargetCounter final : public TargetCounter {
 
 }  // namespace
 
-std::unique_ptr<TargetCounter> NewTargetCounter(std::shared_ptr<grpc::Channel> twin) {
+std::unique_ptr<TargetCounter> NewTargetCounter(std::shared_ptr<grpc::ChannelInterface> twin) {
   return std::make_unique<GrpcTargetCounter>(std::move(twin));
 }
 

@@ -10,7 +10,7 @@
 #include "libs/rpc/call.h"
 
 namespace grpc {
-class Channel;
+class ChannelInterface;
 }  // namespace grpc
 
 namespace fleetcast::job_api {
@@ -29,6 +29,6 @@ class TargetCounter {
 };
 
 // The one that calls twin's TargetService.
-std::unique_ptr<TargetCounter> NewTargetCounter(std::shared_ptr<grpc::Channel> twin);
+std::unique_ptr<TargetCounter> NewTargetCounter(std::shared_ptr<grpc::ChannelInterface> twin);
 
 }  // namespace fleetcast::job_api

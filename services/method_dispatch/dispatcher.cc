@@ -1,0 +1,363 @@
+#include "services/method_dispatch/dispatcher.h"
+
+#include <algorithm>
+
+#include "libs/base/random.h"
+#include "libs/rpc/status.h"
+#include "libs/telemetry/log.h"
+#include "libs/telemetry/trace.h"
+
+namespace fleetcast::method_dispatch {
+namespace {
+
+// The longest time without a look at the deadlines; only a bound for the wait.
+constexpr absl::Duration kIdleWait = absl::Minutes(1);
+
+pb::ExecutionKey ToProto(const ExecutionKey& key) {
+  pb::ExecutionKey message;
+  message.set_job_seq(key.job_seq);
+  message.set_position(key.position);
+  message.set_attempt(key.attempt);
+  return message;
+}
+
+ExecutionKey FromProto(const pb::ExecutionKey& key) { return {key.job_seq(), key.position(), key.attempt()}; }
+
+pb::RecoverResult::Knowledge ToProto(Actions::Knowledge knowledge) {
+  switch (knowledge) {
+    case Actions::Knowledge::kPending: return pb::RecoverResult::KNOWLEDGE_PENDING;
+    case Actions::Knowledge::kFinished: return pb::RecoverResult::KNOWLEDGE_FINISHED;
+    case Actions::Knowledge::kNotSeen: return pb::RecoverResult::KNOWLEDGE_NOT_SEEN;
+  }
+  return pb::RecoverResult::KNOWLEDGE_UNSPECIFIED;
+}
+
+// `event`: a JobCallEvent.
+void SetOutcome(CallOutcome& outcome, pb::JobCallEvent* event) {
+  if (auto* sent = std::get_if<pb::Sent>(&outcome)) *event->mutable_sent() = std::move(*sent);
+  if (auto* not_sent = std::get_if<pb::NotSent>(&outcome)) *event->mutable_not_sent() = std::move(*not_sent);
+  if (auto* answer = std::get_if<pb::Answer>(&outcome)) *event->mutable_answer() = std::move(*answer);
+  if (auto* unknown = std::get_if<pb::Unknown>(&outcome)) *event->mutable_unknown() = std::move(*unknown);
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(const PendingLimits& limits, int64_t scheduler_credit, Clock& clock, telemetry::Metrics& metrics)
+    : clock_(clock),
+      scheduler_credit_(scheduler_credit),
+      boot_id_(RandomId()),
+      calls_(limits, SystemRandom().Next() | 1, Now{clock.Monotonic(), clock.Now()}),
+      anomalies_(metrics.NewCounters("fleetcast_method_anomalies_total", "Events that changed nothing, and refusals", {"kind"})),
+      roundtrip_seconds_(metrics.NewHistograms("fleetcast_method_roundtrip_seconds", "Direct calls, from request to answer",
+                                               {"outcome"}, telemetry::WaitSeconds())) {
+  gauges_.push_back(metrics.ReadGauge("fleetcast_method_calls", "Unfinished method calls", [this] {
+    MutexLock lock(mutex_);
+    return static_cast<double>(calls_.call_count());
+  }));
+  gauges_.push_back(metrics.ReadGauge("fleetcast_method_results", "Ends that no scheduler has recorded yet", [this] {
+    MutexLock lock(mutex_);
+    return static_cast<double>(calls_.result_count());
+  }));
+  timer_ = std::jthread([this](std::stop_token stop) { WatchTime(stop); });
+}
+
+Dispatcher::~Dispatcher() = default;
+
+Now Dispatcher::NowOnBothClocks() const { return {clock_.Monotonic(), clock_.Now()}; }
+
+absl::Status Dispatcher::StartDirect(DirectCall call, Reply reply, DirectToken* token) {
+  {
+    MutexLock lock(mutex_);
+    const Now now = NowOnBothClocks();
+    *token = next_token_++;
+    const absl::Status started = calls_.StartDirect(now, *token, std::move(call), decisions_.actions);
+    if (!started.ok()) return started;
+    waiting_[*token] = {std::move(reply), now.monotonic};
+  }
+  CarryOut();
+  return absl::OkStatus();
+}
+
+void Dispatcher::AbandonDirect(DirectToken token) {
+  Waiting waiting;
+  {
+    MutexLock lock(mutex_);
+    const auto found = waiting_.find(token);
+    if (found == waiting_.end()) return;  // Its reply is out, or on its way.
+    waiting = std::move(found->second);
+    waiting_.erase(found);
+    calls_.AbandonDirect(token, decisions_.actions);
+  }
+  CarryOut();
+  waiting.reply(absl::CancelledError("the caller has gone"), {});
+}
+
+SchedulerStream Dispatcher::AddScheduler(std::shared_ptr<SchedulerOutlet> outlet) {
+  MutexLock lock(mutex_);
+  pb::DispatchResponse welcome;
+  welcome.mutable_hello()->set_boot_id(boot_id_);
+  welcome.mutable_hello()->set_boot_unix_micros(absl::ToUnixMicros(calls_.memory_begin()));
+  welcome.set_credit(scheduler_credit_);
+  outlet->TrySend(std::move(welcome));
+  const SchedulerStream stream = next_stream_++;
+  schedulers_[stream] = std::move(outlet);
+  return stream;
+}
+
+void Dispatcher::OnSchedulerMessage(SchedulerStream stream, const pb::DispatchRequest& request) {
+  {
+    MutexLock lock(mutex_);
+    const Now now = NowOnBothClocks();
+    for (const pb::ExecutionKey& key : request.acknowledge()) calls_.Acknowledge(FromProto(key));
+    for (const pb::JobCallBatch& batch : request.batches()) ReadBatch(now, stream, batch);
+    for (const std::string& device_id : request.watch_device_ids()) calls_.Watch(stream, device_id, decisions_.actions);
+    for (const std::string& device_id : request.unwatch_device_ids()) calls_.Unwatch(stream, device_id, decisions_.actions);
+    for (const pb::ExecutionKey& key : request.recover()) {
+      calls_.Recover(stream, FromProto(key), decisions_.actions);
+      decisions_.recovered.emplace_back(stream, decisions_.actions.recovered.back());
+      decisions_.actions.recovered.pop_back();
+    }
+  }
+  CarryOut();
+}
+
+void Dispatcher::ReadBatch(const Now& now, SchedulerStream stream, const pb::JobCallBatch& batch) {
+  telemetry::Span span("dispatch batch", {.kind = telemetry::SpanKind::kConsumer,
+                                          .parent = telemetry::ParseTraceparent(batch.traceparent())});
+  span.SetAttribute("fleetcast.batch_size", int64_t{batch.targets_size()});
+  auto request = std::make_shared<pb::MethodRequest>();
+  request->set_method(batch.method());
+  request->set_payload(batch.payload());
+  const JobBatch job = {.job_seq = batch.job_seq(),
+                        .request = std::move(request),
+                        .response_timeout = absl::Microseconds(batch.response_timeout_micros()),
+                        .permit_expire = absl::FromUnixMicros(batch.permit_expire_unix_micros())};
+  for (const pb::JobCallTarget& target : batch.targets()) {
+    calls_.StartJobCall(now, stream, job, {target.position(), target.attempt(), target.device_id()}, decisions_.actions);
+  }
+}
+
+void Dispatcher::RemoveScheduler(SchedulerStream stream) {
+  {
+    MutexLock lock(mutex_);
+    schedulers_.erase(stream);
+    calls_.OnSchedulerGone(stream, decisions_.actions);
+  }
+  CarryOut();
+}
+
+size_t Dispatcher::AddDelivery(DeliveryOutlet* outlet) {
+  MutexLock lock(mutex_);
+  deliveries_.push_back({outlet, false});
+  return deliveries_.size() - 1;
+}
+
+void Dispatcher::OnDeliveryUp(size_t index) {
+  std::vector<std::string> watched;
+  DeliveryOutlet* outlet = nullptr;
+  {
+    MutexLock lock(mutex_);
+    deliveries_[index].up = true;
+    outlet = deliveries_[index].outlet;
+    watched = calls_.WatchedDevices();
+  }
+  for (size_t first = 0; first < watched.size(); first += kCallsPerMessageMax) {
+    pb::DeliverRequest request;
+    const size_t last = std::min(first + kCallsPerMessageMax, watched.size());
+    for (size_t i = first; i < last; ++i) request.add_watch_device_ids(std::move(watched[i]));
+    outlet->TrySend(std::move(request));
+  }
+}
+
+void Dispatcher::OnDeliveryMessage(const pb::DeliverResponse& response) {
+  {
+    MutexLock lock(mutex_);
+    const Now now = NowOnBothClocks();
+    for (const pb::DeliverEvent& event : response.events()) {
+      CallOutcome outcome;
+      switch (event.event_case()) {
+        case pb::DeliverEvent::kSent: outcome = event.sent(); break;
+        case pb::DeliverEvent::kNotSent: outcome = event.not_sent(); break;
+        case pb::DeliverEvent::kAnswer: outcome = event.answer(); break;
+        case pb::DeliverEvent::kUnknown: outcome = event.unknown(); break;
+        case pb::DeliverEvent::EVENT_NOT_SET: continue;
+      }
+      calls_.OnEvent(now, event.call_id(), std::move(outcome), decisions_.actions);
+    }
+    for (const std::string& device_id : response.ready_device_ids()) calls_.OnReady(now, device_id, decisions_.actions);
+  }
+  CarryOut();
+}
+
+void Dispatcher::OnDeliveryDown(size_t index) {
+  // Calls that were pushed through it stay open until their deadline: the edges that hold them may attach again and report.
+  MutexLock lock(mutex_);
+  deliveries_[index].up = false;
+}
+
+bool Dispatcher::NothingDecided() const {
+  const Actions& actions = decisions_.actions;
+  return actions.deliver.empty() && actions.replies.empty() && actions.events.empty() && actions.watch.empty() &&
+         actions.unwatch.empty() && actions.ready.empty() && decisions_.recovered.empty();
+}
+
+void Dispatcher::CarryOut() {
+  while (true) {
+    Decisions decisions;
+    {
+      MutexLock lock(mutex_);
+      ExportCounts();
+      if (calls_.NextDeadline() < timer_at_) deadline_changed_.notify_one();
+      if (carrying_out_ || NothingDecided()) return;
+      carrying_out_ = true;
+      std::swap(decisions, decisions_);
+    }
+    CarryOut(std::move(decisions));
+    MutexLock lock(mutex_);
+    carrying_out_ = false;  // What was decided meanwhile is seen by the next turn of this loop.
+  }
+}
+
+void Dispatcher::CarryOut(Decisions decisions) {
+  SendDeliveries(std::move(decisions.actions.deliver));
+  SendWatches(decisions.actions.watch, decisions.actions.unwatch);
+  SendReplies(std::move(decisions.actions.replies));
+  SendToSchedulers(decisions);
+}
+
+void Dispatcher::SendDeliveries(std::vector<Actions::Deliver> deliveries) {
+  for (size_t first = 0; first < deliveries.size(); first += kCallsPerMessageMax) {
+    const size_t last = std::min(first + kCallsPerMessageMax, deliveries.size());
+    pb::DeliverRequest request;
+    std::vector<CallId> calls;
+    absl::flat_hash_map<const pb::MethodRequest*, int> index_of;
+    for (size_t i = first; i < last; ++i) {
+      Actions::Deliver& delivery = deliveries[i];
+      const auto [known, is_new] = index_of.try_emplace(delivery.request.get(), request.requests_size());
+      if (is_new) *request.add_requests() = *delivery.request;
+      pb::DeliverCall* call = request.add_calls();
+      call->set_call_id(delivery.call);
+      call->set_device_id(std::move(delivery.device_id));
+      call->set_request_index(known->second);
+      call->set_permit_expire_unix_micros(absl::ToUnixMicros(delivery.permit_expire));
+      call->set_answer_deadline_unix_micros(absl::ToUnixMicros(delivery.answer_deadline));
+      calls.push_back(delivery.call);
+    }
+    if (!SendToAnyDelivery(request)) RefuseUnsent(calls);
+  }
+}
+
+bool Dispatcher::SendToAnyDelivery(pb::DeliverRequest& request) {
+  std::vector<DeliveryOutlet*> outlets;
+  {
+    MutexLock lock(mutex_);
+    for (size_t i = 0; i < deliveries_.size(); ++i) {
+      const Delivery& delivery = deliveries_[(next_delivery_ + i) % deliveries_.size()];
+      if (delivery.up) outlets.push_back(delivery.outlet);
+    }
+    ++next_delivery_;
+  }
+  for (DeliveryOutlet* outlet : outlets) {
+    const bool is_last = outlet == outlets.back();
+    if (outlet->TrySend(is_last ? std::move(request) : request)) return true;
+  }
+  return false;
+}
+
+void Dispatcher::RefuseUnsent(const std::vector<CallId>& calls) {
+  FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "no device_connection takes calls", {{"calls", calls.size()}});
+  MutexLock lock(mutex_);
+  const Now now = NowOnBothClocks();
+  for (const CallId call : calls) {
+    pb::NotSent not_sent;
+    not_sent.set_reason(pb::NOT_SENT_REASON_OVERLOADED);
+    calls_.OnEvent(now, call, std::move(not_sent), decisions_.actions);
+  }
+}
+
+void Dispatcher::SendWatches(const std::vector<std::string>& watch, const std::vector<std::string>& unwatch) {
+  if (watch.empty() && unwatch.empty()) return;
+  pb::DeliverRequest request;
+  for (const std::string& device_id : watch) request.add_watch_device_ids(device_id);
+  for (const std::string& device_id : unwatch) request.add_unwatch_device_ids(device_id);
+  std::vector<DeliveryOutlet*> outlets;
+  {
+    MutexLock lock(mutex_);
+    for (const Delivery& delivery : deliveries_) {
+      if (delivery.up) outlets.push_back(delivery.outlet);
+    }
+  }
+  // Every replica is asked: the device may come back through any of them.
+  for (DeliveryOutlet* outlet : outlets) outlet->TrySend(request);
+}
+
+void Dispatcher::SendReplies(std::vector<Actions::Reply> replies) {
+  for (Actions::Reply& reply : replies) {
+    Waiting waiting;
+    {
+      MutexLock lock(mutex_);
+      const auto found = waiting_.find(reply.token);
+      if (found == waiting_.end()) continue;
+      waiting = std::move(found->second);
+      waiting_.erase(found);
+    }
+    const std::string_view outcome = reply.status.ok() ? "answered" : rpc::CodeName(reply.status.code());
+    roundtrip_seconds_.With({outcome}).Observe(absl::ToDoubleSeconds(clock_.Monotonic() - waiting.started));
+    waiting.reply(reply.status, reply.answer);
+  }
+}
+
+void Dispatcher::SendToSchedulers(Decisions& decisions) {
+  std::map<SchedulerStream, pb::DispatchResponse> responses;
+  for (auto& [stream, recovered] : decisions.recovered) {
+    pb::RecoverResult* result = responses[stream].add_recovered();
+    *result->mutable_key() = ToProto(recovered.key);
+    result->set_knowledge(ToProto(recovered.knowledge));
+  }
+  for (Actions::Event& each : decisions.actions.events) {
+    pb::JobCallEvent* event = responses[each.stream].add_events();
+    *event->mutable_key() = ToProto(each.key);
+    SetOutcome(each.outcome, event);
+  }
+  for (auto& [stream, device_id] : decisions.actions.ready) responses[stream].add_ready_device_ids(std::move(device_id));
+  for (auto& [stream, response] : responses) {
+    std::shared_ptr<SchedulerOutlet> outlet;
+    {
+      MutexLock lock(mutex_);
+      const auto found = schedulers_.find(stream);
+      if (found != schedulers_.end()) outlet = found->second;
+    }
+    // A scheduler that does not keep up is sent away: ends are kept, it asks for them when it is back.
+    if (outlet != nullptr && !outlet->TrySend(std::move(response))) outlet->Close();
+  }
+}
+
+void Dispatcher::ExportCounts() {
+  const PendingCounts& counts = calls_.counts();
+  const auto add = [&](std::string_view kind, int64_t PendingCounts::*member) {
+    const int64_t grown = counts.*member - exported_.*member;
+    if (grown > 0) anomalies_.With({kind}).Add(static_cast<double>(grown));
+  };
+  add("late_event", &PendingCounts::late_events);
+  add("fenced_answer", &PendingCounts::fenced_answers);
+  add("refused_call", &PendingCounts::refused_calls);
+  add("refused_watch", &PendingCounts::refused_watches);
+  add("expired_result", &PendingCounts::expired_results);
+  exported_ = counts;
+}
+
+void Dispatcher::WatchTime(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock<Mutex> lock(mutex_);
+      timer_at_ = calls_.NextDeadline();
+      const absl::Duration wait = std::clamp(timer_at_ - clock_.Monotonic(), absl::ZeroDuration(), kIdleWait);
+      deadline_changed_.wait_for(lock, stop, absl::ToChronoNanoseconds(wait),
+                                 [this] { return calls_.NextDeadline() < timer_at_; });
+      calls_.OnTime(NowOnBothClocks(), decisions_.actions);
+    }
+    CarryOut();
+  }
+}
+
+}  // namespace fleetcast::method_dispatch
