@@ -1,12 +1,14 @@
 // The services behind the gateway, and calls to them that hold no thread while they wait.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -14,7 +16,6 @@
 #include "fleetcast/methods/v1/method.grpc.pb.h"
 #include "fleetcast/registry/v1/device.grpc.pb.h"
 #include "fleetcast/twins/v1/twin.grpc.pb.h"
-#include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/status.h"
@@ -37,25 +38,34 @@ using MethodStub = fleetcast::methods::v1::MethodService::StubInterface;
 using DeviceStub = fleetcast::registry::v1::DeviceService::StubInterface;
 using TwinStub = fleetcast::twins::v1::TwinService::StubInterface;
 
-// One stub each. Thread-safe.
-struct Backends {
-  std::unique_ptr<JobStub> jobs;
-  std::unique_ptr<MethodStub> methods;
-  std::unique_ptr<DeviceStub> devices;
-  std::unique_ptr<TwinStub> twins;
-};
+// Connections to method_dispatch. One carries 1,000 open calls (rpc::ServerOptions), and direct methods wait long.
+inline constexpr int kMethodConnections = 8;
 
-// `twins` serves registry.v1 and twins.v1.
-inline std::unique_ptr<Backends> MakeBackends(const std::shared_ptr<grpc::ChannelInterface>& jobs,
-                                              const std::shared_ptr<grpc::ChannelInterface>& twins,
-                                              const std::shared_ptr<grpc::ChannelInterface>& methods) {
-  auto backends = std::make_unique<Backends>();
-  backends->jobs = jobs::v1::JobService::NewStub(jobs);
-  backends->methods = methods::v1::MethodService::NewStub(methods);
-  backends->devices = registry::v1::DeviceService::NewStub(twins);
-  backends->twins = twins::v1::TwinService::NewStub(twins);
-  return backends;
-}
+// The stubs. Thread-safe.
+class Backends {
+ public:
+  using Channel = std::shared_ptr<grpc::ChannelInterface>;
+
+  // `twins` serves registry.v1 and twins.v1. `methods` must not be empty; calls go to each in turn.
+  Backends(const Channel& jobs, const Channel& twins, const std::vector<Channel>& methods)
+      : jobs_(jobs::v1::JobService::NewStub(jobs)),
+        devices_(registry::v1::DeviceService::NewStub(twins)),
+        twins_(twins::v1::TwinService::NewStub(twins)) {
+    for (const Channel& channel : methods) methods_.push_back(methods::v1::MethodService::NewStub(channel));
+  }
+
+  JobStub& jobs() const { return *jobs_; }
+  DeviceStub& devices() const { return *devices_; }
+  TwinStub& twins() const { return *twins_; }
+  MethodStub& methods() const { return *methods_[next_method_++ % methods_.size()]; }
+
+ private:
+  const std::unique_ptr<JobStub> jobs_;
+  const std::unique_ptr<DeviceStub> devices_;
+  const std::unique_ptr<TwinStub> twins_;
+  std::vector<std::unique_ptr<MethodStub>> methods_;
+  mutable std::atomic<size_t> next_method_{0};
+};
 
 // Calls `method` of `async` with `request` and hands its answer to `done` on a thread of gRPC, exactly once, within
 // `limit`. `name` is the full name of the method, for the client span.

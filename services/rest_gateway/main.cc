@@ -1,5 +1,6 @@
 // fleetcast-rest-gateway: the HTTPS surface that the Azure IoT service SDKs speak.
 #include <memory>
+#include <vector>
 
 #include "libs/base/status_macros.h"
 #include "libs/rpc/channel.h"
@@ -20,8 +21,12 @@ class RestGateway final : public rpc::Application {
     const rpc::ChannelOptions large = {.message_bytes_max = rest_gateway::kPageBytesMax};
     FLEETCAST_ASSIGN_OR_RETURN(const auto jobs, rpc::MakeChannel(config_.job_api_addresses, large));
     FLEETCAST_ASSIGN_OR_RETURN(const auto twins, rpc::MakeChannel(config_.twin_addresses, large));
-    FLEETCAST_ASSIGN_OR_RETURN(const auto methods, rpc::MakeChannel(config_.method_addresses));
-    backends_ = rest_gateway::MakeBackends(jobs, twins, methods);
+    std::vector<rest_gateway::Backends::Channel> methods;
+    for (int i = 0; i < rest_gateway::kMethodConnections; ++i) {
+      FLEETCAST_ASSIGN_OR_RETURN(methods.emplace_back(),
+                                 rpc::MakeChannel(config_.method_addresses, {.own_connection = true}));
+    }
+    backends_ = std::make_unique<rest_gateway::Backends>(jobs, twins, methods);
     FLEETCAST_ASSIGN_OR_RETURN(front_, rest_gateway::Front::Start(config_, *backends_, process.metrics()));
     return absl::OkStatus();
   }

@@ -39,7 +39,7 @@ void JobRoutes::Create(const ExchangePtr& exchange) const {
   jobs::v1::CreateJobRequest request;
   *request.mutable_job() = *std::move(job);
   request.set_accept_invalid_condition(true);  // As on IoT Hub: the job fails later, and says why.
-  CallOrFail(exchange, kWriteLimit, "fleetcast.jobs.v1.JobService/CreateJob", backends_.jobs->async(),
+  CallOrFail(exchange, kWriteLimit, "fleetcast.jobs.v1.JobService/CreateJob", backends_.jobs().async(),
              &Async::CreateJob, std::move(request), [exchange](const jobs::v1::CreateJobResponse& response) {
                const bool is_method = response.job().has_invoke_method();
                exchange->Answer(ObjectWriter()
@@ -54,7 +54,7 @@ void JobRoutes::Create(const ExchangePtr& exchange) const {
 void JobRoutes::Get(const ExchangePtr& exchange) const {
   jobs::v1::GetJobRequest request;
   request.set_job_id(exchange->captured(0));
-  CallBackend(*exchange, kReadLimit, "fleetcast.jobs.v1.JobService/GetJob", backends_.jobs->async(), &Async::GetJob,
+  CallBackend(*exchange, kReadLimit, "fleetcast.jobs.v1.JobService/GetJob", backends_.jobs().async(), &Async::GetJob,
               std::move(request), [exchange](const absl::StatusOr<jobs::v1::GetJobResponse>& response) {
                 if (response.ok()) return exchange->Answer(PrintJob(response->job()));
                 // IoT Hub says 200 here, and the Azure CLI depends on it.
@@ -69,7 +69,7 @@ void JobRoutes::Get(const ExchangePtr& exchange) const {
 void JobRoutes::Cancel(const ExchangePtr& exchange) const {
   jobs::v1::CancelJobRequest request;
   request.set_job_id(exchange->captured(0));
-  CallOrFail(exchange, kWriteLimit, "fleetcast.jobs.v1.JobService/CancelJob", backends_.jobs->async(),
+  CallOrFail(exchange, kWriteLimit, "fleetcast.jobs.v1.JobService/CancelJob", backends_.jobs().async(),
              &Async::CancelJob, std::move(request), [exchange](const jobs::v1::CancelJobResponse& response) {
                // Outcomes of what was sent may still come in; a later GET says `running` until they are all known.
                exchange->Answer(PrintJob(response.job(), "cancelled"));
@@ -88,7 +88,7 @@ void JobRoutes::List(const ExchangePtr& exchange) const {
   list.set_page_token(std::move(page.token));
   list.set_action_kind(filters->kind);
   list.mutable_states()->Add(filters->states.begin(), filters->states.end());
-  CallOrFail(exchange, kQueryLimit, "fleetcast.jobs.v1.JobService/ListJobs", backends_.jobs->async(), &Async::ListJobs,
+  CallOrFail(exchange, kQueryLimit, "fleetcast.jobs.v1.JobService/ListJobs", backends_.jobs().async(), &Async::ListJobs,
              std::move(list), [exchange](const jobs::v1::ListJobsResponse& response) {
                std::vector<std::string> rows;
                for (const jobs::v1::Job& job : response.jobs()) rows.push_back(PrintJob(job));

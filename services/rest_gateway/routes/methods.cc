@@ -39,7 +39,7 @@ void MethodRoutes::Invoke(const ExchangePtr& exchange) const {
       absl::Seconds(std::clamp(seconds, int64_t{0}, kResponseSecondsMax));
   const absl::Duration connect_timeout = absl::Seconds(call->connect_timeout_seconds.value_or(0));
   CallBackend(*exchange, response_timeout + kPatience, "fleetcast.methods.v1.MethodService/InvokeMethod",
-              backends_.methods->async(), &Async::InvokeMethod, std::move(request),
+              backends_.methods().async(), &Async::InvokeMethod, std::move(request),
               [=](const absl::StatusOr<methods::v1::InvokeMethodResponse>& response) {
                 if (!response.ok()) {
                   const absl::Status& status = response.status();

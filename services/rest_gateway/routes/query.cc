@@ -107,12 +107,12 @@ void QueryRoutes::Query(const ExchangePtr& exchange) const {
   const absl::StatusOr<query::Query> parsed = query::ParseQuery(request->text);
   if (!parsed.ok()) return exchange->Fail(parsed.status());
   if (parsed->collection != query::Collection::kJobs) {
-    return QueryTwins(exchange, *backends_.twins, *std::move(request));
+    return QueryTwins(exchange, backends_.twins(), *std::move(request));
   }
   absl::StatusOr<ExecutionQuery> plan = PlanExecutionQuery(*parsed);
   if (!plan.ok()) return exchange->Fail(plan.status());
   if (plan->is_empty) return AnswerPage(*exchange, {}, "", kDeviceJobRows);
-  std::make_shared<ExecutionReader>(exchange, *backends_.jobs, *std::move(plan), request->page)->ReadPage();
+  std::make_shared<ExecutionReader>(exchange, backends_.jobs(), *std::move(plan), request->page)->ReadPage();
 }
 
 }  // namespace fleetcast::rest_gateway

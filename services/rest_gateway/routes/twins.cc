@@ -45,7 +45,7 @@ void AnswerTwin(Exchange& exchange, twins::v1::Twin& twin) {
 void TwinRoutes::Get(const ExchangePtr& exchange) const {
   twins::v1::GetTwinRequest request;
   request.set_device_id(exchange->captured(0));
-  CallOrFail(exchange, kReadLimit, "fleetcast.twins.v1.TwinService/GetTwin", backends_.twins->async(), &Async::GetTwin,
+  CallOrFail(exchange, kReadLimit, "fleetcast.twins.v1.TwinService/GetTwin", backends_.twins().async(), &Async::GetTwin,
              std::move(request),
              [exchange](twins::v1::GetTwinResponse response) { AnswerTwin(*exchange, *response.mutable_twin()); });
 }
@@ -58,7 +58,7 @@ void TwinRoutes::Patch(const ExchangePtr& exchange) const {
   request.set_tags_patch(std::move(sections->tags));
   request.set_desired_patch(std::move(sections->desired));
   request.set_if_match(IfMatch(exchange->request()).value_or(""));
-  CallOrFail(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/PatchTwin", backends_.twins->async(),
+  CallOrFail(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/PatchTwin", backends_.twins().async(),
              &Async::PatchTwin, std::move(request),
              [exchange](twins::v1::PatchTwinResponse response) { AnswerTwin(*exchange, *response.mutable_twin()); });
 }
@@ -72,7 +72,7 @@ void TwinRoutes::Replace(const ExchangePtr& exchange) const {
   request.set_tags(section(std::move(sections->tags)));
   request.set_desired(section(std::move(sections->desired)));
   request.set_if_match(IfMatch(exchange->request()).value_or(""));
-  CallOrFail(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/ReplaceTwin", backends_.twins->async(),
+  CallOrFail(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/ReplaceTwin", backends_.twins().async(),
              &Async::ReplaceTwin, std::move(request),
              [exchange](twins::v1::ReplaceTwinResponse response) { AnswerTwin(*exchange, *response.mutable_twin()); });
 }

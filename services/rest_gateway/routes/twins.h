@@ -5,7 +5,7 @@
 
 namespace fleetcast::rest_gateway {
 
-struct Backends;
+class Backends;
 
 // Handlers; each answers through the exchange it gets. Thread-safe; `backends` outlives it.
 class TwinRoutes {
