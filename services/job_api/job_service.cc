@@ -26,6 +26,8 @@ namespace {
 
 constexpr int kPageSizeDefault = 100;
 constexpr int kDryRunSample = 10;
+// A snapshot replaces the one before: there is no point in keeping many for a slow watcher.
+constexpr rpc::OutboxLimits kWatchOutbox = {.messages_max = 2, .bytes_max = size_t{4} << 20};
 
 absl::StatusOr<int> PageSize(int asked) {
   if (asked < 0) return rpc::InvalidFields({{"page_size", "must not be negative"}}, reasons::kInvalidValue);
@@ -77,11 +79,11 @@ class StreamWatcher final : public Watcher {
   using Stream = rpc::ServerStream<jobs::v1::WatchJobResponse>;
   explicit StreamWatcher(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
 
-  bool OnJob(const jobs::v1::Job& job) override {
+  Answer OnJob(const jobs::v1::Job& job) override {
+    if (stream_->stop_token().stop_requested()) return Answer::kGone;
     jobs::v1::WatchJobResponse response;
     *response.mutable_job() = job;
-    stream_->TrySend(std::move(response));  // A slow watcher misses a delta; the next one is as good.
-    return !stream_->stop_token().stop_requested();
+    return stream_->TrySend(std::move(response)) ? Answer::kTaken : Answer::kBusy;
   }
   void OnEnd(const absl::Status& status) override { stream_->Close(status); }
 
@@ -185,7 +187,7 @@ absl::Status JobService::Cancel(const rpc::Call& call, const jobs::v1::CancelJob
 
 grpc::ServerWriteReactor<jobs::v1::WatchJobResponse>* JobService::WatchJob(grpc::CallbackServerContext* context,
                                                                            const jobs::v1::WatchJobRequest* request) {
-  auto stream = StreamWatcher::Stream::Create();
+  auto stream = StreamWatcher::Stream::Create(kWatchOutbox);
   auto* reactor = stream->Start(context);
   absl::Duration interval = request->has_min_interval() ? FromProto(request->min_interval()) : kWatchIntervalMin;
   interval = std::clamp(interval, kWatchIntervalMin, kWatchIntervalMax);
@@ -221,6 +223,7 @@ absl::Status JobService::ListOfJob(const rpc::Call& call, const jobs::v1::ListEx
   const std::vector<std::string_view> bound = {"ListExecutions/job", request.job_id(), states_key};
   job_store::ListExecutionsRequest list;
   list.job_id = request.job_id();
+  FLEETCAST_RETURN_IF_ERROR(ReadKind(request.action_kind()).status());
   FLEETCAST_ASSIGN_OR_RETURN(list.page_size, PageSize(request.page_size()));
   FLEETCAST_ASSIGN_OR_RETURN(list.states,
                              ReadStates<ExecutionState>(request.states(), static_cast<int>(ExecutionState::kCanceled)));

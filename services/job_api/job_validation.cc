@@ -20,6 +20,8 @@
 namespace fleetcast::job_api {
 namespace {
 
+constexpr int64_t kTimestampSecondsMin = -62'135'596'800;  // 0001-01-01, the first instant of google.protobuf.Timestamp.
+
 // Gathers wrong fields; the first reason names the error.
 class Violations {
  public:
@@ -102,6 +104,10 @@ void ReadStartTime(const jobs::v1::Job& job, absl::Time now, absl::Duration hori
   if (start > now + horizon) {
     violations.Add(reasons::kInvalidStartTime, "job.start_time",
                    absl::StrCat("lies more than ", absl::FormatDuration(horizon), " ahead"));
+    return;
+  }
+  if (start < absl::FromUnixSeconds(kTimestampSecondsMin)) {
+    violations.Add(reasons::kInvalidStartTime, "job.start_time", "lies before the year 1");
     return;
   }
   spec.start_time = start;

@@ -44,7 +44,7 @@ absl::Status WatchHub::Watch(const std::string& job_id, absl::Duration interval,
     if (stopped_) return absl::UnavailableError("job_api stops; watch again");
     if (count_ >= kWatchersMax) return absl::ResourceExhaustedError("too many watches are open");
     ++count_;
-    arrivals_[job_id].push_back({std::move(watcher), interval, clock_.Monotonic(), ""});
+    arrivals_[job_id].push_back({std::move(watcher), interval, clock_.Monotonic(), nullptr});
     watchers_.Set(static_cast<double>(count_));
   }
   arrived_.notify_one();
@@ -88,29 +88,34 @@ void WatchHub::Serve(const std::string& job_id, Entries& entries) {
   if (!due) return;
   const absl::StatusOr<jobs::v1::Job> job = read_(job_id);
   if (!job.ok() && !absl::IsNotFound(job.status())) return;  // The database is away: the next turn tries again.
-  const std::string bytes = job.ok() ? job->SerializeAsString() : "";
-  Entries kept;
-  for (Entry& entry : entries) {
-    if (!job.ok()) {
-      entry.watcher->OnEnd(job.status());
-      continue;
-    }
-    const bool over = IsOver(*job);
-    if (entry.next <= now || over) {
-      if (bytes != entry.last_sent && !entry.watcher->OnJob(*job)) {
+  if (!job.ok()) {
+    for (const Entry& entry : entries) entry.watcher->OnEnd(job.status());
+    entries.clear();
+    return;
+  }
+  const auto bytes = std::make_shared<const std::string>(job->SerializeAsString());
+  std::erase_if(entries, [&](Entry& entry) { return !ServeOne(*job, bytes, now, entry); });
+}
+
+bool WatchHub::ServeOne(const jobs::v1::Job& job, const std::shared_ptr<const std::string>& bytes, absl::Duration now,
+                        Entry& entry) {
+  const bool over = IsOver(job);
+  if (entry.next > now && !over) return true;
+  entry.next = now + entry.interval;
+  if (entry.last_sent == nullptr || *entry.last_sent != *bytes) {
+    switch (entry.watcher->OnJob(job)) {
+      case Watcher::Answer::kTaken:
+        entry.last_sent = bytes;
+        break;
+      case Watcher::Answer::kBusy:
+        return true;
+      case Watcher::Answer::kGone:
         entry.watcher->OnEnd(absl::CancelledError("the watcher has gone"));
-        continue;
-      }
-      entry.last_sent = bytes;
-      entry.next = now + entry.interval;
-    }
-    if (over) {
-      entry.watcher->OnEnd(absl::OkStatus());
-    } else {
-      kept.push_back(std::move(entry));
+        return false;
     }
   }
-  entries = std::move(kept);
+  if (over) entry.watcher->OnEnd(absl::OkStatus());
+  return !over;
 }
 
 }  // namespace fleetcast::job_api

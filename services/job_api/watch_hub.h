@@ -24,9 +24,14 @@ inline constexpr size_t kWatchersMax = 10'000;
 // One who watches. Called on the hub's thread; must not block.
 class Watcher {
  public:
+  enum class Answer {
+    kTaken,
+    kBusy,  // Not taken; a later snapshot is as good. The last one is offered until it is taken.
+    kGone,
+  };
   virtual ~Watcher() = default;
-  // A snapshot of the job. False = the watcher is gone.
-  virtual bool OnJob(const jobs::v1::Job& job) = 0;
+  // A snapshot of the job.
+  virtual Answer OnJob(const jobs::v1::Job& job) = 0;
   // The watch is over: OK after the terminal state, else why.
   virtual void OnEnd(const absl::Status& status) = 0;
 };
@@ -54,8 +59,8 @@ class WatchHub {
   struct Entry {
     std::shared_ptr<Watcher> watcher;
     absl::Duration interval;
-    absl::Duration next;    // Monotonic: not before.
-    std::string last_sent;  // Serialized; an equal snapshot is not sent again.
+    absl::Duration next;                           // Monotonic: not before.
+    std::shared_ptr<const std::string> last_sent;  // Serialized; an equal snapshot is not sent again.
   };
   using Entries = std::vector<Entry>;
 
@@ -64,6 +69,9 @@ class WatchHub {
   void Turn();
   // Serves the watchers of one job; those that go on are kept in `entries`.
   void Serve(const std::string& job_id, Entries& entries);
+  // Serves one watcher. True when it goes on.
+  bool ServeOne(const jobs::v1::Job& job, const std::shared_ptr<const std::string>& bytes, absl::Duration now,
+                Entry& entry);
 
   Clock& clock_;
   const ReadJob read_;

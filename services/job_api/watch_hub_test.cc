@@ -13,13 +13,17 @@ namespace {
 // Keeps what it was told.
 class Recorder final : public Watcher {
  public:
-  bool OnJob(const jobs::v1::Job& job) override {
+  Answer OnJob(const jobs::v1::Job& job) override {
     MutexLock lock(mutex_);
-    states_.push_back(job.state());
-    return true;
+    if (answer_ == Answer::kTaken) states_.push_back(job.state());
+    return answer_;
   }
   void OnEnd(const absl::Status& status) override { ended_.set_value(status); }
 
+  void set_answer(Answer answer) {
+    MutexLock lock(mutex_);
+    answer_ = answer;
+  }
   std::vector<jobs::v1::Job::State> states() {
     MutexLock lock(mutex_);
     return states_;
@@ -28,6 +32,7 @@ class Recorder final : public Watcher {
 
  private:
   Mutex mutex_;
+  Answer answer_ GUARDED_BY(mutex_) = Answer::kTaken;
   std::vector<jobs::v1::Job::State> states_ GUARDED_BY(mutex_);
   std::promise<absl::Status> ended_;
 };
@@ -73,6 +78,24 @@ TEST_F(WatchHubTest, ManyWatchersOfAJobCostOneReader) {
   state_ = jobs::v1::Job::STATE_CANCELLED;
   for (const auto& watcher : watchers) EXPECT_TRUE(watcher->WaitForEnd().ok());
   EXPECT_LT(reads_, 300);  // One per turn, not one per watcher and turn.
+}
+
+TEST_F(WatchHubTest, ABusyWatcherGetsTheLastSnapshotOnceItCanTakeIt) {
+  auto watcher = std::make_shared<Recorder>();
+  watcher->set_answer(Watcher::Answer::kBusy);
+  state_ = jobs::v1::Job::STATE_COMPLETED;
+  ASSERT_TRUE(hub_.Watch("a", kWatchIntervalMin, watcher).ok());
+  ASSERT_TRUE(testing::WaitFor([&] { return reads_ >= 2; }));
+  watcher->set_answer(Watcher::Answer::kTaken);
+  EXPECT_TRUE(watcher->WaitForEnd().ok());
+  EXPECT_EQ(watcher->states(), (std::vector<jobs::v1::Job::State>{jobs::v1::Job::STATE_COMPLETED}));
+}
+
+TEST_F(WatchHubTest, AWatcherThatHasGoneIsForgotten) {
+  auto watcher = std::make_shared<Recorder>();
+  watcher->set_answer(Watcher::Answer::kGone);
+  ASSERT_TRUE(hub_.Watch("a", kWatchIntervalMin, watcher).ok());
+  EXPECT_TRUE(absl::IsCancelled(watcher->WaitForEnd()));
 }
 
 TEST_F(WatchHubTest, StopEndsOpenWatchesAndRefusesNewOnes) {
