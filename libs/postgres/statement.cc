@@ -4,14 +4,16 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
 #include "libs/base/strings.h"
 #include "libs/postgres/array.h"
+#include "libs/postgres/reasons.h"
 
 namespace fleetcast::postgres {
 
 void Params::Add(std::string_view text) {
   if (text.find('\0') != std::string_view::npos) {
-    status_.Update(absl::InvalidArgumentError("text with a NUL byte"));
+    status_.Update(MakeError(absl::StatusCode::kInvalidArgument, kInvalidValue, "text with a NUL byte"));
   }
   values_.emplace_back(text);
 }
