@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "grpc/support/log.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status_macros.h"
@@ -178,6 +179,12 @@ class RunningProcess final : public Process {
   std::unique_ptr<Server> server_;
 };
 
+// gRPC's own complaints become events of ours: warnings, since whoever called hears of the error too.
+void LogFromGrpc(gpr_log_func_args* event) {
+  if (event->severity != GPR_LOG_SEVERITY_ERROR) return;
+  FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(1), "gRPC has trouble", {{"what", event->message}, {"file", event->file}});
+}
+
 int ExitCode(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? config::kExitBadConfig : kExitFailure;
 }
@@ -226,6 +233,7 @@ int RunProcess(const ProcessInfo& info, std::unique_ptr<Application> application
       {.service = info.name,
        .level = telemetry::ParseLogLevel(config.log_level).value_or(telemetry::LogLevel::kInfo),
        .format = config.log_format == "console" ? telemetry::LogFormat::kConsole : telemetry::LogFormat::kJson});
+  gpr_set_log_function(LogFromGrpc);
   telemetry::InitTracing(config.trace);
   RunningProcess process(info, config);
   const int exit_code = Live(*application, process, config, signals);

@@ -12,11 +12,17 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "grpcpp/client_context.h"
+#include "grpcpp/generic/async_generic_service.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "libs/base/mutex.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/status.h"
 #include "libs/rpc/testing/echo.grpc.pb.h"
+#include "libs/telemetry/trace.h"
 
 extern char** environ;
 
@@ -29,11 +35,16 @@ using ::testing::Not;
 // A run of the echo process, its output collected. Ends it when destroyed.
 class EchoRun {
  public:
-  explicit EchoRun(std::vector<std::string> arguments) {
+  // `variables` ("NAME=value") are added to the environment.
+  explicit EchoRun(std::vector<std::string> arguments, std::vector<std::string> variables = {}) {
     arguments.insert(arguments.begin(), ECHO_PROCESS);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
+    std::vector<char*> environment;
+    for (char** variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
+    for (std::string& variable : variables) environment.push_back(variable.data());
+    environment.push_back(nullptr);
     std::array<int, 2> ends;
     EXPECT_EQ(pipe(ends.data()), 0);
     posix_spawn_file_actions_t actions;
@@ -41,7 +52,7 @@ class EchoRun {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
-    EXPECT_EQ(posix_spawn(&pid_, ECHO_PROCESS, &actions, nullptr, argv.data(), environ), 0);
+    EXPECT_EQ(posix_spawn(&pid_, ECHO_PROCESS, &actions, nullptr, argv.data(), environment.data()), 0);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     output_end_ = ends[0];
@@ -98,12 +109,12 @@ class EchoRun {
 };
 
 // One call, on a connection of its own.
-absl::Status Echo(int port) {
+absl::Status Echo(int port, const telemetry::TraceContext& trace = {}) {
   const auto stub = testing::EchoService::NewStub(
       MakeChannel(absl::StrCat("127.0.0.1:", port), {.own_connection = true}).value());
   testing::EchoRequest request;
   testing::EchoResponse response;
-  return CallUnary({}, absl::Seconds(10), "EchoService/Echo",
+  return CallUnary({.trace = trace}, absl::Seconds(10), "EchoService/Echo",
                    [&](grpc::ClientContext* context) { return stub->Echo(context, request, &response); });
 }
 
@@ -156,6 +167,73 @@ TEST(ProcessTest, ExitsWithZeroAfterWorkWithoutServing) {
   EchoRun run({"--listen=127.0.0.1:0", "--migrate"});
   EXPECT_EQ(run.Wait(), 0);
   EXPECT_THAT(run.output(), Not(HasSubstr("serving")));
+}
+
+// Takes any unary call, as a trace collector would, and keeps the requests.
+class Collector final : public grpc::CallbackGenericService {
+ public:
+  Collector() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterCallbackGenericService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~Collector() { server_->Shutdown(); }
+
+  int port() const { return port_; }
+  std::string received() {
+    MutexLock lock(mutex_);
+    return received_;
+  }
+
+ private:
+  class Reactor final : public grpc::ServerGenericBidiReactor {
+   public:
+    explicit Reactor(Collector& collector) : collector_(collector) { StartRead(&request_); }
+    void OnReadDone(bool ok) override {
+      std::vector<grpc::Slice> slices;
+      if (ok && request_.Dump(&slices).ok()) {
+        MutexLock lock(collector_.mutex_);
+        for (const grpc::Slice& slice : slices) {
+          collector_.received_.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+        }
+      }
+      StartWriteAndFinish(&response_, {}, grpc::Status::OK);
+    }
+    void OnDone() override { delete this; }
+
+   private:
+    Collector& collector_;
+    grpc::ByteBuffer request_;
+    grpc::Slice empty_{std::string()};
+    grpc::ByteBuffer response_{&empty_, 1};
+  };
+
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override {
+    return new Reactor(*this);
+  }
+
+  Mutex mutex_;
+  std::string received_ GUARDED_BY(mutex_);
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+TEST(ProcessTest, ExportsServerSpansThatContinueTheCallersTrace) {
+  Collector collector;
+  EchoRun run({"--listen=127.0.0.1:0"},
+              {absl::StrCat("OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:", collector.port()),
+               "OTEL_SERVICE_NAME=echo-under-test"});
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"serving\"")) << run.output();
+  ASSERT_TRUE(run.ReadUntil("\n"));
+  const auto trace = telemetry::ParseTraceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  ASSERT_TRUE(Echo(run.port(), trace).ok());
+  run.Signal(SIGTERM);
+  EXPECT_EQ(run.Wait(), 0);  // The last spans are flushed before the end.
+  const std::string received = collector.received();
+  EXPECT_THAT(received, HasSubstr("echo-under-test"));
+  EXPECT_THAT(received, HasSubstr("fleetcast.rpc.testing.EchoService/Echo"));
+  EXPECT_THAT(received, HasSubstr(std::string(trace.trace_id.begin(), trace.trace_id.end())));
 }
 
 TEST(ProcessTest, SwitchesDebugLoggingOnSigusr1) {

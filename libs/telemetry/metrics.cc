@@ -1,15 +1,11 @@
 #include "libs/telemetry/metrics.h"
 
-#include <exception>
 #include <map>
 
-#include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/mutex.h"
-#include "libs/base/strings.h"
 #include "prometheus/collectable.h"
 #include "prometheus/counter.h"
-#include "prometheus/exposer.h"
 #include "prometheus/family.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
@@ -170,7 +166,9 @@ Histogram HistogramFamily::With(std::initializer_list<std::string_view> values) 
 std::vector<double> CallSeconds() {
   return {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
 }
-std::vector<double> WaitSeconds() { return {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}; }
+std::vector<double> WaitSeconds() {
+  return {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300};
+}
 std::vector<double> BatchSizes() { return {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000}; }
 
 Metrics::Metrics() : state_(std::make_shared<State>()) {}
@@ -228,32 +226,8 @@ std::string Metrics::Text() const {
   return prometheus::TextSerializer().Serialize(families);
 }
 
-struct MetricsServer::State {
-  std::shared_ptr<prometheus::Registry> registry;
-  std::shared_ptr<ReadGauges> read_gauges;
-  std::unique_ptr<prometheus::Exposer> exposer;  // Holds weak pointers to the others.
-  int port = 0;
-};
-
-absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(std::string_view listen, const Metrics& metrics) {
-  constexpr size_t kThreads = 2;
-  auto state = std::make_unique<State>();
-  state->registry = metrics.state_->registry;
-  state->read_gauges = metrics.state_->read_gauges;
-  try {
-    state->exposer = std::make_unique<prometheus::Exposer>(std::string(listen), kThreads);
-    state->exposer->RegisterCollectable(state->registry);
-    state->exposer->RegisterCollectable(state->read_gauges);
-  } catch (const std::exception& error) {
-    return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", Absl(listen), ": ", error.what()));
-  }
-  const std::vector<int> ports = state->exposer->GetListeningPorts();
-  state->port = ports.empty() ? 0 : ports.front();
-  return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(state)));
+std::vector<std::shared_ptr<prometheus::Collectable>> Metrics::Collectables() const {
+  return {state_->registry, state_->read_gauges};
 }
-
-MetricsServer::MetricsServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
-MetricsServer::~MetricsServer() = default;
-int MetricsServer::port() const { return state_->port; }
 
 }  // namespace fleetcast::telemetry

@@ -25,6 +25,7 @@
 #include "absl/status/statusor.h"
 
 namespace prometheus {
+class Collectable;
 class Counter;
 class Gauge;
 class Histogram;
@@ -154,6 +155,9 @@ class Metrics {
  private:
   friend class MetricsServer;
   struct State;
+  // What a scrape reads.
+  std::vector<std::shared_ptr<prometheus::Collectable>> Collectables() const;
+
   std::shared_ptr<State> state_;
 };
 

@@ -10,7 +10,9 @@
 #include "absl/strings/strip.h"
 #include "libs/base/check.h"
 #include "libs/base/strings.h"
+#include "libs/telemetry/log.h"
 #include "opentelemetry/exporters/otlp/otlp_grpc_exporter_factory.h"
+#include "opentelemetry/sdk/common/global_log_handler.h"
 #include "opentelemetry/sdk/resource/resource.h"
 #include "opentelemetry/sdk/trace/batch_span_processor_factory.h"
 #include "opentelemetry/sdk/trace/batch_span_processor_options.h"
@@ -89,6 +91,15 @@ std::unique_ptr<sdk::Sampler> MakeSampler(const TraceOptions& options) {
   return sdk::ParentBasedSamplerFactory::Create(std::shared_ptr<sdk::Sampler>(std::move(sampler)));
 }
 
+// The library's own complaints (a collector that does not answer, mostly) become events of ours.
+class LogHandler final : public opentelemetry::sdk::common::internal_log::LogHandler {
+ public:
+  void Handle(opentelemetry::sdk::common::internal_log::LogLevel, const char*, int, const char* message,
+              const opentelemetry::sdk::common::AttributeMap&) noexcept override {
+    FLEETCAST_LOG_EVERY(kWarning, absl::Minutes(1), "tracing has trouble", {{"what", message == nullptr ? "" : message}});
+  }
+};
+
 std::unique_ptr<sdk::SpanExporter> MakeExporter(const TraceOptions& options) {
   namespace otlp = opentelemetry::exporter::otlp;
   otlp::OtlpGrpcExporterOptions exporter;
@@ -108,6 +119,8 @@ std::unique_ptr<sdk::SpanExporter> MakeExporter(const TraceOptions& options) {
 void InitTracing(const TraceOptions& options) {
   if (options.endpoint.empty()) return;
   FLEETCAST_CHECK(g_tracing.load() == nullptr);
+  opentelemetry::sdk::common::internal_log::GlobalLogHandler::SetLogHandler(
+      nostd::shared_ptr<opentelemetry::sdk::common::internal_log::LogHandler>(new LogHandler));
   sdk::BatchSpanProcessorOptions batches;
   batches.max_queue_size = kSpansQueuedMax;
   batches.max_export_batch_size = kSpansPerExport;
