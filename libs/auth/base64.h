@@ -13,7 +13,8 @@ std::string Base64Encode(std::string_view bytes);
 // Strict: standard alphabet, padded, no blanks, no stray bits. Nothing for anything else.
 std::optional<std::string> Base64Decode(std::string_view text);
 
-// Decodes `%XX` once; every other octet, `+` included, stands for itself. Nothing when a `%` is not followed by two hex digits.
+// Decodes `%XX` once; every other octet, `+` included, stands for itself. Nothing when a `%` is not followed by two hex
+// digits.
 std::optional<std::string> PercentDecode(std::string_view text);
 
 // Encodes everything but letters, digits and `-._~`, with upper-case hex digits.

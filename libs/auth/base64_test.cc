@@ -18,9 +18,7 @@ TEST(Base64Test, RefusesBlanksMissingPaddingStrayBitsAndOtherAlphabets) {
   }
 }
 
-TEST(PercentTest, DecodesOnceAndLeavesPlusAlone) {
-  EXPECT_EQ(PercentDecode("a%2Fb%2fc+d%2541"), "a/b/c+d%41");
-}
+TEST(PercentTest, DecodesOnceAndLeavesPlusAlone) { EXPECT_EQ(PercentDecode("a%2Fb%2fc+d%2541"), "a/b/c+d%41"); }
 
 TEST(PercentTest, RefusesAnIncompleteEscape) {
   for (const char* text : {"%", "a%2", "%zz", "%4g"}) EXPECT_FALSE(PercentDecode(text).has_value()) << text;

@@ -13,7 +13,8 @@ inline constexpr size_t kKeyBytesMin = 16;
 inline constexpr size_t kKeyBytesMax = 64;
 inline constexpr size_t kGeneratedKeyBytes = 32;
 
-// A secret key. It cannot be printed, formatted or compared by accident; whoever needs its text says so. Immutable, thread-safe.
+// A secret key. It cannot be printed, formatted or compared by accident; whoever needs its text says so. Immutable,
+// thread-safe.
 class Key {
  public:
   // No key: signs nothing, verifies nothing.

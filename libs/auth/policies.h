@@ -1,4 +1,5 @@
-// Hub policies: named keys with rights (service-rest.md 3.3), kept in one JSON file that every process that checks tokens reads.
+// Hub policies: named keys with rights (service-rest.md 3.3), kept in one JSON file that every process that checks
+// tokens reads.
 //
 //   {"policies":[{"name":"service","rights":["ServiceConnect"],"primaryKey":"base64","secondaryKey":"base64"}, …]}
 #pragma once
@@ -43,8 +44,8 @@ class PolicySet {
   // INVALID_ARGUMENT (INVALID_POLICY_FILE) when there are more than kPoliciesMax, or two of one name.
   static absl::StatusOr<PolicySet> Create(std::vector<Policy> policies);
 
-  // From the JSON text above. Unknown members are ignored, unknown rights refused. INVALID_ARGUMENT (INVALID_POLICY_FILE);
-  // the message names the member and never shows a key.
+  // From the JSON text above. Unknown members are ignored, unknown rights refused. INVALID_ARGUMENT
+  // (INVALID_POLICY_FILE); the message names the member and never shows a key.
   static absl::StatusOr<PolicySet> FromJson(std::string_view text);
 
   // The policies of a new hub, with random keys: iothubowner, service, device, registryRead, registryReadWrite.

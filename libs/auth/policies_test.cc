@@ -33,9 +33,7 @@ TEST(PolicySetTest, ReadsTheFile) {
   EXPECT_EQ(policy->keys.primary.ToBase64(), kKey);
 }
 
-TEST(PolicySetTest, NamesAreCaseSensitive) {
-  EXPECT_EQ(PolicySet::FromJson(OnePolicy("[]"))->Find("P"), nullptr);
-}
+TEST(PolicySetTest, NamesAreCaseSensitive) { EXPECT_EQ(PolicySet::FromJson(OnePolicy("[]"))->Find("P"), nullptr); }
 
 TEST(PolicySetTest, WritesWhatItReads) {
   const PolicySet policies = PolicySet::GenerateDefault();

@@ -13,9 +13,7 @@
 namespace fleetcast::auth {
 namespace {
 
-std::string HostKey(std::string_view host) {
-  return absl::AsciiStrToLower(Absl(host.substr(0, host.find(':'))));
-}
+std::string HostKey(std::string_view host) { return absl::AsciiStrToLower(Absl(host.substr(0, host.find(':')))); }
 
 absl::Status Refused(std::string_view why, std::string_view message) {
   return MakeError(absl::StatusCode::kUnauthenticated, why, message);
@@ -34,8 +32,8 @@ bool GrantsPath(const SasResource& resource, const HostNames& hosts, const std::
          SameSegments(resource.segments, path, resource.segments.size());
 }
 
-// Unlike a request's path, an identity's path may be followed by more in the token; but what was granted for a module is
-// not granted for its device.
+// Unlike a request's path, an identity's path may be followed by more in the token; but what was granted for a module
+// is not granted for its device.
 bool GrantsIdentity(const SasResource& resource, const HostNames& hosts, const std::vector<std::string>& path) {
   const size_t common = std::min(resource.segments.size(), path.size());
   const bool is_for_module = resource.segments.size() > path.size() && resource.segments[path.size()] == "modules";

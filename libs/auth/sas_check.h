@@ -1,7 +1,7 @@
 // Decides what a shared access signature is good for, on the service side and on the device side.
 //
-// Errors: UNAUTHENTICATED with SAS_MALFORMED, SAS_EXPIRED, SAS_WRONG_SIGNATURE (also for a policy that does not exist: the
-// answer does not tell the two apart) or SAS_WRONG_RESOURCE; PERMISSION_DENIED with MISSING_RIGHT.
+// Errors: UNAUTHENTICATED with SAS_MALFORMED, SAS_EXPIRED, SAS_WRONG_SIGNATURE (also for a policy that does not exist:
+// the answer does not tell the two apart) or SAS_WRONG_RESOURCE; PERMISSION_DENIED with MISSING_RIGHT.
 #pragma once
 
 #include <optional>
@@ -41,8 +41,8 @@ struct CheckTime {
 // UNAUTHENTICATED (SAS_EXPIRED) when `at.now` is later than the token's expiry plus the skew.
 absl::Status CheckExpiry(const SasToken& token, const CheckTime& at);
 
-// Service side: whether `token` was made by a policy of `policies` that holds `right`, for one of `hosts` and for a path
-// that is `path` or whole leading segments of it (`path`: decoded segments of the request).
+// Service side: whether `token` was made by a policy of `policies` that holds `right`, for one of `hosts` and for a
+// path that is `path` or whole leading segments of it (`path`: decoded segments of the request).
 absl::Status CheckServiceToken(const SasToken& token, const PolicySet& policies, const HostNames& hosts,
                                const std::vector<std::string>& path, Rights right, const CheckTime& at);
 
@@ -54,8 +54,8 @@ struct DeviceClaim {
 };
 
 // Device side: whether `token` lets `claim` connect: signed by one of its keys, or by a policy with DeviceConnect if it
-// names one; for one of `hosts`, alone or with leading segments of devices/<id>[/modules/<id>]. Segments after those are
-// tolerated. Whether the identity exists and is enabled is the caller's question.
+// names one; for one of `hosts`, alone or with leading segments of devices/<id>[/modules/<id>]. Segments after those
+// are tolerated. Whether the identity exists and is enabled is the caller's question.
 absl::Status CheckDeviceToken(const SasToken& token, const DeviceClaim& claim, const PolicySet& policies,
                               const HostNames& hosts, const CheckTime& at);
 

@@ -32,8 +32,8 @@ struct Fields {
 
 absl::StatusOr<Fields> SplitFields(std::string_view text) {
   Fields fields;
-  const std::array<std::pair<absl::string_view, std::optional<std::string_view>*>, 4> known = {{
-      {"sr", &fields.sr}, {"sig", &fields.sig}, {"se", &fields.se}, {"skn", &fields.skn}}};
+  const std::array<std::pair<absl::string_view, std::optional<std::string_view>*>, 4> known = {
+      {{"sr", &fields.sr}, {"sig", &fields.sig}, {"se", &fields.se}, {"skn", &fields.skn}}};
   for (const absl::string_view field : absl::StrSplit(Absl(text), '&')) {
     const size_t equals = field.find('=');
     if (equals == absl::string_view::npos) return Malformed("a field of the token has no '='");

@@ -24,7 +24,7 @@ struct SasToken {
   std::string resource;     // `sr` as received.
   std::string signature;    // 32 bytes.
   absl::Time expiry;
-  std::string policy;       // Percent-decoded `skn`; empty for a device's own token.
+  std::string policy;  // Percent-decoded `skn`; empty for a device's own token.
 };
 
 // Reads a token. Fields in any order, names in any case, unknown fields ignored. UNAUTHENTICATED (SAS_MALFORMED) for

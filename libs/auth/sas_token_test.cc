@@ -66,8 +66,8 @@ TEST(SasTokenTest, AcceptsFieldsInAnyOrderAndCase) {
 }
 
 TEST(SasTokenTest, TakesARawPlusInTheSignatureForAPlus) {
-  const std::string raw = absl::StrCat("SharedAccessSignature sr=", kVectors[3].resource,
-                                       "&sig=", kVectors[3].signature, "&se=", kExpiry);
+  const std::string raw =
+      absl::StrCat("SharedAccessSignature sr=", kVectors[3].resource, "&sig=", kVectors[3].signature, "&se=", kExpiry);
   const absl::StatusOr<SasToken> token = ParseSasToken(raw);
   ASSERT_TRUE(token.ok()) << token.status();  // Also shows that a value may hold '='.
   EXPECT_TRUE(IsSignedBy(*token, Keys()));
@@ -86,19 +86,26 @@ TEST(SasTokenTest, CutsAFractionOffTheExpiryButSignsIt) {
 TEST(SasTokenTest, RefusesMalformedTokensWithoutShowingThem) {
   const std::string sig = PercentEncode(kVectors[0].signature);
   const std::string good = Token(kVectors[0]);
-  for (const std::string& text :
-       {std::string(), std::string("Bearer abc"), std::string("SharedAccessSignature"),
-        std::string("SharedAccessSignature "), absl::StrCat("SharedAccessSignature  ", good.substr(22)),
-        absl::StrCat(good, "&se=1"), absl::StrCat(good, "&SR=h"), absl::StrCat(good, "&novalue"),
-        absl::StrCat("SharedAccessSignature sr=h&sig=", sig), absl::StrCat("SharedAccessSignature sig=", sig, "&se=1"),
-        absl::StrCat("SharedAccessSignature sr=&sig=", sig, "&se=1"),
-        absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se="),
-        absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se=-1"),
-        absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se=1e9"),
-        absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se=1x"),
-        absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se=99999999999999999999"),
-        std::string("SharedAccessSignature sr=h&sig=AAAA&se=1"), std::string("SharedAccessSignature sr=h&sig=%4&se=1"),
-        absl::StrCat(good, "&skn=%zz"), absl::StrCat(good, "&x=", std::string(kSasTokenBytesMax, 'x'))}) {
+  for (const std::string& text : {std::string(),
+                                  std::string("Bearer abc"),
+                                  std::string("SharedAccessSignature"),
+                                  std::string("SharedAccessSignature "),
+                                  absl::StrCat("SharedAccessSignature  ", good.substr(22)),
+                                  absl::StrCat(good, "&se=1"),
+                                  absl::StrCat(good, "&SR=h"),
+                                  absl::StrCat(good, "&novalue"),
+                                  absl::StrCat("SharedAccessSignature sr=h&sig=", sig),
+                                  absl::StrCat("SharedAccessSignature sig=", sig, "&se=1"),
+                                  absl::StrCat("SharedAccessSignature sr=&sig=", sig, "&se=1"),
+                                  absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se="),
+                                  absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se=-1"),
+                                  absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se=1e9"),
+                                  absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se=1x"),
+                                  absl::StrCat("SharedAccessSignature sr=h&sig=", sig, "&se=99999999999999999999"),
+                                  std::string("SharedAccessSignature sr=h&sig=AAAA&se=1"),
+                                  std::string("SharedAccessSignature sr=h&sig=%4&se=1"),
+                                  absl::StrCat(good, "&skn=%zz"),
+                                  absl::StrCat(good, "&x=", std::string(kSasTokenBytesMax, 'x'))}) {
     const absl::Status status = ParseSasToken(text).status();
     EXPECT_EQ(GetReason(status), reasons::kSasMalformed) << text;
     EXPECT_FALSE(absl::StrContains(status.message(), sig));

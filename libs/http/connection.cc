@@ -25,25 +25,26 @@ namespace beast = boost::beast;
 using beast::error_code;
 
 constexpr char kServerName[] = "fleetcast";
-// How much input that nobody wants is read and dropped before closing, and for how long. Without this the client's kernel
-// would throw our answer away together with the reset connection.
+// How much input that nobody wants is read and dropped before closing, and for how long. Without this the client's
+// kernel would throw our answer away together with the reset connection.
 constexpr size_t kLingerBytesMax = size_t{16} * 1024 * 1024;
 constexpr auto kLingerTime = std::chrono::seconds(3);
 
 std::string_view Text(beast::string_view text) { return {text.data(), text.size()}; }
 
-// Reads requests from one stream and writes the answers, one at a time. Everything runs on the loop's thread, so there is
-// no lock. Each pending operation holds a reference; when none is left the connection is gone.
+// Reads requests from one stream and writes the answers, one at a time. Everything runs on the loop's thread, so there
+// is no lock. Each pending operation holds a reference; when none is left the connection is gone.
 template <typename Stream>
 class StreamConnection final : public Connection, public std::enable_shared_from_this<StreamConnection<Stream>> {
   static constexpr bool kIsTls = !std::is_same_v<Stream, beast::tcp_stream>;
 
  public:
   StreamConnection(Stream stream, std::shared_ptr<Loop> loop, std::shared_ptr<Service> service)
-      : stream_(std::move(stream)), loop_(std::move(loop)), service_(std::move(service)) {}
+      : loop_(std::move(loop)), service_(std::move(service)), stream_(std::move(stream)) {}
 
   void Start() {
     loop_->connections.insert(this);
+    if (service_->is_draining) return Abort();
     if constexpr (kIsTls) {
       ExpireAfter(limits().handshake_timeout);
       stream_.async_handshake(asio::ssl::stream_base::server, [self = this->shared_from_this()](error_code error) {
@@ -258,9 +259,9 @@ class StreamConnection final : public Connection, public std::enable_shared_from
 
   static constexpr size_t kFirstReadBytes = 4096;
 
-  Stream stream_;
-  const std::shared_ptr<Loop> loop_;
+  const std::shared_ptr<Loop> loop_;  // First: the stream lives on its io_context.
   const std::shared_ptr<Service> service_;
+  Stream stream_;
   State state_ = State::kHandshake;
   beast::flat_buffer buffer_;
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;

@@ -16,10 +16,10 @@ using Handler = std::function<void(std::shared_ptr<const Request> request, Respo
 
 struct Route {
   std::string method;
-  std::string pattern;      // Segments separated by `/`; `*` captures one. Literals match in any letter case.
+  std::string pattern;  // Segments separated by `/`; `*` captures one. Literals match in any letter case.
   size_t body_bytes_max = 0;
   Handler handler = {};
-  int tag = 0;              // The owner's own mark, for instance the right that the call needs.
+  int tag = 0;  // The owner's own mark, for instance the right that the call needs.
 };
 
 // A fixed list of routes; dozens, so it is searched in order. Literal routes go before capturing ones. Immutable while
@@ -31,7 +31,7 @@ class Router {
   struct Match {
     const Route* route = nullptr;  // Null when nothing fits.
     std::vector<std::string> captures;
-    bool is_path_known = false;    // Whether another method would fit: 405 instead of 404.
+    bool is_path_known = false;  // Whether another method would fit: 405 instead of 404.
   };
 
   // The first route for `method` and `segments` (decoded). Methods are case-sensitive (RFC 9110).

@@ -16,8 +16,8 @@ namespace fleetcast::http {
 namespace {
 
 namespace asio = boost::asio;
-using boost::system::error_code;
 using asio::ip::tcp;
+using boost::system::error_code;
 
 // How long to wait after accept failed, mostly for want of file descriptors.
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
@@ -52,6 +52,7 @@ class BeastServer final : public Server {
   }
 
   ~BeastServer() override {
+    service_->is_draining = true;  // Closes what is accepted from here on.
     StopAccepting();
     for (const std::shared_ptr<Loop>& loop : loops_) {
       loop->Post([loop] {

@@ -17,29 +17,29 @@ namespace fleetcast::http {
 
 // Bounds of one server. Each has a default that suits a public endpoint.
 struct ServerLimits {
-  size_t header_bytes_max = size_t{16} * 1024;                   // Request line and headers; beyond: 431.
-  size_t connections_max = 10'000;                               // Beyond: closed right after accept.
+  size_t header_bytes_max = size_t{16} * 1024;  // Request line and headers; beyond: 431.
+  size_t connections_max = 10'000;              // Beyond: closed right after accept.
   absl::Duration handshake_timeout = absl::Seconds(10);
-  absl::Duration idle_timeout = absl::Seconds(75);               // Between requests of one connection.
-  absl::Duration header_timeout = absl::Seconds(10);             // From the first byte to the end of the headers.
-  absl::Duration body_timeout = absl::Seconds(30);               // From the end of the headers to the end of the body.
-  absl::Duration write_timeout = absl::Seconds(30);              // For one response.
+  absl::Duration idle_timeout = absl::Seconds(75);    // Between requests of one connection.
+  absl::Duration header_timeout = absl::Seconds(10);  // From the first byte to the end of the headers.
+  absl::Duration body_timeout = absl::Seconds(30);    // From the end of the headers to the end of the body.
+  absl::Duration write_timeout = absl::Seconds(30);   // For one response.
 };
 
 struct ServerOptions {
-  std::string address = "127.0.0.1";    // Literal IPv4 or IPv6 address to listen on.
-  uint16_t port = 0;                    // 0 = any free port; see Server::port().
-  bool is_plain = false;                // No TLS: for tests and for use behind a proxy on the same machine.
-  std::string tls_certificate_file;     // PEM, leaf first. Required unless is_plain.
-  std::string tls_key_file;             // PEM.
-  int threads = 2;                      // I/O threads; a connection belongs to one of them for life.
+  std::string address = "127.0.0.1";  // Literal IPv4 or IPv6 address to listen on.
+  uint16_t port = 0;                  // 0 = any free port; see Server::port().
+  bool is_plain = false;              // No TLS: for tests and for use behind a proxy on the same machine.
+  std::string tls_certificate_file;   // PEM, leaf first. Required unless is_plain.
+  std::string tls_key_file;           // PEM.
+  int threads = 2;                    // I/O threads; a connection belongs to one of them for life.
   ServerLimits limits;
   Router router;
-  // Asked when the headers of a request for `route` are complete and before its body is read: an answer refuses the request.
-  // Runs on an I/O thread. Optional.
+  // Asked when the headers of a request for `route` are complete and before its body is read: an answer refuses the
+  // request. Runs on an I/O thread. Optional.
   std::function<std::optional<Response>(const Request& request, const Route& route)> admit;
-  // Renders an error that the server itself answers: 400, 404, 405, 413, 417, 431. `request` is null when nothing could be
-  // read. Optional; without it the body is empty.
+  // Renders an error that the server itself answers: 400, 404, 405, 413, 417, 431. `request` is null when nothing could
+  // be read. Optional; without it the body is empty.
   std::function<Response(int status, std::string_view text, const Request* request)> render_error;
 };
 
@@ -53,12 +53,12 @@ struct ServerCounts {
 
 // Serves from construction to destruction. Thread-safe.
 //
-// A connection serves one request at a time; what a client sends ahead (pipelining) waits in the socket. Handlers may take
-// as long as they like: a waiting request holds memory and a connection, no thread.
+// A connection serves one request at a time; what a client sends ahead (pipelining) waits in the socket. Handlers may
+// take as long as they like: a waiting request holds memory and a connection, no thread.
 class Server {
  public:
-  // Binds, loads the certificate and starts the threads. INVALID_ARGUMENT for a bad address, certificate or key; UNAVAILABLE
-  // when the port is taken.
+  // Binds, loads the certificate and starts the threads. INVALID_ARGUMENT for a bad address, certificate or key;
+  // UNAVAILABLE when the port is taken.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options);
 
   // Drains nothing: open connections are closed.

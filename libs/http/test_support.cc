@@ -67,8 +67,8 @@ TestCertificate::TestCertificate() {
   const std::unique_ptr<EVP_PKEY, Free> key(EVP_EC_gen("P-256"));
   const std::unique_ptr<X509, Free> certificate = MakeCertificate(key.get());
   FLEETCAST_CHECK(PEM_write_X509(OpenTemporary(certificate_file_).get(), certificate.get()) == 1);
-  FLEETCAST_CHECK(PEM_write_PrivateKey(OpenTemporary(key_file_).get(), key.get(), nullptr, nullptr, 0, nullptr,
-                                       nullptr) == 1);
+  FLEETCAST_CHECK(
+      PEM_write_PrivateKey(OpenTemporary(key_file_).get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
 }
 
 TestCertificate::~TestCertificate() {
@@ -118,8 +118,8 @@ bool TestClient::Send(std::string_view bytes) {
 
 bool TestClient::Receive() {
   std::array<char, 16384> chunk;
-  const ssize_t got = tls_ ? SSL_read(tls_->ssl.get(), chunk.data(), chunk.size())
-                           : recv(socket_, chunk.data(), chunk.size(), 0);
+  const ssize_t got =
+      tls_ ? SSL_read(tls_->ssl.get(), chunk.data(), chunk.size()) : recv(socket_, chunk.data(), chunk.size(), 0);
   if (got <= 0) return false;
   buffered_.append(chunk.data(), static_cast<size_t>(got));
   return true;

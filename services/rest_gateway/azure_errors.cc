@@ -148,13 +148,13 @@ http::Response JsonResponse(int http_status, std::string body, std::string_view 
 http::Response ErrorResponse(const AzureError& error, std::string_view text, std::string_view request_id,
                              absl::Time now) {
   const std::string message = absl::StrCat("ErrorCode:", Absl(error.name), ";", Absl(text));
-  const std::string tracking = absl::StrCat("Tracking ID:", Absl(request_id), "-G:0-TimeStamp:",
-                                            absl::FormatTime("%m/%d/%Y %H:%M:%S", now, absl::UTCTimeZone()));
-  http::Response response =
-      JsonResponse(error.http_status,
-                   absl::StrCat("{\"Message\":", json::Quote(message), ",\"ExceptionMessage\":", json::Quote(tracking),
-                                "}"),
-                   request_id);
+  const std::string tracking =
+      absl::StrCat("Tracking ID:", Absl(request_id),
+                   "-G:0-TimeStamp:", absl::FormatTime("%m/%d/%Y %H:%M:%S", now, absl::UTCTimeZone()));
+  http::Response response = JsonResponse(
+      error.http_status,
+      absl::StrCat("{\"Message\":", json::Quote(message), ",\"ExceptionMessage\":", json::Quote(tracking), "}"),
+      request_id);
   response.headers.push_back({"iothub-errorcode", std::string(error.name)});
   return response;
 }
@@ -173,10 +173,10 @@ http::Response MethodErrorResponse(const absl::Status& status, absl::Duration ti
   const AzureError error = ToAzureError(status);
   const int64_t seconds = absl::ToInt64Seconds(timeout);
   const std::string wait = absl::StrFormat("%02d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60);
-  const std::string inner = absl::StrCat(
-      "{\"errorCode\":", error.code, ",\"trackingId\":", json::Quote(request_id),
-      ",\"message\":", json::Quote(PublicText(status, error)), ",\"info\":{\"timeout\":\"", wait,
-      "\"},\"timestampUtc\":", json::Quote(json::TwinTime(now)), "}");
+  const std::string inner =
+      absl::StrCat("{\"errorCode\":", error.code, ",\"trackingId\":", json::Quote(request_id),
+                   ",\"message\":", json::Quote(PublicText(status, error)), ",\"info\":{\"timeout\":\"", wait,
+                   "\"},\"timestampUtc\":", json::Quote(json::TwinTime(now)), "}");
   http::Response response = JsonResponse(
       error.http_status, absl::StrCat("{\"Message\":", json::Quote(inner), ",\"ExceptionMessage\":\"\"}"), request_id);
   response.headers.push_back({"iothub-errorcode", std::string(error.name)});

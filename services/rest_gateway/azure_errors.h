@@ -20,7 +20,8 @@ inline constexpr std::string_view kMessageTooLarge = "MESSAGE_TOO_LARGE";
 inline constexpr std::string_view kNotSupported = "NOT_SUPPORTED";
 inline constexpr std::string_view kTooManyDevices = "TOO_MANY_DEVICES";
 inline constexpr std::string_view kUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE";
-inline constexpr std::string_view kWrongType = "WRONG_TYPE";  // A member of another JSON type than its own, or an unknown word.
+inline constexpr std::string_view kWrongType =
+    "WRONG_TYPE";  // A member of another JSON type than its own, or an unknown word.
 
 // How IoT Hub calls an error.
 struct AzureError {

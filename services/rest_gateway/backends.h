@@ -87,8 +87,8 @@ void CallBackend(const Exchange& exchange, absl::Duration limit, std::string_vie
   };
   rpc::Call call = exchange.call();
   auto pending = std::make_shared<Pending>(
-      std::move(request),
-      telemetry::Span(name, {.kind = telemetry::SpanKind::kClient, .parent = call.trace}), std::move(done));
+      std::move(request), telemetry::Span(name, {.kind = telemetry::SpanKind::kClient, .parent = call.trace}),
+      std::move(done));
   call.trace = pending->span.context();
   rpc::PrepareContext(call, limit, &pending->context);
   pending->cancel.emplace(call.stop, [raw = pending.get()] { raw->context.TryCancel(); });

@@ -24,8 +24,8 @@ class ApiVersions {
  public:
   explicit ApiVersions(const std::vector<std::string>& versions) : versions_(versions.begin(), versions.end()) {}
 
-  // The dialect that `request` asks for. INVALID_ARGUMENT (INVALID_API_VERSION) when it names no version, two, or one that
-  // is not served.
+  // The dialect that `request` asks for. INVALID_ARGUMENT (INVALID_API_VERSION) when it names no version, two, or one
+  // that is not served.
   absl::StatusOr<Dialect> DialectOf(const http::Request& request) const;
 
  private:

@@ -6,6 +6,14 @@
 #include "services/rest_gateway/azure_errors.h"
 
 namespace fleetcast::rest_gateway {
+namespace {
+
+// What the client calls this request, for people who search both logs; empty when it says nothing.
+std::string_view ClientRequestId(const http::Request& request) {
+  return request.FindHeader("x-ms-client-request-id").value_or(request.FindHeader("Request-Id").value_or(""));
+}
+
+}  // namespace
 
 Exchange::~Exchange() {
   if (!is_answered_) Fail(absl::InternalError("the request was dropped"));
@@ -39,7 +47,10 @@ void Exchange::Send(http::Response response, const absl::Status& status) {
     parts_.span.SetStatus(status);
     const telemetry::ScopedTrace trace(parts_.span.context());
     FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(1), "request failed",
-                        {{"request_id", parts_.request_id}, {"status", response.status}, {"error", status}});
+                        {{"request_id", parts_.request_id},
+                         {"client_request_id", ClientRequestId(request())},
+                         {"status", response.status},
+                         {"error", status}});
   }
   parts_.span.End();
   parts_.on_end(response.status);

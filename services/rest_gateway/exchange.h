@@ -18,9 +18,9 @@
 
 namespace fleetcast::rest_gateway {
 
-// What is known about a request when its handler starts; and the only way to answer it. The handler keeps it until exactly
-// one of the answers has been given; one that is dropped unanswered answers 500 by itself. Not thread-safe, but may move
-// between threads with the backend call that it waits for.
+// What is known about a request when its handler starts; and the only way to answer it. The handler keeps it until
+// exactly one of the answers has been given; one that is dropped unanswered answers 500 by itself. Not thread-safe, but
+// may move between threads with the backend call that it waits for.
 class Exchange {
  public:
   // Told how the request ended: the HTTP status.

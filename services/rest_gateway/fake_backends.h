@@ -59,11 +59,11 @@ class Scripted {
 };
 
 // Declares one scripted RPC of a fake service.
-#define FLEETCAST_SCRIPTED_RPC(method, member)                                                                     \
-  grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context, const method##Request* request,           \
-                                   method##Response* response) override {                                          \
-    return member.Serve(context, request, response);                                                              \
-  }                                                                                                                \
+#define FLEETCAST_SCRIPTED_RPC(method, member)                                                           \
+  grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context, const method##Request* request, \
+                                   method##Response* response) override {                                \
+    return member.Serve(context, request, response);                                                     \
+  }                                                                                                      \
   Scripted<method##Request, method##Response> member
 
 namespace fake {

@@ -63,7 +63,8 @@ absl::Status Front::Listen(const Config& config, telemetry::Metrics& metrics) {
         &http::ServerCounts::refused_connections);
   gauge("fleetcast_http_failed_handshakes", "TLS handshakes that failed since the start",
         &http::ServerCounts::failed_handshakes);
-  FLEETCAST_LOG(kInfo, "serving", {{"address", config.https_listen}, {"port", int{server_->port()}}, {"tls", !config.plain_http}});
+  FLEETCAST_LOG(kInfo, "serving",
+                {{"address", config.https_listen}, {"port", int{server_->port()}}, {"tls", !config.plain_http}});
   return absl::OkStatus();
 }
 

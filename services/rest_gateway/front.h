@@ -15,8 +15,8 @@ namespace fleetcast::rest_gateway {
 // Serves from Start to destruction.
 class Front {
  public:
-  // Loads certificate and policies, binds and serves. INVALID_ARGUMENT for settings that cannot be used, UNAVAILABLE when the
-  // address is taken. `backends` and `metrics` outlive the result.
+  // Loads certificate and policies, binds and serves. INVALID_ARGUMENT for settings that cannot be used, UNAVAILABLE
+  // when the address is taken. `backends` and `metrics` outlive the result.
   static absl::StatusOr<std::unique_ptr<Front>> Start(const Config& config, const Backends& backends,
                                                       telemetry::Metrics& metrics);
 

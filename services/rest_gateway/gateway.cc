@@ -171,30 +171,28 @@ absl::Status Gateway::Authorize(const http::Request& request, const Access& acce
   return lacks_right && access.or_else != Rights::kNone ? check(access.or_else) : status;
 }
 
-void Gateway::Serve(const Endpoint& endpoint, std::shared_ptr<const http::Request> request,
-                    http::Respond respond) {
+void Gateway::Serve(const Endpoint& endpoint, std::shared_ptr<const http::Request> request, http::Respond respond) {
   const absl::StatusOr<Dialect> dialect = options_.api_versions.DialectOf(*request);  // Checked by Admit.
   const absl::Duration start = clock_.Monotonic();
-  const telemetry::TraceContext parent =
-      telemetry::ParseTraceparent(request->FindHeader("traceparent").value_or(""));
+  const telemetry::TraceContext parent = telemetry::ParseTraceparent(request->FindHeader("traceparent").value_or(""));
   telemetry::Span span(absl::StrCat(endpoint.method, " /", endpoint.pattern),
                        {.kind = telemetry::SpanKind::kServer, .parent = parent, .root = !parent.valid()});
   span.SetAttribute("http.request.method", endpoint.method);
   span.SetAttribute("http.route", endpoint.pattern);
-  endpoint.handler(std::make_shared<Exchange>(Exchange::Parts{
-      .presence = exchanges_.Enter(),
-      .request = std::move(request),
-      .respond = std::move(respond),
-      .dialect = *dialect,
-      .request_id = RandomId(),
-      .span = std::move(span),
-      .clock = &clock_,
-      .stop = stop_.get_token(),
-      .on_end = [this, &endpoint, start](int status) {
-        const std::string route = absl::StrCat(endpoint.method, " ", endpoint.pattern);
-        requests_.With({route, absl::StrCat(status)}).Add();
-        durations_.With({route}).Observe(absl::ToDoubleSeconds(clock_.Monotonic() - start));
-      }}));
+  endpoint.handler(std::make_shared<Exchange>(
+      Exchange::Parts{.presence = exchanges_.Enter(),
+                      .request = std::move(request),
+                      .respond = std::move(respond),
+                      .dialect = *dialect,
+                      .request_id = RandomId(),
+                      .span = std::move(span),
+                      .clock = &clock_,
+                      .stop = stop_.get_token(),
+                      .on_end = [this, &endpoint, start](int status) {
+                        const std::string route = absl::StrCat(endpoint.method, " ", endpoint.pattern);
+                        requests_.With({route, absl::StrCat(status)}).Add();
+                        durations_.With({route}).Observe(absl::ToDoubleSeconds(clock_.Monotonic() - start));
+                      }}));
 }
 
 }  // namespace fleetcast::rest_gateway

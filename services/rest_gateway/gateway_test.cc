@@ -17,9 +17,9 @@ namespace {
 constexpr char kJob[] = "/jobs/v2/j?api-version=2021-04-12";
 
 TEST_F(GatewayTest, RefusesMissingUnknownDoubleAndOldApiVersions) {
-  for (const char* target : {"/jobs/v2/j", "/jobs/v2/j?api-version=", "/jobs/v2/j?api-version=1999-01-01",
-                             "/jobs/v2/j?api-version=2021-04-12&api-version=2021-04-12",
-                             "/jobs/v2/j?api-version=2016-04-25-preview"}) {
+  for (const char* target :
+       {"/jobs/v2/j", "/jobs/v2/j?api-version=", "/jobs/v2/j?api-version=1999-01-01",
+        "/jobs/v2/j?api-version=2021-04-12&api-version=2021-04-12", "/jobs/v2/j?api-version=2016-04-25-preview"}) {
     ExpectError(AskRaw("GET", target, Authorization()), 400, "InvalidProtocolVersion");
   }
   EXPECT_EQ(jobs_.get.count(), 0u);
@@ -82,8 +82,7 @@ TEST_F(GatewayTest, StrictJobsNeedRegistryRights) {
 }
 
 TEST_F(GatewayTest, RefusesBeforeReadingTheBody) {
-  const http::TestResponse response =
-      AskRaw("PUT", kJob, "Content-Length: 900000\r\nExpect: 100-continue\r\n");
+  const http::TestResponse response = AskRaw("PUT", kJob, "Content-Length: 900000\r\nExpect: 100-continue\r\n");
   ExpectError(response, 401, "IotHubUnauthorizedAccess");
 }
 
@@ -106,8 +105,9 @@ TEST_F(GatewayTest, OversizeBodiesAreRefused) {
 TEST_F(GatewayTest, BodiesMustBeJson) {
   for (const std::string& body :
        {std::string(" "), std::string("{"), std::string("\xef\xbb\xbf{}"), std::string("{}{}"), std::string("{} x"),
-        std::string("{\"a\":NaN}"), std::string("/**/{}"), std::string("{\"a\":\"\xff\"}"), std::string("{\"a\":1e400}"),
-        std::string(100'000, '['), std::string("{\"a\":\"\\ud800\"}"), std::string("\xff\xfe{\0}\0", 6)}) {
+        std::string("{\"a\":NaN}"), std::string("/**/{}"), std::string("{\"a\":\"\xff\"}"),
+        std::string("{\"a\":1e400}"), std::string(100'000, '['), std::string("{\"a\":\"\\ud800\"}"),
+        std::string("\xff\xfe{\0}\0", 6)}) {
     const http::TestResponse response = Ask("PUT", "/jobs/v2/j", body);
     ExpectError(response, 400, "DeserializationError");
     EXPECT_EQ(response.Header("connection"), "close");
@@ -147,9 +147,9 @@ TEST_F(GatewayTest, EveryAnswerHasItsHeaders) {
 
 TEST_F(GatewayTest, WhatIsNotServedSaysSo) {
   const std::pair<const char*, const char*> forbidden[] = {
-      {"POST", "/jobs/create"},        {"GET", "/configurations"},
-      {"PUT", "/configurations/c"},    {"GET", "/devices/d/modules"},
-      {"PUT", "/devices/d/modules/m"}, {"POST", "/configurations/testQueries"},
+      {"POST", "/jobs/create"},          {"GET", "/configurations"},
+      {"PUT", "/configurations/c"},      {"GET", "/devices/d/modules"},
+      {"PUT", "/devices/d/modules/m"},   {"POST", "/configurations/testQueries"},
       {"DELETE", "/devices/d/commands"}, {"POST", "/devices/d/applyConfigurationContent"}};
   for (const auto& [method, path] : forbidden) {
     ExpectError(Ask(method, path), 403, "OperationNotAvailableInCurrentTier");
@@ -164,9 +164,8 @@ TEST_F(GatewayTest, WhatIsNotServedSaysSo) {
 TEST_F(GatewayTest, AThousandWaitingCallsLeaveTheSurfaceFree) {
   constexpr size_t kWaiting = 1000;
   const std::string body = R"({"methodName":"wait","responseTimeoutInSeconds":300})";
-  const std::string request =
-      absl::StrCat("POST /twins/d/methods?", kVersion, " HTTP/1.1\r\n", Authorization(), "Content-Length: ", body.size(),
-                   "\r\n\r\n", body);
+  const std::string request = absl::StrCat("POST /twins/d/methods?", kVersion, " HTTP/1.1\r\n", Authorization(),
+                                           "Content-Length: ", body.size(), "\r\n\r\n", body);
   Config config = MakeConfig();
   config.plain_http = true;  // A thousand TLS clients would be the slowest part of this test.
   config.io_threads = 1;

@@ -22,15 +22,15 @@ inline constexpr int kBodyDepthMax = 32;
 // Rows of one page, at most and by default.
 inline constexpr int kPageSizeMax = 100;
 
-// The body of `request` as JSON. UNSUPPORTED_MEDIA_TYPE for another content type or a compressed body, MALFORMED_BODY for
-// what is not JSON within our limits.
+// The body of `request` as JSON. UNSUPPORTED_MEDIA_TYPE for another content type or a compressed body, MALFORMED_BODY
+// for what is not JSON within our limits.
 absl::StatusOr<json::Value> ParseBody(const http::Request& request);
 
 // As ParseBody; WRONG_TYPE unless the body is an object.
 absl::StatusOr<json::Value> ParseObjectBody(const http::Request& request);
 
-// Member `name` (lower camel case) of `object`; its first letter may be upper case. Null when absent, null or when `object`
-// is null or no object.
+// Member `name` (lower camel case) of `object`; its first letter may be upper case. Null when absent, null or when
+// `object` is null or no object.
 const json::Value* FindMember(const json::Value* object, std::string_view name);
 
 // As FindMember with one JSON type: nothing when absent or null, WRONG_TYPE for another type.

@@ -14,8 +14,8 @@ namespace fleetcast::rest_gateway {
 // Most identities of one bulk request.
 inline constexpr size_t kBulkDevicesMax = 100;
 
-// The identity in `body`, to be stored as `id`. ARGUMENT_INVALID when the body names another device or has unknown words,
-// WRONG_TYPE. Keys, thumbprints and grammars are the registry's to check.
+// The identity in `body`, to be stored as `id`. ARGUMENT_INVALID when the body names another device or has unknown
+// words, WRONG_TYPE. Keys, thumbprints and grammars are the registry's to check.
 absl::StatusOr<registry::v1::Device> ParseDevice(std::string_view id, const json::Value& body);
 
 // An identity as section 11.1 prints it, keys included.
@@ -27,8 +27,8 @@ struct BulkElement {
   absl::StatusOr<registry::v1::DeviceChange> change;
 };
 
-// The elements of a bulk request. WRONG_TYPE unless `body` is an array, ARGUMENT_NULL when it is empty, TOO_MANY_DEVICES
-// beyond kBulkDevicesMax. A device that occurs twice is refused at each place (DEVICE_DEFINED_TWICE).
+// The elements of a bulk request. WRONG_TYPE unless `body` is an array, ARGUMENT_NULL when it is empty,
+// TOO_MANY_DEVICES beyond kBulkDevicesMax. A device that occurs twice is refused at each place (DEVICE_DEFINED_TWICE).
 absl::StatusOr<std::vector<BulkElement>> ParseBulk(const json::Value& body);
 
 // What went wrong with one device of a bulk request.

@@ -43,10 +43,8 @@ std::string PrintOutcome(const Execution& execution) {
   if (execution.action_kind() != jobs::v1::ACTION_KIND_INVOKE_METHOD) {
     return ObjectWriter().Json("deviceMethodResponse", "").Finish();
   }
-  const std::string response = ObjectWriter()
-                                   .Integer("status", execution.device_status())
-                                   .Json("payload", execution.payload())
-                                   .Finish();
+  const std::string response =
+      ObjectWriter().Integer("status", execution.device_status()).Json("payload", execution.payload()).Finish();
   return ObjectWriter().Json("deviceMethodResponse", response).Finish();
 }
 

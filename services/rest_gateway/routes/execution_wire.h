@@ -20,7 +20,7 @@ struct ExecutionQuery {
   jobs::v1::ListExecutionsRequest request;  // Without page.
   std::optional<query::Expr> residual;      // To be tested on each row; empty = nothing left.
   std::optional<int64_t> top;
-  bool is_empty = false;                    // No row can fit.
+  bool is_empty = false;  // No row can fit.
 };
 
 // Plans `query`, which selects from devices.jobs. ARGUMENT_INVALID for a projection or an aggregate, for more than

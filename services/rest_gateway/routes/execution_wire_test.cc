@@ -27,11 +27,12 @@ TEST(PrintExecutionTest, MethodThatSucceeded) {
   execution.mutable_start_time()->set_seconds(1'800'000'001);
   execution.mutable_end_time()->set_seconds(1'800'000'002);
   execution.mutable_update_time()->set_seconds(1'800'000'003);
-  EXPECT_EQ(PrintExecution(execution),
-            R"({"deviceId":"d","jobId":"j","jobType":"scheduleDeviceMethod","status":"completed",)"
-            R"("startTimeUtc":"2027-01-15T08:00:01.0000000Z","endTimeUtc":"2027-01-15T08:00:02.0000000Z",)"
-            R"("createdDateTimeUtc":"2027-01-15T08:00:00.0000000Z","lastUpdatedDateTimeUtc":"2027-01-15T08:00:03.0000000Z",)"
-            R"("outcome":{"deviceMethodResponse":{"status":200,"payload":{"locked":true}}}})");
+  EXPECT_EQ(
+      PrintExecution(execution),
+      R"({"deviceId":"d","jobId":"j","jobType":"scheduleDeviceMethod","status":"completed",)"
+      R"("startTimeUtc":"2027-01-15T08:00:01.0000000Z","endTimeUtc":"2027-01-15T08:00:02.0000000Z",)"
+      R"("createdDateTimeUtc":"2027-01-15T08:00:00.0000000Z","lastUpdatedDateTimeUtc":"2027-01-15T08:00:03.0000000Z",)"
+      R"("outcome":{"deviceMethodResponse":{"status":200,"payload":{"locked":true}}}})");
 }
 
 TEST(PrintExecutionTest, TimesThatAreNotKnownAreLeftOut) {
@@ -60,7 +61,8 @@ TEST(PrintExecutionTest, OneLInCanceledAndNoResponseOfTwinJobs) {
 
 TEST(PlanExecutionQueryTest, TakesEqualitiesAndLeavesTheRest) {
   const absl::StatusOr<query::Query> query = query::ParseQuery(
-      "SELECT TOP 5 * FROM devices.jobs WHERE devices.jobs.deviceId = 'd' AND devices.jobs.jobType = 'scheduleUpdateTwin' "
+      "SELECT TOP 5 * FROM devices.jobs WHERE devices.jobs.deviceId = 'd' AND devices.jobs.jobType = "
+      "'scheduleUpdateTwin' "
       "AND devices.jobs.createdDateTimeUtc > '2026-03-01'");
   ASSERT_TRUE(query.ok()) << query.status();
   const absl::StatusOr<ExecutionQuery> plan = PlanExecutionQuery(*query);

@@ -33,10 +33,20 @@ constexpr std::array<std::pair<std::string_view, ActionKind>, 9> kTypes = {{
 }};
 
 // Types that clients may filter by although no v2 job has them.
-constexpr std::array<std::string_view, 14> kOtherTypes = {
-    "export", "import", "exportDevices", "importDevices", "unknown", "backup", "restoreFromBackup", "failoverDataCopy",
-    "firmwareUpdate", "rebootDevice", "factoryResetDevice", "updateDeviceConfiguration", "readDeviceProperties",
-    "writeDeviceProperties"};
+constexpr std::array<std::string_view, 14> kOtherTypes = {"export",
+                                                          "import",
+                                                          "exportDevices",
+                                                          "importDevices",
+                                                          "unknown",
+                                                          "backup",
+                                                          "restoreFromBackup",
+                                                          "failoverDataCopy",
+                                                          "firmwareUpdate",
+                                                          "rebootDevice",
+                                                          "factoryResetDevice",
+                                                          "updateDeviceConfiguration",
+                                                          "readDeviceProperties",
+                                                          "writeDeviceProperties"};
 
 constexpr char kRootDesiredRemark[] = "`desired` was found at the root of updateTwin and taken for properties.desired.";
 
@@ -89,8 +99,8 @@ absl::Status ParseAction(const json::Value& body, ActionKind kind, Job& job) {
   FLEETCAST_ASSIGN_OR_RETURN(const json::Value* twin, ObjectMember(&body, "updateTwin"));
   const bool is_method = kind == jobs::v1::ACTION_KIND_INVOKE_METHOD;
   if ((is_method ? method : twin) == nullptr) {
-    return BadRequest(kArgumentNull, is_method ? "the member cloudToDeviceMethod is missing"
-                                               : "the member updateTwin is missing");
+    return BadRequest(kArgumentNull,
+                      is_method ? "the member cloudToDeviceMethod is missing" : "the member updateTwin is missing");
   }
   if (method != nullptr && twin != nullptr) {
     return BadRequest(kArgumentInvalid, "a job has either cloudToDeviceMethod or updateTwin");
@@ -107,8 +117,8 @@ absl::StatusOr<std::string> ConditionOfIds(const json::Value& ids) {
   std::string condition = "deviceId IN [";
   for (const json::Value& id : list) {
     if (!id.is_string()) return BadRequest(kWrongType, "deviceIds must be an array of strings");
-    // A string literal of JSON is one of the query language, but for the escapes that only occur with control characters;
-    // ids have none.
+    // A string literal of JSON is one of the query language, but for the escapes that only occur with control
+    // characters; ids have none.
     absl::StrAppend(&condition, &id == &list.front() ? "" : ",", json::Quote(id.AsString()));
   }
   return absl::StrCat(condition, "]");
@@ -174,8 +184,8 @@ std::string PrintTwinAction(const jobs::v1::UpdateTwinAction& action) {
   return writer.Finish();
 }
 
-// The wire has no counter for targets that timed out or were cancelled: they count as failed, so that the sum is the number
-// of devices in every answer.
+// The wire has no counter for targets that timed out or were cancelled: they count as failed, so that the sum is the
+// number of devices in every answer.
 std::string PrintStatistics(const jobs::v1::JobStatistics& statistics) {
   return ObjectWriter()
       .Integer("deviceCount", statistics.total())

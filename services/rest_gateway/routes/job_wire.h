@@ -12,8 +12,9 @@
 
 namespace fleetcast::rest_gateway {
 
-// The job that the body of `PUT /jobs/v2/{id}` asks for. Errors in the order of 5.1: WRONG_TYPE (unknown type, wrong JSON
-// types), ARGUMENT_NULL, ARGUMENT_INVALID, MESSAGE_TOO_LARGE (payload). Ranges and grammars are job_api's to check.
+// The job that the body of `PUT /jobs/v2/{id}` asks for. Errors in the order of 5.1: WRONG_TYPE (unknown type, wrong
+// JSON types), ARGUMENT_NULL, ARGUMENT_INVALID, MESSAGE_TOO_LARGE (payload). Ranges and grammars are job_api's to
+// check.
 absl::StatusOr<jobs::v1::Job> ParseJob(std::string_view id, const json::Value& body);
 
 // A job as section 5.3 prints it. `status` instead of the job's own, unless empty.
@@ -32,8 +33,8 @@ struct JobFilterValues {
   bool is_empty = false;                                          // No v2 job can fit, for instance type `import`.
 };
 
-// The filters jobType and jobStatus of the list, in any case and with aliases; empty = absent. ARGUMENT_INVALID for other
-// words.
+// The filters jobType and jobStatus of the list, in any case and with aliases; empty = absent. ARGUMENT_INVALID for
+// other words.
 absl::StatusOr<JobFilterValues> ParseJobFilters(std::string_view type, std::string_view status);
 
 }  // namespace fleetcast::rest_gateway

@@ -33,7 +33,8 @@ std::string WithTimes(std::string_view times) {
 
 TEST(ParseJobTest, TypesHaveAliasesAndNoCase) {
   const std::string rest = R"(','queryCondition':'*','cloudToDeviceMethod':{'methodName':'m'},'updateTwin':null})";
-  for (const char* type : {"scheduleDeviceMethod", "ScheduleDeviceMethod", "scheduleDirectRequest", "cloudToDeviceMethod"}) {
+  for (const char* type :
+       {"scheduleDeviceMethod", "ScheduleDeviceMethod", "scheduleDirectRequest", "cloudToDeviceMethod"}) {
     const absl::StatusOr<Job> job = Parse(absl::StrCat("{'type':'", type, rest));
     ASSERT_TRUE(job.ok()) << job.status();
     EXPECT_EQ(job->invoke_method().method(), "m");
@@ -42,7 +43,8 @@ TEST(ParseJobTest, TypesHaveAliasesAndNoCase) {
 }
 
 TEST(ParseJobTest, MembersMayBeginWithAnUpperCaseLetter) {
-  EXPECT_TRUE(Parse("{'Type':'scheduleDeviceMethod','QueryCondition':'*','CloudToDeviceMethod':{'MethodName':'m'}}").ok());
+  EXPECT_TRUE(
+      Parse("{'Type':'scheduleDeviceMethod','QueryCondition':'*','CloudToDeviceMethod':{'MethodName':'m'}}").ok());
 }
 
 TEST(ParseJobTest, DeviceIdsBecomeACondition) {
@@ -55,8 +57,9 @@ TEST(ParseJobTest, DeviceIdsBecomeACondition) {
 }
 
 TEST(ParseJobTest, TwinPatchesKeepTheirText) {
-  const absl::StatusOr<Job> job = Parse(TwinJob(
-      "{'etag':'*','deviceId':null,'version':null,'tags':{'a':1.0,'b':null},'properties':{'desired':{'c':[]},'reported':{}}}"));
+  const absl::StatusOr<Job> job =
+      Parse(TwinJob("{'etag':'*','deviceId':null,'version':null,'tags':{'a':1.0,'b':null},'properties':{'desired':{'c':"
+                    "[]},'reported':{}}}"));
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->update_twin().tags_patch(), R"({"a":1.0,"b":null})");
   EXPECT_EQ(job->update_twin().desired_patch(), R"({"c":[]})");

@@ -20,8 +20,8 @@ struct MethodCall {
   std::optional<int64_t> connect_timeout_seconds;
 };
 
-// Reads `object`. `timeoutInSeconds`, the 2016 preview's word for the response timeout, is accepted too. ARGUMENT_NULL without
-// a method name, WRONG_TYPE, MESSAGE_TOO_LARGE. Ranges and the grammar of names are the backend's to check.
+// Reads `object`. `timeoutInSeconds`, the 2016 preview's word for the response timeout, is accepted too. ARGUMENT_NULL
+// without a method name, WRONG_TYPE, MESSAGE_TOO_LARGE. Ranges and the grammar of names are the backend's to check.
 absl::StatusOr<MethodCall> ParseMethodCall(const json::Value& object);
 
 }  // namespace fleetcast::rest_gateway

@@ -35,27 +35,25 @@ void MethodRoutes::Invoke(const ExchangePtr& exchange) const {
   if (call->response_timeout_seconds) request.mutable_response_timeout()->set_seconds(*call->response_timeout_seconds);
   if (call->connect_timeout_seconds) request.mutable_connect_timeout()->set_seconds(*call->connect_timeout_seconds);
   const int64_t seconds = call->response_timeout_seconds.value_or(kDefaultResponseSeconds);
-  const absl::Duration response_timeout =
-      absl::Seconds(std::clamp(seconds, int64_t{0}, kResponseSecondsMax));
+  const absl::Duration response_timeout = absl::Seconds(std::clamp(seconds, int64_t{0}, kResponseSecondsMax));
   const absl::Duration connect_timeout = absl::Seconds(call->connect_timeout_seconds.value_or(0));
-  CallBackend(*exchange, response_timeout + kPatience, "fleetcast.methods.v1.MethodService/InvokeMethod",
-              backends_.methods().async(), &Async::InvokeMethod, std::move(request),
-              [=](const absl::StatusOr<methods::v1::InvokeMethodResponse>& response) {
-                if (!response.ok()) {
-                  const absl::Status& status = response.status();
-                  if (status.code() == absl::StatusCode::kDeadlineExceeded && GetReason(status).empty()) {
-                    // The backend itself fell silent: whether the device was called is not known.
-                    return exchange->FailMethod(MakeError(status.code(), reasons::kResponseTimeout, Std(status.message())),
-                                                response_timeout);
-                  }
-                  const bool is_offline = GetReason(status) == reasons::kDeviceNotOnline;
-                  return exchange->FailMethod(status, is_offline ? connect_timeout : response_timeout);
-                }
-                exchange->Answer(ObjectWriter()
-                                     .Integer("status", response->device_status())
-                                     .Json("payload", response->payload())
-                                     .Finish());
-              });
+  CallBackend(
+      *exchange, response_timeout + kPatience, "fleetcast.methods.v1.MethodService/InvokeMethod",
+      backends_.methods().async(), &Async::InvokeMethod, std::move(request),
+      [=](const absl::StatusOr<methods::v1::InvokeMethodResponse>& response) {
+        if (!response.ok()) {
+          const absl::Status& status = response.status();
+          if (status.code() == absl::StatusCode::kDeadlineExceeded && GetReason(status).empty()) {
+            // The backend itself fell silent: whether the device was called is not known.
+            return exchange->FailMethod(MakeError(status.code(), reasons::kResponseTimeout, Std(status.message())),
+                                        response_timeout);
+          }
+          const bool is_offline = GetReason(status) == reasons::kDeviceNotOnline;
+          return exchange->FailMethod(status, is_offline ? connect_timeout : response_timeout);
+        }
+        exchange->Answer(
+            ObjectWriter().Integer("status", response->device_status()).Json("payload", response->payload()).Finish());
+      });
 }
 
 }  // namespace fleetcast::rest_gateway

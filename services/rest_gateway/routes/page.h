@@ -15,8 +15,8 @@ inline constexpr std::string_view kJobRows = "JobResponse";
 inline constexpr std::string_view kRawRows = "Raw";
 inline constexpr std::string_view kTwinRows = "Twin";
 
-// Answers `rows`, one JSON text each. GA: an array, the token in a header that is absent on the last page (Node tests only
-// for its presence). DT: an object with the token, null at the end.
+// Answers `rows`, one JSON text each. GA: an array, the token in a header that is absent on the last page (Node tests
+// only for its presence). DT: an object with the token, null at the end.
 void AnswerPage(Exchange& exchange, const std::vector<std::string>& rows, std::string_view next_token,
                 std::string_view item_type);
 

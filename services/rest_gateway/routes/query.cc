@@ -65,9 +65,10 @@ class ExecutionReader : public std::enable_shared_from_this<ExecutionReader> {
 
   void ReadPage() {
     using Async = jobs::v1::JobService::StubInterface::async_interface;
-    CallOrFail(exchange_, kQueryLimit, "fleetcast.jobs.v1.JobService/ListExecutions", jobs_.async(),
-               &Async::ListExecutions, jobs::v1::ListExecutionsRequest(query_.request),
-               [self = shared_from_this()](const jobs::v1::ListExecutionsResponse& response) { self->OnPage(response); });
+    CallOrFail(
+        exchange_, kQueryLimit, "fleetcast.jobs.v1.JobService/ListExecutions", jobs_.async(), &Async::ListExecutions,
+        jobs::v1::ListExecutionsRequest(query_.request),
+        [self = shared_from_this()](const jobs::v1::ListExecutionsResponse& response) { self->OnPage(response); });
   }
 
  private:

@@ -65,16 +65,17 @@ TEST_F(QueryTest, PreviewHasItsOwnBodies) {
   twins::v1::QueryTwinsResponse response;
   response.add_rows("{}");
   twins_.query.Return(response);
-  EXPECT_EQ(Ask("POST", "/devices/query", R"({"sql":"SELECT * FROM devices","pageSize":3,"continuationToken":"t"})").body,
-            R"({"items":[{}],"continuationToken":null})");
+  EXPECT_EQ(
+      Ask("POST", "/devices/query", R"({"sql":"SELECT * FROM devices","pageSize":3,"continuationToken":"t"})").body,
+      R"({"items":[{}],"continuationToken":null})");
   EXPECT_EQ(twins_.query.last().page_size(), 3);
   EXPECT_EQ(twins_.query.last().page_token(), "t");
 }
 
 TEST_F(QueryTest, RefusesBadQueriesWithTheirPosition) {
-  for (const char* text : {"SELECT", "SELECT * FROM twins", "SELECT * FROM devices WHERE a = = 1",
-                           "SELECT * FROM devices.jobs", "SELECT COUNT() AS n FROM devices.jobs",
-                           "SELECT TOP 101 * FROM devices.jobs WHERE devices.jobs.jobId = 'j'"}) {
+  for (const char* text :
+       {"SELECT", "SELECT * FROM twins", "SELECT * FROM devices WHERE a = = 1", "SELECT * FROM devices.jobs",
+        "SELECT COUNT() AS n FROM devices.jobs", "SELECT TOP 101 * FROM devices.jobs WHERE devices.jobs.jobId = 'j'"}) {
     ExpectError(Query(text), 400, "ArgumentInvalid");
   }
   EXPECT_THAT(Query("SELECT * FROM devices WHERE a = = 1").body, ::testing::HasSubstr("Line 1:33"));

@@ -43,11 +43,10 @@ void RegistryRoutes::Put(const ExchangePtr& exchange) const {
     registry::v1::UpdateDeviceRequest request;
     *request.mutable_device() = *std::move(device);
     request.set_if_match(*std::move(if_match));
-    return CallOrFail(exchange, kWriteLimit, "fleetcast.registry.v1.DeviceService/UpdateDevice",
-                      backends_.devices().async(), &Async::UpdateDevice, std::move(request),
-                      [exchange](const registry::v1::UpdateDeviceResponse& response) {
-                        AnswerDevice(*exchange, response.device());
-                      });
+    return CallOrFail(
+        exchange, kWriteLimit, "fleetcast.registry.v1.DeviceService/UpdateDevice", backends_.devices().async(),
+        &Async::UpdateDevice, std::move(request),
+        [exchange](const registry::v1::UpdateDeviceResponse& response) { AnswerDevice(*exchange, response.device()); });
   }
   registry::v1::CreateDeviceRequest request;
   *request.mutable_device() = *std::move(device);
@@ -139,8 +138,7 @@ void RegistryRoutes::ServiceStatistics(const ExchangePtr& exchange) const {
   CallOrFail(exchange, kReadLimit, "fleetcast.registry.v1.DeviceService/GetRegistryStatistics",
              backends_.devices().async(), &Async::GetRegistryStatistics, registry::v1::GetRegistryStatisticsRequest(),
              [exchange](const registry::v1::GetRegistryStatisticsResponse& response) {
-               exchange->Answer(
-                   ObjectWriter().Integer("connectedDeviceCount", response.connected_devices()).Finish());
+               exchange->Answer(ObjectWriter().Integer("connectedDeviceCount", response.connected_devices()).Finish());
              });
 }
 

@@ -12,13 +12,13 @@ class RegistryRoutes {
  public:
   explicit RegistryRoutes(const Backends& backends) : backends_(backends) {}
 
-  void Put(const ExchangePtr& exchange) const;                 // PUT /devices/*
-  void Get(const ExchangePtr& exchange) const;                 // GET /devices/*
-  void Delete(const ExchangePtr& exchange) const;              // DELETE /devices/*
-  void List(const ExchangePtr& exchange) const;                // GET /devices
-  void Bulk(const ExchangePtr& exchange) const;                // POST /devices
-  void DeviceStatistics(const ExchangePtr& exchange) const;    // GET /statistics/devices
-  void ServiceStatistics(const ExchangePtr& exchange) const;   // GET /statistics/service
+  void Put(const ExchangePtr& exchange) const;                // PUT /devices/*
+  void Get(const ExchangePtr& exchange) const;                // GET /devices/*
+  void Delete(const ExchangePtr& exchange) const;             // DELETE /devices/*
+  void List(const ExchangePtr& exchange) const;               // GET /devices
+  void Bulk(const ExchangePtr& exchange) const;               // POST /devices
+  void DeviceStatistics(const ExchangePtr& exchange) const;   // GET /statistics/devices
+  void ServiceStatistics(const ExchangePtr& exchange) const;  // GET /statistics/service
 
  private:
   const Backends& backends_;

@@ -30,9 +30,9 @@ class RegistryTest : public GatewayTest {
 
 TEST_F(RegistryTest, PutWithoutIfMatchCreates) {
   devices_.create.Return(create_);
-  const http::TestResponse response =
-      Ask("PUT", "/devices/a%23%3F%25b",
-          R"({"deviceId":"a#?%b","status":"Disabled","authentication":{"symmetricKey":{"primaryKey":"","secondaryKey":""}},"capabilities":{"iotEdge":true}})");
+  const http::TestResponse response = Ask("PUT", "/devices/a%23%3F%25b",
+                                          R"({"deviceId":"a#?%b","status":"Disabled","capabilities":{"iotEdge":true},)"
+                                          R"("authentication":{"symmetricKey":{"primaryKey":"","secondaryKey":""}}})");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.Header("etag"), "\"Nw==\"");
   const Device device = devices_.create.last().device();
@@ -99,9 +99,11 @@ TEST_F(RegistryTest, ListTakesTop) {
 
 TEST_F(RegistryTest, BulkPassesChangesInOrder) {
   devices_.bulk.Return({});
-  const http::TestResponse response = Ask(
-      "POST", "/devices",
-      R"([{"id":"a","importMode":"Create","tags":{"x":1},"properties":{"desired":{"y":2}}},{"id":"b","importMode":"deleteIfMatchETag","eTag":"Nw=="},{"id":"c","importMode":"updateTwinIfMatchETag","twinETag":"AA==","tags":{}}])");
+  const http::TestResponse response =
+      Ask("POST", "/devices",
+          R"([{"id":"a","importMode":"Create","tags":{"x":1},"properties":{"desired":{"y":2}}},)"
+          R"({"id":"b","importMode":"deleteIfMatchETag","eTag":"Nw=="},)"
+          R"({"id":"c","importMode":"updateTwinIfMatchETag","twinETag":"AA==","tags":{}}])");
   EXPECT_EQ(response.body, R"({"isSuccessful":true,"errors":[],"warnings":[]})");
   const registry::v1::BatchChangeDevicesRequest request = devices_.bulk.last();
   ASSERT_EQ(request.changes_size(), 3);

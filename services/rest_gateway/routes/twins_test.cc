@@ -36,7 +36,8 @@ TEST_F(TwinsTest, GetAnswersTheDocumentAsItIs) {
 TEST_F(TwinsTest, PatchTakesTagsAndDesiredAndIgnoresTheRest) {
   twins_.patch.Return(patch_);
   const http::TestResponse response =
-      Ask("PATCH", "/twins/d", R"({"deviceId":"x","tags":{"a":1.0,"b":null},"properties":{"desired":{"c":{}},"reported":{"r":1}}})",
+      Ask("PATCH", "/twins/d",
+          R"({"deviceId":"x","tags":{"a":1.0,"b":null},"properties":{"desired":{"c":{}},"reported":{"r":1}}})",
           "If-Match: W/\"AAAAAAAAAAE=\"\r\n");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(twins_.patch.last().tags_patch(), R"({"a":1.0,"b":null})");
@@ -51,7 +52,8 @@ TEST_F(TwinsTest, NullEmptiesASectionAndAbsenceDoesNot) {
   EXPECT_EQ(twins_.patch.last().desired_patch(), "");
   EXPECT_EQ(twins_.patch.last().if_match(), "");
   twins_.replace.Return(replace_);
-  EXPECT_EQ(Ask("PUT", "/twins/d", R"({"tags":null,"properties":{"desired":{"a":1}}})", "If-Match: \"*\"\r\n").status, 200);
+  EXPECT_EQ(Ask("PUT", "/twins/d", R"({"tags":null,"properties":{"desired":{"a":1}}})", "If-Match: \"*\"\r\n").status,
+            200);
   EXPECT_EQ(twins_.replace.last().tags(), "");
   EXPECT_EQ(twins_.replace.last().desired(), R"({"a":1})");
   EXPECT_EQ(twins_.replace.last().if_match(), "*");
@@ -105,7 +107,8 @@ TEST_F(MethodsTest, FailuresAreNested) {
       {absl::StatusCode::kDeadlineExceeded, reasons::kResponseTimeout, 504, 504101, "GatewayTimeout"},
       {absl::StatusCode::kDeadlineExceeded, "", 504, 504101, "GatewayTimeout"},
       {absl::StatusCode::kInternal, reasons::kBadDeviceResponse, 502, 502000, "GenericBadGateway"},
-      {absl::StatusCode::kResourceExhausted, reasons::kTooManyInFlight, 403, 403800, "DeviceMaximumInflightMethodExceeded"},
+      {absl::StatusCode::kResourceExhausted, reasons::kTooManyInFlight, 403, 403800,
+       "DeviceMaximumInflightMethodExceeded"},
       {absl::StatusCode::kInvalidArgument, reasons::kInvalidTimeout, 400, 400004, "ArgumentInvalid"},
       {absl::StatusCode::kResourceExhausted, reasons::kServerBusy, 429, 429001, "ThrottlingException"},
   };

@@ -13,7 +13,8 @@ void AnswerNotSupported(const ExchangePtr& exchange) {
 void AnswerEmptyList(const ExchangePtr& exchange) { exchange->Answer("[]"); }
 
 void AnswerNoSuchJob(const ExchangePtr& exchange) {
-  exchange->Fail(MakeError(absl::StatusCode::kNotFound, reasons::kJobNotFound, "there is no import or export job of this id"));
+  exchange->Fail(
+      MakeError(absl::StatusCode::kNotFound, reasons::kJobNotFound, "there is no import or export job of this id"));
 }
 
 void AnswerNoSuchModule(const ExchangePtr& exchange) {
