@@ -12,6 +12,7 @@ inline constexpr std::string_view kDatabaseError = "DATABASE_ERROR";
 inline constexpr std::string_view kDatabaseTimeout = "DATABASE_TIMEOUT";
 inline constexpr std::string_view kDatabaseUnavailable = "DATABASE_UNAVAILABLE";
 inline constexpr std::string_view kDeviceAlreadyExists = "DEVICE_ALREADY_EXISTS";
+inline constexpr std::string_view kDeviceDefinedTwice = "DEVICE_DEFINED_TWICE";
 inline constexpr std::string_view kDeviceDisabled = "DEVICE_DISABLED";
 inline constexpr std::string_view kDeviceNotFound = "DEVICE_NOT_FOUND";
 inline constexpr std::string_view kDeviceNotOnline = "DEVICE_NOT_ONLINE";

@@ -57,6 +57,11 @@ void RecordCache::Invalidate(std::string_view device_id) {
   by_device_.erase(found);
 }
 
+bool RecordCache::ChangedSince(Ticket ticket, const std::string& device_id) const {
+  MutexLock lock(mutex_);
+  return IsOutdated(ticket, device_id);
+}
+
 bool RecordCache::IsOutdated(Ticket ticket, const std::string& device_id) const {
   if (ticket < forgotten_) return true;
   const auto found = invalidated_.find(device_id);

@@ -42,6 +42,8 @@ class RecordCache {
   void Put(Ticket ticket, const std::string& device_id, std::shared_ptr<const internal::v1::DeviceRecord> record,
            absl::Duration now);
   void Invalidate(std::string_view device_id);
+  // Whether the device was, or may have been, invalidated after the ticket was taken.
+  bool ChangedSince(Ticket ticket, const std::string& device_id) const;
 
   size_t size() const;
 

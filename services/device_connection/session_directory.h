@@ -51,8 +51,10 @@ class SessionDirectory {
   // True for the status with which calls say that the directory lost its memory.
   static bool IsLost(const absl::Status& status);
 
-  // The generation that Redis holds; IsLost when it holds none, or an older one than was seen.
+  // The generation that Redis holds; IsLost when it holds none, or has gone back behind an epoch that was seen.
   absl::StatusOr<int64_t> Generation();
+  // The highest generation that was seen in an epoch.
+  int64_t seen_generation() const { return GenerationOf(highest_epoch_); }
   // Starts a new memory with `generation`, unless one with at least that generation stands already. Returns the one
   // that stands.
   absl::StatusOr<int64_t> Install(int64_t generation);
@@ -83,6 +85,11 @@ class SessionDirectory {
   // Entries in the order of `device_ids`; nullopt = none. IsLost when nothing can be said.
   absl::StatusOr<std::vector<std::optional<SessionEntry>>> Find(const std::vector<std::string>& device_ids);
 
+  // While the sessions of a new memory are being announced, a missing entry means nothing. Set by whoever watches the
+  // generation.
+  void set_settling(bool settling) { settling_ = settling; }
+  bool is_settling() const { return settling_; }
+
   // Proves for `ttl` that these edges live.
   absl::Status RenewLeases(const std::vector<EdgeName>& edges, absl::Duration ttl);
   // The boot id that each of these edges proved last; empty = no lease.
@@ -103,6 +110,7 @@ class SessionDirectory {
 
   redis::Client& redis_;
   std::atomic<int64_t> highest_epoch_ = 0;
+  std::atomic<bool> settling_ = false;
 };
 
 }  // namespace fleetcast::device_connection

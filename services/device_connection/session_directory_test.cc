@@ -183,6 +183,8 @@ TEST_F(SessionDirectoryTest, AStaleReplicaIsRecognisedByItsCounter) {
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Announce({{"dev-2", opened.entry}}).status()));
   EXPECT_TRUE(SessionDirectory::IsLost(
       directory_.Open({{.device_id = "dev-3", .edge = {"e", "b"}}}).status()));
+  EXPECT_TRUE(SessionDirectory::IsLost(directory_.Generation().status()));
+  EXPECT_EQ(directory_.seen_generation(), 1);
 }
 
 TEST_F(SessionDirectoryTest, TheHighestGenerationStands) {

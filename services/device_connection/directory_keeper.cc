@@ -1,0 +1,139 @@
+#include "services/device_connection/directory_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "libs/base/status_macros.h"
+#include "libs/telemetry/log.h"
+
+namespace fleetcast::device_connection {
+
+DirectoryKeeper::DirectoryKeeper(const Parts& parts, const Options& options)
+    : parts_(parts), options_(options), thread_([this](std::stop_token stop) { Run(stop); }) {}
+
+void DirectoryKeeper::Run(std::stop_token stop) {
+  absl::Duration sweep_at = parts_.clock.Monotonic() + 2 * options_.lease;
+  do {
+    CheckMemory();
+    RenewLeases();
+    EndEdges();
+    parts_.deliveries.OnTime();
+    if (parts_.clock.Monotonic() >= sweep_at) {
+      Sweep(stop);
+      sweep_at = parts_.clock.Monotonic() + kSweep;
+    }
+  } while (parts_.clock.Sleep(kTick, stop));
+}
+
+absl::Status DirectoryKeeper::Recover() {
+  MutexLock lock(recovery_);
+  return RecoverLocked();
+}
+
+// Looks whether Redis still holds the memory that we know. Another replica may have started a new one.
+void DirectoryKeeper::CheckMemory() {
+  MutexLock lock(recovery_);
+  const absl::Status checked = RecoverLocked();
+  if (!checked.ok()) {
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "directory not available", {{"error", checked}});
+  }
+  if (parts_.directory.is_settling() && parts_.clock.Monotonic() >= settled_at_) parts_.directory.set_settling(false);
+}
+
+absl::Status DirectoryKeeper::RecoverLocked() {
+  absl::StatusOr<int64_t> standing = parts_.directory.Generation();
+  if (!standing.ok() && SessionDirectory::IsLost(standing.status())) {
+    parts_.metrics.directory_lost.Add();
+    const int64_t seen = std::max(generation_, parts_.directory.seen_generation());
+    FLEETCAST_ASSIGN_OR_RETURN(const int64_t raised, parts_.twin.RaiseSessionGeneration(seen));
+    standing = parts_.directory.Install(raised);
+  }
+  if (!standing.ok()) return standing.status();
+  if (*standing == generation_) return absl::OkStatus();
+  FLEETCAST_LOG(kInfo, "session directory has a new memory", {{"generation", *standing}});
+  if (generation_ != 0) {
+    parts_.directory.set_settling(true);
+    settled_at_ = parts_.clock.Monotonic() + kSettle;
+  }
+  FLEETCAST_RETURN_IF_ERROR(AnnounceAll());
+  generation_ = *standing;
+  return absl::OkStatus();
+}
+
+absl::Status DirectoryKeeper::AnnounceAll() {
+  for (size_t shard = 0; shard < SessionTable::kShards; ++shard) {
+    const std::vector<Session> sessions = parts_.sessions.Shard(shard);
+    for (size_t begin = 0; begin < sessions.size(); begin += SessionDirectory::kBatchMax) {
+      const size_t end = std::min(begin + SessionDirectory::kBatchMax, sessions.size());
+      std::vector<Announcement> page;
+      for (size_t i = begin; i < end; ++i) page.push_back({sessions[i].device_id, sessions[i].ToEntry()});
+      FLEETCAST_RETURN_IF_ERROR(parts_.directory.Announce(page).status());
+      parts_.metrics.announced.Add(static_cast<double>(page.size()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void DirectoryKeeper::RenewLeases() {
+  const std::vector<EdgeName> alive = parts_.edges.Alive(parts_.clock.Monotonic(), options_.lease);
+  if (alive.empty()) return;
+  const absl::Status renewed = parts_.directory.RenewLeases(alive, options_.lease);
+  if (!renewed.ok()) FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "leases not renewed", {{"error", renewed}});
+}
+
+void DirectoryKeeper::EndEdges() {
+  for (const Edges::Ended& ended : parts_.edges.TakeEnded(parts_.clock.Monotonic(), options_.lease)) EndLife(ended);
+}
+
+void DirectoryKeeper::EndLife(const Edges::Ended& ended) {
+  parts_.deliveries.OnEdgeEnded(ended.number);
+  const std::vector<Session> sessions = parts_.sessions.RemoveEdge(ended.name);
+  if (!ended.is_certain) {
+    // Silent here, but another replica may still hear it: then its sessions live on, at home there.
+    const auto leases = parts_.directory.Leases({ended.name.edge_id});
+    if (leases.ok() && leases->front() == ended.name.boot_id) return;
+  }
+  FLEETCAST_LOG(kWarning, "edge ended", {{"edge", ended.name.edge_id}, {"sessions", sessions.size()}});
+  for (size_t begin = 0; begin < sessions.size(); begin += SessionDirectory::kBatchMax) {
+    std::vector<SessionDirectory::Ending> endings;
+    const size_t end = std::min(begin + SessionDirectory::kBatchMax, sessions.size());
+    for (size_t i = begin; i < end; ++i) {
+      endings.push_back({sessions[i].device_id, sessions[i].epoch});
+      parts_.presence.Disconnected(sessions[i].device_id, sessions[i].epoch);
+    }
+    // What stays in Redis names a dead edge, which readers ignore and the sweep removes.
+    parts_.directory.Close(endings).IgnoreError();
+  }
+}
+
+// Entries of edges that died together with the process that knew them.
+void DirectoryKeeper::Sweep(std::stop_token stop) {
+  std::string cursor = "0";
+  do {
+    const auto page = parts_.directory.Scan(cursor, static_cast<int>(SessionDirectory::kBatchMax));
+    if (!page.ok()) return;
+    EndDead(*page);
+    cursor = page->next;
+  } while (cursor != "0" && !stop.stop_requested());
+}
+
+void DirectoryKeeper::EndDead(const SessionDirectory::Page& page) {
+  absl::flat_hash_map<std::string, std::string> boots;
+  for (const Announcement& session : page.sessions) boots[session.entry.edge.edge_id];
+  std::vector<std::string> edge_ids;
+  for (const auto& [edge_id, boot_id] : boots) edge_ids.push_back(edge_id);
+  const auto leases = parts_.directory.Leases(edge_ids);
+  if (!leases.ok()) return;
+  for (size_t i = 0; i < edge_ids.size(); ++i) boots[edge_ids[i]] = (*leases)[i];
+  std::vector<SessionDirectory::Ending> endings;
+  for (const Announcement& session : page.sessions) {
+    if (boots[session.entry.edge.edge_id] == session.entry.edge.boot_id) continue;
+    if (parts_.edges.Find(session.entry.edge) != nullptr) continue;
+    endings.push_back({session.device_id, session.entry.epoch});
+    parts_.presence.Disconnected(session.device_id, session.entry.epoch);
+  }
+  if (!endings.empty()) parts_.directory.Close(endings).IgnoreError();
+}
+
+}  // namespace fleetcast::device_connection

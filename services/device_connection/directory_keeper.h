@@ -1,0 +1,73 @@
+// Keeps the directory true: leases of edges, its memory, and the entries of edges that are gone.
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "libs/base/clock.h"
+#include "libs/base/mutex.h"
+#include "services/device_connection/deliveries.h"
+#include "services/device_connection/edges.h"
+#include "services/device_connection/hub_metrics.h"
+#include "services/device_connection/presence_reporter.h"
+#include "services/device_connection/session_directory.h"
+#include "services/device_connection/session_table.h"
+#include "services/device_connection/twin_client.h"
+
+namespace fleetcast::device_connection {
+
+// One thread that looks once per kTick. Recover may be called by any thread. All waits are those of the directory and
+// the twin client.
+class DirectoryKeeper {
+ public:
+  struct Options {
+    absl::Duration lease = absl::Seconds(10);  // An edge that is not heard for so long is taken for dead.
+  };
+  struct Parts {
+    SessionDirectory& directory;
+    SessionTable& sessions;
+    Edges& edges;
+    TwinClient& twin;
+    PresenceReporter& presence;
+    Deliveries& deliveries;
+    Clock& clock;
+    const HubMetrics& metrics;
+  };
+
+  static constexpr absl::Duration kTick = absl::Seconds(1);
+  static constexpr absl::Duration kSettle = absl::Seconds(5);   // For all replicas to announce their sessions.
+  static constexpr absl::Duration kSweep = absl::Minutes(5);    // Between two looks for entries of dead edges.
+
+  DirectoryKeeper(const Parts& parts, const Options& options);
+
+  // Call when a write says that the directory lost its memory: raises the generation, starts a new memory and announces
+  // the sessions of this process. When several threads call, one works and the others wait.
+  absl::Status Recover();
+
+  // Renews the lease of the edges that were heard lately; also called from outside right after an edge attached.
+  void RenewLeases();
+
+ private:
+  void Run(std::stop_token stop);
+  void CheckMemory();
+  absl::Status RecoverLocked() REQUIRES(recovery_);
+  absl::Status AnnounceAll();
+  void EndEdges();
+  void EndLife(const Edges::Ended& ended);
+  void Sweep(std::stop_token stop);
+  void EndDead(const SessionDirectory::Page& page);
+
+  const Parts parts_;
+  const Options options_;
+  Mutex recovery_;  // Held over I/O, on purpose: one recovery at a time. Taken by worker threads only.
+  int64_t generation_ GUARDED_BY(recovery_) = 0;
+  absl::Duration settled_at_ GUARDED_BY(recovery_);
+  std::jthread thread_;  // Last: it uses all above.
+};
+
+}  // namespace fleetcast::device_connection

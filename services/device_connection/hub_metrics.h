@@ -1,0 +1,43 @@
+// The metrics of this process that count what happens to sessions and calls.
+#pragma once
+
+#include "libs/telemetry/metrics.h"
+
+namespace fleetcast::device_connection {
+
+// Handles; made once. Thread-safe.
+struct HubMetrics {
+  explicit HubMetrics(telemetry::Metrics& metrics)
+      : opens(metrics.NewCounters("fleetcast_session_opens_total", "Connection attempts by result", {"result"})),
+        takeovers(metrics.NewCounter("fleetcast_session_takeovers_total", "Connections replaced by a newer one")),
+        open_seconds(metrics.NewHistogram("fleetcast_session_open_seconds", "Time of one batch of connection attempts",
+                                          telemetry::CallSeconds())),
+        open_batch(metrics.NewHistogram("fleetcast_session_open_batch", "Attempts in one batch",
+                                        telemetry::BatchSizes())),
+        calls(metrics.NewCounters("fleetcast_delivery_calls_total", "Calls by what this process did with them",
+                                  {"result"})),
+        resolve_seconds(metrics.NewHistogram("fleetcast_delivery_resolve_seconds",
+                                             "Time to find the edges of one batch of calls", telemetry::CallSeconds())),
+        reports(metrics.NewCounter("fleetcast_delivery_reports_total", "Reports of edges about calls")),
+        orphans(metrics.NewCounter("fleetcast_delivery_orphans_total", "Events whose dispatcher was gone")),
+        refused(metrics.NewCounters("fleetcast_hub_refused_total", "Work refused because a queue was full", {"queue"})),
+        directory_lost(metrics.NewCounter("fleetcast_directory_lost_total", "Times that Redis had lost its memory")),
+        announced(metrics.NewCounter("fleetcast_sessions_announced_total", "Sessions entered into the directory again")),
+        desired_changes(metrics.NewCounters("fleetcast_desired_changes_total", "Desired changes by what became of them",
+                                            {"result"})) {}
+
+  telemetry::CounterFamily opens;
+  telemetry::Counter takeovers;
+  telemetry::Histogram open_seconds;
+  telemetry::Histogram open_batch;
+  telemetry::CounterFamily calls;
+  telemetry::Histogram resolve_seconds;
+  telemetry::Counter reports;
+  telemetry::Counter orphans;
+  telemetry::CounterFamily refused;
+  telemetry::Counter directory_lost;
+  telemetry::Counter announced;
+  telemetry::CounterFamily desired_changes;
+};
+
+}  // namespace fleetcast::device_connection

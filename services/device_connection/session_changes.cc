@@ -1,0 +1,214 @@
+#include "services/device_connection/session_changes.h"
+
+#include <utility>
+
+#include "libs/telemetry/log.h"
+
+namespace fleetcast::device_connection {
+
+namespace pb = ::fleetcast::internal::v1;
+
+namespace {
+
+constexpr size_t kBatchMax = SessionDirectory::kBatchMax;
+
+void TellToGo(const std::shared_ptr<const Edge>& edge, uint64_t session, int64_t epoch, EdgeMessages& messages) {
+  pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
+  disconnect->set_session(session);
+  disconnect->set_epoch(epoch);
+}
+
+Session ToSession(const pb::LiveSession& live, const Edge& edge) {
+  return {.device_id = live.device_id(),
+          .epoch = live.epoch(),
+          .session = live.session(),
+          .stored = Stored::kUnknown,
+          .subscriptions = live.subscriptions(),
+          .connect_unix_micros = live.connect_unix_micros(),
+          .edge = edge.name};
+}
+
+}  // namespace
+
+SessionChanges::SessionChanges(const Parts& parts)
+    : parts_(parts),
+      announced_({.queue_max = kQueueMax, .batch_max = kBatchMax},
+                 [this](std::vector<Live> batch) { HandleAnnounced(std::move(batch)); }),
+      subscriptions_({.queue_max = kQueueMax, .batch_max = kBatchMax},
+                     [this](std::vector<Subscription> batch) { HandleSubscriptions(std::move(batch)); }),
+      closed_({.queue_max = kQueueMax, .batch_max = kBatchMax},
+              [this](std::vector<SessionDirectory::Ending> batch) { HandleClosed(std::move(batch)); }),
+      forgotten_({.queue_max = kQueueMax, .batch_max = kBatchMax},
+                 [this](std::vector<std::string> batch) { HandleForgotten(std::move(batch)); }) {}
+
+void SessionChanges::Announce(std::shared_ptr<const Edge> edge, pb::LiveSession session) {
+  if (announced_.TrySubmit({edge, std::move(session)})) return;
+  parts_.metrics.refused.With({"announce"}).Add();
+  edge->outlet->Abort();  // It will announce everything again.
+}
+
+void SessionChanges::Subscribe(std::shared_ptr<const Edge> edge, pb::SubscriptionChange change) {
+  const uint64_t session = change.session();
+  if (subscriptions_.TrySubmit({edge, std::move(change)})) return;
+  parts_.metrics.refused.With({"subscribe"}).Add();
+  pb::AttachResponse response;
+  response.add_subscriptions_saved()->set_session(session);
+  response.mutable_subscriptions_saved(0)->set_failed(true);
+  edge->Send(std::move(response));
+}
+
+void SessionChanges::Close(const pb::SessionClosed& closed) {
+  if (closed_.TrySubmit({closed.device_id(), closed.epoch()})) return;
+  parts_.metrics.refused.With({"close"}).Add();
+}
+
+void SessionChanges::ForgetStored(const std::string& device_id) {
+  if (forgotten_.TrySubmit(device_id)) return;
+  parts_.metrics.refused.With({"forget"}).Add();
+}
+
+void SessionChanges::HandleAnnounced(std::vector<Live> batch) {
+  std::vector<bool> stands(batch.size(), true);
+  EnterAgain(batch, &stands);
+  EdgeMessages messages;
+  std::vector<Live> live;
+  std::vector<std::string> ready;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const pb::LiveSession& announced = batch[i].session;
+    Session session = ToSession(announced, *batch[i].edge);
+    if (const auto known = parts_.sessions.Find(session.device_id); known && known->epoch == session.epoch) {
+      session.stored = known->stored;
+    }
+    if (!stands[i] || !parts_.sessions.Insert(session)) {
+      TellToGo(batch[i].edge, announced.session(), announced.epoch(), messages);
+      continue;
+    }
+    parts_.presence.Connected(session);
+    if (session.has(pb::SUBSCRIPTION_BIT_METHODS)) ready.push_back(session.device_id);
+    live.push_back(std::move(batch[i]));
+  }
+  CheckRecords(live, messages);
+  messages.Send();
+  parts_.metrics.announced.Add(static_cast<double>(live.size()));
+  if (!ready.empty()) parts_.deliveries.OnReady(ready);
+}
+
+// False when the directory cannot be asked: the sessions are taken as standing, and entered by the keeper later.
+bool SessionChanges::EnterAgain(const std::vector<Live>& batch, std::vector<bool>* stands) {
+  std::vector<Announcement> entries;
+  for (const Live& live : batch) entries.push_back({live.session.device_id(), ToSession(live.session, *live.edge).ToEntry()});
+  auto entered = parts_.directory.Announce(entries);
+  if (!entered.ok() && SessionDirectory::IsLost(entered.status()) && parts_.keeper.Recover().ok()) {
+    entered = parts_.directory.Announce(entries);
+  }
+  if (entered.ok()) *stands = *std::move(entered);
+  return entered.ok();
+}
+
+// Devices may have been disabled or deleted, and desired properties changed, while their edge was away.
+void SessionChanges::CheckRecords(const std::vector<Live>& batch, EdgeMessages& messages) {
+  std::vector<std::string> device_ids;
+  for (const Live& live : batch) device_ids.push_back(live.session.device_id());
+  const auto records = parts_.twin.FindRecords(device_ids, TwinClient::Freshness::kFresh);
+  if (!records.ok()) {
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "announced devices not checked", {{"error", records.status()}});
+    return;
+  }
+  for (const Live& live : batch) {
+    const pb::DeviceRecord* record = records->at(live.session.device_id()).record.get();
+    if (record == nullptr || record->disabled()) {
+      TellToGo(live.edge, live.session.session(), live.session.epoch(), messages);
+    } else if ((live.session.subscriptions() & pb::SUBSCRIPTION_BIT_DESIRED) != 0) {
+      pb::SubscriptionSaved* saved = messages.To(live.edge).add_subscriptions_saved();
+      saved->set_session(live.session.session());
+      saved->set_subscriptions(live.session.subscriptions());
+      saved->set_desired_version(record->desired_version());
+    }
+  }
+}
+
+void SessionChanges::HandleSubscriptions(std::vector<Subscription> batch) {
+  EdgeMessages messages;
+  // First where notifications are filtered: what changes from here on is sent, and the edge compares versions (T6).
+  Register(batch, messages);
+  pb::SaveSubscriptionsRequest request;
+  std::vector<std::string> unsaved;
+  for (const Subscription& subscription : batch) {
+    if (!subscription.change.durable()) {
+      unsaved.push_back(subscription.change.device_id());
+      continue;
+    }
+    pb::StoredSubscriptions* change = request.add_changes();
+    change->set_device_id(subscription.change.device_id());
+    change->set_subscriptions(subscription.change.subscriptions());
+    change->set_session_epoch(subscription.change.epoch());
+  }
+  absl::StatusOr<pb::SaveSubscriptionsResponse> saved = pb::SaveSubscriptionsResponse();
+  if (request.changes_size() > 0) saved = parts_.twin.SaveSubscriptions(request);
+  absl::StatusOr<TwinClient::Records> records = TwinClient::Records();
+  if (!unsaved.empty()) records = parts_.twin.FindRecords(unsaved, TwinClient::Freshness::kFresh);
+  int position = 0;
+  for (const Subscription& subscription : batch) {
+    pb::SubscriptionSaved* answer = messages.To(subscription.edge).add_subscriptions_saved();
+    answer->set_session(subscription.change.session());
+    answer->set_subscriptions(subscription.change.subscriptions());
+    if (subscription.change.durable()) {
+      answer->set_failed(!saved.ok());
+      if (saved.ok() && position < saved->desired_versions_size()) {
+        answer->set_desired_version(saved->desired_versions(position));
+      }
+      ++position;
+    } else if (records.ok()) {
+      const auto& record = records->at(subscription.change.device_id()).record;
+      answer->set_desired_version(record == nullptr ? 0 : record->desired_version());
+    }
+  }
+  if (!saved.ok()) {
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "subscriptions not stored", {{"error", saved.status()}});
+  }
+  messages.Send();
+  std::vector<std::string> ready;
+  for (const Subscription& subscription : batch) {
+    const bool listens = (subscription.change.subscriptions() & pb::SUBSCRIPTION_BIT_METHODS) != 0;
+    if (listens) ready.push_back(subscription.change.device_id());
+  }
+  if (!ready.empty()) parts_.deliveries.OnReady(ready);
+}
+
+void SessionChanges::Register(const std::vector<Subscription>& batch, EdgeMessages& messages) {
+  std::vector<SessionDirectory::SubscriptionUpdate> updates;
+  for (const Subscription& subscription : batch) {
+    const pb::SubscriptionChange& change = subscription.change;
+    parts_.sessions.SetSubscriptions(change.device_id(), change.epoch(), change.subscriptions());
+    updates.push_back({.device_id = change.device_id(),
+                       .epoch = change.epoch(),
+                       .stored = change.durable() ? Stored::kYes : Stored::kNo,
+                       .subscriptions = change.subscriptions()});
+  }
+  const auto stands = parts_.directory.SetSubscriptions(updates);
+  if (!stands.ok()) {
+    // The table has them; the keeper enters the table when Redis is back with nothing in it.
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "subscriptions not in the directory", {{"error", stands.status()}});
+    return;
+  }
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (!(*stands)[i]) TellToGo(batch[i].edge, batch[i].change.session(), batch[i].change.epoch(), messages);
+  }
+}
+
+void SessionChanges::HandleClosed(std::vector<SessionDirectory::Ending> batch) {
+  for (const SessionDirectory::Ending& ending : batch) {
+    parts_.sessions.Remove(ending.device_id, ending.epoch);
+    parts_.presence.Disconnected(ending.device_id, ending.epoch);
+  }
+  const absl::Status closed = parts_.directory.Close(batch);
+  // An entry that stays leads to an edge that answers STALE_ROUTE: slower, never wrong.
+  if (!closed.ok()) FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "sessions not closed", {{"error", closed}});
+}
+
+void SessionChanges::HandleForgotten(std::vector<std::string> batch) {
+  const absl::Status forgotten = parts_.directory.ForgetStored(batch);
+  if (!forgotten.ok()) FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "not forgotten", {{"error", forgotten}});
+}
+
+}  // namespace fleetcast::device_connection

@@ -1,0 +1,74 @@
+// What happens to sessions after they were opened: announced again, subscribed, closed, forgotten.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fleetcast/internal/v1/edge_link.pb.h"
+#include "libs/base/clock.h"
+#include "services/device_connection/batch_worker.h"
+#include "services/device_connection/deliveries.h"
+#include "services/device_connection/directory_keeper.h"
+#include "services/device_connection/edges.h"
+#include "services/device_connection/hub_metrics.h"
+#include "services/device_connection/presence_reporter.h"
+#include "services/device_connection/session_directory.h"
+#include "services/device_connection/session_table.h"
+#include "services/device_connection/twin_client.h"
+
+namespace fleetcast::device_connection {
+
+// Works in batches, each kind on a thread of its own, in order. Thread-safe.
+class SessionChanges {
+ public:
+  struct Parts {
+    SessionDirectory& directory;
+    DirectoryKeeper& keeper;
+    SessionTable& sessions;
+    TwinClient& twin;
+    PresenceReporter& presence;
+    Deliveries& deliveries;
+    Clock& clock;
+    const HubMetrics& metrics;
+  };
+
+  static constexpr size_t kQueueMax = 1'000'000;  // Sessions that edges announce at once after a restart.
+
+  explicit SessionChanges(const Parts& parts);
+
+  // A live session of an edge that attached. One that has been replaced, disabled or deleted meanwhile is told to go; one
+  // that listens to desired properties is told their version, so that its edge sees whether it missed a change.
+  void Announce(std::shared_ptr<const Edge> edge, internal::v1::LiveSession session);
+  // Registers, and stores if durable, the subscriptions of a session; answered by one SubscriptionSaved (D-SES-1).
+  void Subscribe(std::shared_ptr<const Edge> edge, internal::v1::SubscriptionChange change);
+  void Close(const internal::v1::SessionClosed& closed);
+  // The device was deleted, or may be another one by now: what the directory stores of its subscriptions is void.
+  void ForgetStored(const std::string& device_id);
+
+ private:
+  struct Live {
+    std::shared_ptr<const Edge> edge;
+    internal::v1::LiveSession session;
+  };
+  struct Subscription {
+    std::shared_ptr<const Edge> edge;
+    internal::v1::SubscriptionChange change;
+  };
+
+  void HandleAnnounced(std::vector<Live> batch);
+  bool EnterAgain(const std::vector<Live>& batch, std::vector<bool>* stands);
+  void CheckRecords(const std::vector<Live>& batch, EdgeMessages& messages);
+  void HandleSubscriptions(std::vector<Subscription> batch);
+  void Register(const std::vector<Subscription>& batch, EdgeMessages& messages);
+  void HandleClosed(std::vector<SessionDirectory::Ending> batch);
+  void HandleForgotten(std::vector<std::string> batch);
+
+  const Parts parts_;
+  BatchWorker<Live> announced_;
+  BatchWorker<Subscription> subscriptions_;
+  BatchWorker<SessionDirectory::Ending> closed_;
+  BatchWorker<std::string> forgotten_;
+};
+
+}  // namespace fleetcast::device_connection

@@ -1,0 +1,234 @@
+#include "services/device_connection/session_opener.h"
+
+#include <utility>
+
+#include "libs/telemetry/log.h"
+#include "libs/telemetry/trace.h"
+
+namespace fleetcast::device_connection {
+
+namespace pb = ::fleetcast::internal::v1;
+
+namespace {
+
+using Result = pb::OpenSessionResult;
+
+bool IsAccepted(const Admission& admission) { return admission.code == Result::CODE_ACCEPTED; }
+
+Admission Unavailable(const char* why) { return {.code = Result::CODE_UNAVAILABLE, .why = why}; }
+
+}  // namespace
+
+SessionOpener::SessionOpener(const Parts& parts)
+    : parts_(parts),
+      worker_({.threads = kThreads, .queue_max = kQueueMax, .batch_max = kBatchMax},
+              [this](Attempts batch) { Handle(std::move(batch)); }) {}
+
+void SessionOpener::Submit(std::shared_ptr<const Edge> edge, pb::OpenSession open) {
+  const uint64_t session = open.session();
+  Attempt attempt{.edge = edge, .open = std::move(open), .admission = {}, .record = nullptr, .opened = {}};
+  if (worker_.TrySubmit(std::move(attempt))) return;
+  parts_.metrics.refused.With({"open"}).Add();
+  pb::AttachResponse response;
+  Result* result = response.add_open_results();
+  result->set_session(session);
+  result->set_code(Result::CODE_UNAVAILABLE);
+  edge->Send(std::move(response));
+}
+
+void SessionOpener::Handle(Attempts attempts) {
+  const telemetry::Span span("open sessions", {.root = true});
+  const absl::Duration before = parts_.clock.Monotonic();
+  const RecordCache::Ticket ticket = parts_.records.Begin();
+  Identify(attempts);
+  Enter(attempts);
+  DeleteStored(attempts);
+  RestoreSubscriptions(attempts);
+  Finish(attempts, ticket);
+  parts_.metrics.open_batch.Observe(static_cast<double>(attempts.size()));
+  parts_.metrics.open_seconds.Observe(absl::ToDoubleSeconds(parts_.clock.Monotonic() - before));
+}
+
+void SessionOpener::Identify(Attempts& attempts) {
+  std::vector<size_t> candidates;
+  for (size_t i = 0; i < attempts.size(); ++i) {
+    attempts[i].admission = CheckRequest(attempts[i].open, parts_.rules);
+    if (IsAccepted(attempts[i].admission)) candidates.push_back(i);
+  }
+  if (!Judge(attempts, candidates, TwinClient::Freshness::kCached)) return;
+  // A cached record may be older than the device's new key: nobody is refused on its word alone.
+  std::vector<size_t> doubtful;
+  for (const size_t i : candidates) {
+    if (!IsAccepted(attempts[i].admission) && !attempts[i].is_fresh) doubtful.push_back(i);
+  }
+  Judge(attempts, doubtful, TwinClient::Freshness::kFresh);
+}
+
+// False when the records could not be had: the attempts are UNAVAILABLE then.
+bool SessionOpener::Judge(Attempts& attempts, const std::vector<size_t>& indexes, TwinClient::Freshness freshness) {
+  if (indexes.empty()) return true;
+  std::vector<std::string> device_ids;
+  for (const size_t i : indexes) device_ids.push_back(attempts[i].open.device_id());
+  const auto records = parts_.twin.FindRecords(device_ids, freshness);
+  if (!records.ok()) {
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "device records not available", {{"error", records.status()}});
+    for (const size_t i : indexes) attempts[i].admission = Unavailable("records");
+    return false;
+  }
+  for (const size_t i : indexes) {
+    Attempt& attempt = attempts[i];
+    const FoundRecord& found = records->at(attempt.open.device_id());
+    attempt.record = found.record;
+    attempt.is_fresh = found.is_fresh;
+    attempt.admission = CheckDevice(attempt.open, found.record.get(), parts_.rules, parts_.clock.Now());
+  }
+  return true;
+}
+
+void SessionOpener::Enter(Attempts& attempts) {
+  std::vector<NewSession> sessions;
+  std::vector<Attempt*> entering;
+  const int64_t now = absl::ToUnixMicros(parts_.clock.Now());
+  for (Attempt& attempt : attempts) {
+    if (!IsAccepted(attempt.admission)) continue;
+    NewSession session{.device_id = attempt.open.device_id(),
+                       .edge = *attempt.edge->name,
+                       .session = attempt.open.session(),
+                       .connect_unix_micros = now,
+                       .clean = attempt.open.clean_session()};
+    if (attempt.is_fresh) session.stored_subscriptions = attempt.record->subscriptions();
+    sessions.push_back(std::move(session));
+    entering.push_back(&attempt);
+  }
+  if (sessions.empty()) return;
+  auto opened = parts_.directory.Open(sessions);
+  if (!opened.ok() && SessionDirectory::IsLost(opened.status()) && parts_.keeper.Recover().ok()) {
+    opened = parts_.directory.Open(sessions);
+  }
+  if (!opened.ok()) {
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "sessions cannot be entered", {{"error", opened.status()}});
+    for (Attempt* attempt : entering) attempt->admission = Unavailable("directory");
+    return;
+  }
+  for (size_t i = 0; i < entering.size(); ++i) {
+    Attempt& attempt = *entering[i];
+    attempt.opened = std::move((*opened)[i]);
+    const auto& previous = attempt.opened.previous;
+    const bool directory_has = previous.has_value() && previous->stored == Stored::kYes;
+    const bool record_has = attempt.is_fresh && attempt.record->has_session();
+    attempt.session_present = !attempt.open.clean_session() && (directory_has || record_has);
+  }
+}
+
+// CleanSession=1 ends what is stored (MQTT-3.1.2-6), before the device hears that it is connected.
+void SessionOpener::DeleteStored(Attempts& attempts) {
+  pb::SaveSubscriptionsRequest request;
+  std::vector<Attempt*> deleting;
+  for (Attempt& attempt : attempts) {
+    if (!IsAccepted(attempt.admission) || !attempt.open.clean_session()) continue;
+    const auto& previous = attempt.opened.previous;
+    const bool is_surely_empty = (attempt.is_fresh && !attempt.record->has_session()) ||
+                                 (previous.has_value() && previous->stored == Stored::kNo);
+    if (is_surely_empty) continue;
+    pb::StoredSubscriptions* change = request.add_changes();
+    change->set_device_id(attempt.open.device_id());
+    change->set_delete_(true);
+    change->set_session_epoch(attempt.opened.entry.epoch);
+    deleting.push_back(&attempt);
+  }
+  if (deleting.empty() || parts_.twin.SaveSubscriptions(request).ok()) return;
+  for (Attempt* attempt : deleting) attempt->admission = Unavailable("session_store");
+}
+
+// Where neither a fresh record nor the directory knew what is stored, the registry is asked now (D-SES-3).
+void SessionOpener::RestoreSubscriptions(Attempts& attempts) {
+  std::vector<std::string> device_ids;
+  std::vector<Attempt*> restoring;
+  for (Attempt& attempt : attempts) {
+    if (!IsAccepted(attempt.admission) || attempt.opened.entry.stored != Stored::kUnknown) continue;
+    device_ids.push_back(attempt.open.device_id());
+    restoring.push_back(&attempt);
+  }
+  if (restoring.empty()) return;
+  const auto records = parts_.twin.FindRecords(device_ids, TwinClient::Freshness::kFresh);
+  std::vector<SessionDirectory::SubscriptionUpdate> updates;
+  for (Attempt* attempt : restoring) {
+    const pb::DeviceRecord* record = records.ok() ? records->at(attempt->open.device_id()).record.get() : nullptr;
+    if (record == nullptr) {
+      attempt->admission = Unavailable("session_store");
+      continue;
+    }
+    attempt->opened.entry.stored = Stored::kYes;
+    attempt->opened.entry.subscriptions = record->subscriptions();
+    attempt->session_present = record->has_session();
+    updates.push_back({attempt->open.device_id(), attempt->opened.entry.epoch, Stored::kYes, record->subscriptions()});
+  }
+  if (updates.empty()) return;
+  // If this fails the entry stays "unknown" and the next connection asks again.
+  const auto updated = parts_.directory.SetSubscriptions(updates);
+  if (!updated.ok()) FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "directory", {{"error", updated.status()}});
+}
+
+void SessionOpener::Finish(Attempts& attempts, RecordCache::Ticket ticket) {
+  EdgeMessages messages;
+  std::vector<std::string> ready;
+  std::vector<SessionDirectory::Ending> failed;
+  for (const Attempt& attempt : attempts) {
+    parts_.metrics.opens.With({attempt.admission.why}).Add();
+    const SessionEntry& entry = attempt.opened.entry;
+    if (IsAccepted(attempt.admission)) {
+      Accept(attempt, ticket, messages);
+      if ((entry.subscriptions & pb::SUBSCRIPTION_BIT_METHODS) != 0) ready.push_back(attempt.open.device_id());
+    } else {
+      Result* result = messages.To(attempt.edge).add_open_results();
+      result->set_session(attempt.open.session());
+      result->set_code(attempt.admission.code);
+      if (entry.epoch != 0) failed.push_back({attempt.open.device_id(), entry.epoch});
+    }
+    // Also after a late refusal: the older connection has been fenced by then, so it must go.
+    TakeOver(attempt.opened, messages);
+  }
+  messages.Send();
+  // After the results: a call that this wakes must not overtake them on the edge's stream.
+  if (!ready.empty()) parts_.deliveries.OnReady(ready);
+  if (!failed.empty()) parts_.directory.Close(failed).IgnoreError();
+}
+
+void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages) {
+  const SessionEntry& entry = attempt.opened.entry;
+  pb::AttachResponse& message = messages.To(attempt.edge);
+  Result* result = message.add_open_results();
+  result->set_session(attempt.open.session());
+  result->set_code(attempt.admission.code);
+  result->set_epoch(entry.epoch);
+  result->set_subscriptions(entry.subscriptions);
+  result->set_session_present(attempt.session_present);
+  result->set_token_expiry_unix_seconds(attempt.admission.token_expiry_unix_seconds);
+  Session session{.device_id = attempt.open.device_id(),
+                  .epoch = entry.epoch,
+                  .session = entry.session,
+                  .stored = entry.stored,
+                  .subscriptions = entry.subscriptions,
+                  .connect_unix_micros = entry.connect_unix_micros,
+                  .edge = attempt.edge->name};
+  parts_.presence.Connected(session);
+  parts_.sessions.Insert(std::move(session));
+  // A change of the device that came while it connected found no session to close: it has to connect once more.
+  if (parts_.records.ChangedSince(ticket, attempt.open.device_id())) {
+    pb::DisconnectSession* disconnect = message.add_disconnects();
+    disconnect->set_session(attempt.open.session());
+    disconnect->set_epoch(entry.epoch);
+  }
+}
+
+void SessionOpener::TakeOver(const OpenedSession& opened, EdgeMessages& messages) {
+  if (!opened.previous.has_value() || !opened.previous->is_connected()) return;
+  parts_.metrics.takeovers.Add();
+  const auto edge = parts_.edges.Find(opened.previous->edge);
+  if (edge == nullptr) return;  // Gone, or attached elsewhere only: its epoch is fenced at every write.
+  pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
+  disconnect->set_session(opened.previous->session);
+  disconnect->set_epoch(opened.previous->epoch);
+}
+
+}  // namespace fleetcast::device_connection

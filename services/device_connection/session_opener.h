@@ -1,0 +1,77 @@
+// Lets devices connect: identifies them, gives their session an epoch, tells the edge, takes over older connections.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fleetcast/internal/v1/edge_link.pb.h"
+#include "libs/base/clock.h"
+#include "services/device_connection/admission.h"
+#include "services/device_connection/batch_worker.h"
+#include "services/device_connection/deliveries.h"
+#include "services/device_connection/directory_keeper.h"
+#include "services/device_connection/edges.h"
+#include "services/device_connection/hub_metrics.h"
+#include "services/device_connection/presence_reporter.h"
+#include "services/device_connection/record_cache.h"
+#include "services/device_connection/session_directory.h"
+#include "services/device_connection/session_table.h"
+#include "services/device_connection/twin_client.h"
+
+namespace fleetcast::device_connection {
+
+// Works in batches on threads of its own. Every attempt gets exactly one result; what cannot be decided because something
+// is down is UNAVAILABLE, never a refusal (D-CA-1). Thread-safe.
+class SessionOpener {
+ public:
+  struct Parts {
+    SessionDirectory& directory;
+    DirectoryKeeper& keeper;
+    SessionTable& sessions;
+    const Edges& edges;
+    TwinClient& twin;
+    const RecordCache& records;
+    PresenceReporter& presence;
+    Deliveries& deliveries;
+    AdmissionRules rules;
+    Clock& clock;
+    const HubMetrics& metrics;
+  };
+
+  static constexpr int kThreads = 2;
+  static constexpr size_t kQueueMax = 20'000;
+  static constexpr size_t kBatchMax = 256;
+
+  explicit SessionOpener(const Parts& parts);
+
+  // One attempt of a device at `edge`.
+  void Submit(std::shared_ptr<const Edge> edge, internal::v1::OpenSession open);
+
+ private:
+  struct Attempt {
+    std::shared_ptr<const Edge> edge;
+    internal::v1::OpenSession open;
+    Admission admission;
+    std::shared_ptr<const internal::v1::DeviceRecord> record;
+    bool is_fresh = false;  // `record` was read for this batch.
+    OpenedSession opened;   // If accepted.
+    bool session_present = false;
+  };
+  using Attempts = std::vector<Attempt>;
+
+  void Handle(Attempts batch);
+  void Identify(Attempts& attempts);
+  bool Judge(Attempts& attempts, const std::vector<size_t>& indexes, TwinClient::Freshness freshness);
+  void Enter(Attempts& attempts);
+  void RestoreSubscriptions(Attempts& attempts);
+  void DeleteStored(Attempts& attempts);
+  void Finish(Attempts& attempts, RecordCache::Ticket ticket);
+  void Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages);
+  void TakeOver(const OpenedSession& opened, EdgeMessages& messages);
+
+  const Parts parts_;
+  BatchWorker<Attempt> worker_;  // Last: its threads use all above.
+};
+
+}  // namespace fleetcast::device_connection
