@@ -33,6 +33,14 @@ bool IsAddress(const std::string& host) {
   return inet_pton(AF_INET, host.c_str(), &address) == 1;
 }
 
+std::string TlsProblem(ssl_st* tls) {
+  if (const long verified = SSL_get_verify_result(tls); verified != X509_V_OK) {
+    return absl::StrCat("the server's certificate: ", X509_verify_cert_error_string(verified));
+  }
+  const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
+  return absl::StrCat("TLS: ", reason == nullptr ? "the server closed the connection" : reason);
+}
+
 // 127.1.0.1, 127.1.0.2, …: loopback has 16 million addresses.
 void BindSource(int fd, int source) {
   const int on = 1;
@@ -65,7 +73,7 @@ absl::StatusOr<std::unique_ptr<Target>> Target::Create(const std::string& host, 
   target->context_ = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_min_proto_version(target->context_, TLS1_2_VERSION);
   SSL_CTX_set_verify(target->context_, SSL_VERIFY_PEER, nullptr);
-  // Idle connections give their buffers back: 10,000 devices fit in some 100 MB.
+  // Idle connections give their buffers back: 10,000 devices fit in some 250 MB.
   SSL_CTX_set_mode(target->context_,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(target->context_, SSL_SESS_CACHE_OFF);
@@ -114,14 +122,19 @@ Connection::Result Connection::Continue() {
     socklen_t size = sizeof(error);
     sockaddr_in peer = {};
     socklen_t peer_size = sizeof(peer);
-    if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) return Result::kFailed;
+    if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+      problem_ = std::strerror(error);
+      return Result::kFailed;
+    }
     if (getpeername(fd_, reinterpret_cast<sockaddr*>(&peer), &peer_size) != 0) return Result::kWaitWrite;
     tcp_open_ = true;
   }
   if (tls_ == nullptr) return Result::kDone;
   ERR_clear_error();
-  const int result = SSL_do_handshake(tls_);
-  return result == 1 ? Result::kDone : FromTlsError(tls_, result);
+  const int code = SSL_do_handshake(tls_);
+  const Result result = code == 1 ? Result::kDone : FromTlsError(tls_, code);
+  if (result == Result::kFailed) problem_ = TlsProblem(tls_);
+  return result;
 }
 
 ssize_t Connection::Read(std::span<char> buffer) {

@@ -49,6 +49,9 @@ class Connection {
   // Goes on opening (TCP, then TLS) until kDone or kFailed; what to wait for otherwise.
   Result Continue();
 
+  // Why Continue failed, for people.
+  const std::string& problem() const { return problem_; }
+
   // Reads what is there into `buffer`: the number of bytes, 0 when there is nothing now, -1 when the peer is gone.
   ssize_t Read(std::span<char> buffer);
 
@@ -65,6 +68,7 @@ class Connection {
   const int fd_;
   ssl_st* const tls_;
   bool tcp_open_ = false;
+  std::string problem_;
 };
 
 }  // namespace fleetcast::fleetsim

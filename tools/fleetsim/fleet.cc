@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -54,7 +55,10 @@ class Fleet::Listener final : public DeviceListener {
     fleet_.AddTimer(fleet_.profile_.token_lifetime * kRenewAt, index_, TimerKind::kRenew);
   }
 
-  void OnRefused(mqtt::ConnectCode) override { ++fleet_.figures_.refused; }
+  void OnRefused(mqtt::ConnectCode code) override {
+    ++fleet_.figures_.refused;
+    fleet_.problem_ = absl::StrCat("the hub refused it with CONNACK ", static_cast<int>(code));
+  }
 
   void OnCall(std::string_view method, std::string_view request_id) override {
     ++fleet_.figures_.calls;
@@ -174,6 +178,7 @@ void Fleet::Open(uint32_t index) {
   absl::StatusOr<std::unique_ptr<Connection>> connection =
       Connection::Open(target_, static_cast<int>(index) / kDevicesPerSource);
   if (!connection.ok()) {
+    problem_ = std::string(connection.status().message());
     Close(index, /*lost=*/true);
     return;
   }
@@ -203,6 +208,7 @@ void Fleet::OnEvent(uint32_t index) {
       Wait(index, EPOLLOUT);
       break;
     case Connection::Result::kFailed:
+      problem_ = slot.connection->problem();
       Close(index, /*lost=*/true);
       break;
   }
@@ -329,6 +335,8 @@ void Fleet::Report() {
   if (now_ < next_report_) return;
   while (next_report_ <= now_) next_report_ += kReportInterval;
   PrintEvent("progress", now_ - started_, figures_);
+  if (!problem_.empty()) std::fprintf(stderr, "fleetsim: a device could not connect: %s\n", problem_.c_str());
+  problem_.clear();
 }
 
 void Fleet::DisconnectAll() {

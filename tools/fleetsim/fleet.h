@@ -97,6 +97,7 @@ class Fleet {
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::deque<DelayedAnswer> answers_;
   Figures figures_;
+  std::string problem_;  // Why a connection failed lately; told with the next report.
   std::vector<char> buffer_;
   int epoll_fd_ = -1;
   int signal_fd_ = -1;

@@ -17,7 +17,9 @@ std::string Names(const Stack& stack) { return absl::StrJoin(stack.names, ","); 
 std::string CertificateFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerCertificateFile); }
 std::string KeyFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerKeyFile); }
 
-Flags TwinFlags(const Stack&) { return {"--migrate-on-start=true"}; }
+Flags TwinFlags(const Stack& stack) {
+  return {"--migrate-on-start=true", "--device-connection-addresses", Of(stack, "device_connection")};
+}
 
 Flags JobApiFlags(const Stack& stack) { return {"--migrate-on-start=true", "--twin-addresses", Of(stack, "twin")}; }
 
