@@ -114,7 +114,11 @@ struct HubLink::State {
       MutexLock lock(mutex);
       if (!std::exchange(attached, false)) return;
     }
-    FLEETCAST_LOG(kWarning, "lost device_connection", {{"peer", address}, {"error", why}});
+    if (why.ok()) {
+      FLEETCAST_LOG(kInfo, "detached from device_connection", {{"peer", address}});
+    } else {
+      FLEETCAST_LOG(kWarning, "lost device_connection", {{"peer", address}, {"error", why}});
+    }
     observer.OnLinkLost(index);
   }
 

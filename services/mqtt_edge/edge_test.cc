@@ -1,0 +1,417 @@
+// The edge with real sockets, TLS and gRPC, in front of a fake hub.
+#include "services/mqtt_edge/edge.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/http/test_support.h"
+#include "libs/mqtt/messages.h"
+#include "libs/mqtt/topics.h"
+#include "libs/testing/wait_for.h"
+#include "services/mqtt_edge/fake_hub.h"
+#include "services/mqtt_edge/test_device.h"
+
+namespace fleetcast::mqtt_edge {
+namespace {
+
+using namespace std::string_literals;
+using fleetcast::testing::WaitFor;
+using ::testing::HasSubstr;
+using Mode = TestDevice::Mode;
+
+class EdgeTest : public ::testing::Test {
+ protected:
+  void StartEdge(const std::function<void(Config&)>& change = [](Config&) {}) {
+    Config config;
+    config.tls_listen = "127.0.0.1:0";
+    config.tls_cert_files = {certificate_.certificate_file()};
+    config.tls_key_files = {certificate_.key_file()};
+    config.plain_listen = "127.0.0.1:0";
+    config.edge_id = "edge-1";
+    config.device_connection_addresses = {hub_.address()};
+    config.loops = 2;
+    change(config);
+    auto edge = Edge::Create(config, metrics_, SystemClock(), SystemRandom(), [this] { attached_ = true; });
+    ASSERT_TRUE(edge.ok()) << edge.status();
+    edge_ = *std::move(edge);
+    edge_->Start();
+    ASSERT_TRUE(WaitFor([&] { return attached_.load(); }));
+  }
+
+  TestDevice NewDevice(Mode mode) {
+    return TestDevice(mode == Mode::kTls ? edge_->tls_port() : edge_->plain_port(), mode);
+  }
+
+  // A connected device that listens to methods, twin responses and desired changes.
+  TestDevice ConnectDevice(const std::string& device_id, Mode mode = Mode::kPlain) {
+    TestDevice device = NewDevice(mode);
+    EXPECT_TRUE(device.SendConnect(device_id));
+    EXPECT_THAT(device.ReadPacket(), HasSubstr("\x20\x02"));
+    device.Send(mqtt::Subscribe{
+        1, {{mqtt::kMethodsFilter, 0}, {mqtt::kTwinResponsesFilter, 0}, {mqtt::kDesiredFilter, 0}}});
+    EXPECT_EQ(device.ReadPacket(), "\x90\x05\0\x01\0\0\0"s);
+    return device;
+  }
+
+  double Metric(const std::string& line_start) {
+    const std::string text = metrics_.Text();
+    const size_t at = text.find("\n" + line_start + " ");
+    return at == std::string::npos ? -1 : std::atof(text.c_str() + at + line_start.size() + 2);
+  }
+
+  telemetry::Metrics metrics_;
+  http::TestCertificate certificate_;
+  FakeHub hub_;
+  std::atomic<bool> attached_ = false;
+  std::unique_ptr<Edge> edge_;
+};
+
+class TransportTest : public EdgeTest, public ::testing::WithParamInterface<Mode> {};
+
+TEST_P(TransportTest, MethodRoundTrip) {
+  StartEdge();
+  TestDevice device = ConnectDevice("dev-1", GetParam());
+  hub_.Call("dev-1", 0xabc, "lockDoor", R"({"d":3})");
+  const TestDevice::Message request = device.ReadMessage();
+  EXPECT_EQ(request.topic, "$iothub/methods/POST/lockDoor/?$rid=abc");
+  EXPECT_EQ(request.payload, R"({"d":3})");
+  std::string answer;
+  mqtt::AppendMethodResponse(200, "abc", R"({"locked":true})", std::nullopt, &answer);
+  device.SendBytes(answer);
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 2; }));
+  const std::vector<pb::CallReport> reports = hub_.reports();
+  EXPECT_EQ(reports[0].sequence(), 1u);
+  EXPECT_EQ(reports[0].sent().session_epoch(), hub_.Find("dev-1").epoch);
+  EXPECT_EQ(reports[1].sequence(), 2u);
+  EXPECT_EQ(reports[1].call_id(), 0xabcu);
+  EXPECT_EQ(reports[1].answer().device_status(), 200);
+  EXPECT_EQ(reports[1].answer().payload(), R"({"locked":true})");
+}
+
+TEST_P(TransportTest, TwinReadPatchAndDesiredChange) {
+  StartEdge();
+  TestDevice device = ConnectDevice("dev-1", GetParam());
+  std::string bytes;
+  mqtt::AppendTwinRead("r1", uint16_t{5}, &bytes);
+  mqtt::AppendReportedPatch("r2", R"({"fw":"1.1"})", std::nullopt, &bytes);
+  device.SendBytes(bytes);
+  EXPECT_EQ(device.ReadPacket(), "\x40\x02\0\x05"s);
+  EXPECT_EQ(device.ReadMessage().topic, "$iothub/twin/res/200/?$rid=r1");
+  EXPECT_EQ(device.ReadMessage().topic, "$iothub/twin/res/204/?$rid=r2&$version=4");
+  EXPECT_EQ(hub_.patches()[0].patch(), R"({"fw":"1.1"})");
+  pb::AttachResponse message;
+  pb::DesiredChange* change = message.add_desired_changes();
+  change->set_session(hub_.Find("dev-1").session);
+  change->set_epoch(hub_.Find("dev-1").epoch);
+  change->set_version(8);
+  change->set_patch(R"({"interval":9,"$version":8})");
+  hub_.Send(message);
+  const TestDevice::Message desired = device.ReadMessage();
+  EXPECT_EQ(desired.topic, "$iothub/twin/PATCH/properties/desired/?$version=8");
+  EXPECT_EQ(desired.payload, R"({"interval":9,"$version":8})");
+}
+
+TEST_P(TransportTest, LargePayloadsBothWays) {
+  StartEdge();
+  TestDevice device = ConnectDevice("dev-1", GetParam());
+  const std::string payload = "\"" + std::string(128 * 1024 - 2, 'x') + "\"";
+  for (uint64_t id = 1; id <= 8; ++id) hub_.Call("dev-1", id, "big", payload);
+  for (uint64_t id = 1; id <= 8; ++id) {
+    EXPECT_EQ(device.ReadMessage().payload, payload);
+    std::string answer;
+    mqtt::AppendMethodResponse(200, mqtt::FormatCallId(id), payload, std::nullopt, &answer);
+    device.SendBytes(answer);
+  }
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 16; }));
+  EXPECT_EQ(hub_.reports()[15].answer().payload(), payload);
+}
+
+TEST_P(TransportTest, RefusedDeviceReadsItsConnack) {
+  StartEdge();
+  TestDevice device = NewDevice(GetParam());
+  device.SendConnect("refused-1");
+  EXPECT_EQ(device.ReadPacket(), "\x20\x02\0\x05"s);
+  EXPECT_TRUE(device.WaitForClose());
+}
+
+TEST_P(TransportTest, GarbageClosesOnlyItsOwnConnection) {
+  StartEdge();
+  TestDevice good = ConnectDevice("dev-1", GetParam());
+  for (const std::string& garbage : {"GET / HTTP/1.1\r\nHost: x\r\n\r\n"s, "\0\0\0\0"s, "\xff\xff\xff\xff\xff"s,
+                                     "\x10\xff\xff\xff\xff\x7f"s, "\xc0\0"s, std::string(100'000, 'A')}) {
+    TestDevice device = NewDevice(GetParam());
+    device.SendBytes(garbage);
+    EXPECT_TRUE(device.WaitForClose());
+  }
+  good.Send(mqtt::Pingreq{});
+  EXPECT_EQ(good.ReadPacket(), "\xd0\0"s);
+}
+
+TEST_P(TransportTest, ConnectSplitIntoBytesAndPipelinedPackets) {
+  StartEdge();
+  TestDevice device = NewDevice(GetParam());
+  std::string bytes;
+  mqtt::Connect connect;
+  connect.client_id = "dev-1";
+  connect.username = "hub.test.local/dev-1/?api-version=2021-04-12";
+  connect.password = "x";
+  mqtt::Encode(connect, &bytes);
+  for (const char c : bytes) device.SendBytes(std::string(1, c));
+  std::string more;
+  mqtt::Encode(mqtt::Pingreq{}, &more);
+  mqtt::Encode(mqtt::Subscribe{1, {{mqtt::kMethodsFilter, 1}}}, &more);
+  device.SendBytes(more);
+  EXPECT_EQ(device.ReadPacket(), "\x20\x02\0\0"s);
+  EXPECT_EQ(device.ReadPacket(), "\xd0\0"s);
+  EXPECT_EQ(device.ReadPacket(), "\x90\x03\0\x01\x01"s);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, TransportTest, ::testing::Values(Mode::kPlain, Mode::kTls),
+                         [](const auto& info) { return info.param == Mode::kTls ? "Tls" : "Plain"; });
+
+TEST_F(EdgeTest, Q1BytesThatAreNotTlsOnTheTlsPort) {
+  StartEdge();
+  for (const std::string& garbage : {"GET / HTTP/1.1\r\n\r\n"s, "\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0"s,
+                                     std::string(5000, '\0'), "\x16\x03\x01\xff\xff"s + std::string(70'000, 'x')}) {
+    TestDevice device(edge_->tls_port(), Mode::kPlain);
+    device.SendBytes(garbage);
+    EXPECT_TRUE(device.WaitForClose());
+  }
+  TestDevice good = NewDevice(Mode::kTls);
+  EXPECT_TRUE(good.is_connected());
+  EXPECT_EQ(good.tls_version(), "TLSv1.3");
+  EXPECT_TRUE(WaitFor([&] { return Metric("fleetcast_edge_tls_failures_total") >= 4; }));
+}
+
+TEST_F(EdgeTest, DTls4ClientCertificateReachesTheHubAsFingerprints) {
+  StartEdge();
+  TestDevice device(edge_->tls_port(), Mode::kTls, certificate_.certificate_file(), certificate_.key_file());
+  ASSERT_TRUE(device.is_connected());
+  device.SendConnect("dev-1");
+  EXPECT_EQ(device.ReadPacket(), "\x20\x02\0\0"s);
+  const pb::OpenSession open = hub_.Find("dev-1").open;
+  EXPECT_EQ(open.certificate_sha1().size(), 40u);
+  EXPECT_EQ(open.certificate_sha256().size(), 64u);
+  EXPECT_EQ(open.peer(), "127.0.0.1");
+  EXPECT_EQ(open.product_info(), "test");
+}
+
+TEST_F(EdgeTest, NewestConnectionWins) {
+  StartEdge();
+  TestDevice first = ConnectDevice("dev-1");
+  TestDevice second = NewDevice(Mode::kPlain);
+  second.SendConnect("dev-1");
+  EXPECT_EQ(second.ReadPacket(), "\x20\x02\x01\0"s);  // The stored session of the first.
+  EXPECT_TRUE(first.WaitForClose());
+  hub_.Call("dev-1", 5, "lockDoor", "null");
+  EXPECT_EQ(second.ReadMessage().topic, "$iothub/methods/POST/lockDoor/?$rid=5");
+}
+
+TEST_F(EdgeTest, LostConnectionIsReportedAtOnce) {
+  StartEdge();
+  {
+    TestDevice device = ConnectDevice("dev-1");
+    hub_.Call("dev-1", 9, "lockDoor", "null");
+    device.ReadMessage();
+  }
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 2 && hub_.closed().size() == 1; }));
+  EXPECT_EQ(hub_.reports()[1].unknown().reason(), pb::UNKNOWN_REASON_CONNECTION_LOST);
+  EXPECT_EQ(hub_.closed()[0].device_id(), "dev-1");
+  EXPECT_EQ(hub_.closed()[0].epoch(), hub_.Find("dev-1").epoch);
+  hub_.Call("dev-1", 10, "lockDoor", "null");
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 3; }));
+  EXPECT_EQ(hub_.reports()[2].not_sent().reason(), pb::NOT_SENT_REASON_STALE_ROUTE);
+}
+
+TEST_F(EdgeTest, SessionOfADeviceThatLeftDuringItsCheckIsClosed) {
+  StartEdge();
+  {
+    TestDevice device = NewDevice(Mode::kPlain);
+    device.SendConnect("dev-1");
+  }
+  ASSERT_TRUE(WaitFor([&] { return hub_.closed().size() == 1; }));
+  EXPECT_EQ(hub_.closed()[0].device_id(), "dev-1");
+  EXPECT_EQ(hub_.closed()[0].epoch(), hub_.Find("dev-1").epoch);
+}
+
+TEST_F(EdgeTest, HubThatWentAwayIsConnack3AndComesBack) {
+  StartEdge();
+  TestDevice device = ConnectDevice("dev-1");
+  hub_.SetAcknowledging(false);
+  hub_.Call("dev-1", 1, "lockDoor", "null");
+  device.ReadMessage();
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 1; }));
+  hub_.GoAway();
+  std::string answer;
+  mqtt::AppendMethodResponse(201, "1", "{}", uint16_t{3}, &answer);
+  device.SendBytes(answer);
+  EXPECT_EQ(device.ReadPacket(), "\x40\x02\0\x03"s);
+  ASSERT_TRUE(WaitFor([&] {
+    TestDevice other = NewDevice(Mode::kPlain);
+    other.SendConnect("dev-2");
+    return other.ReadPacket() == "\x20\x02\0\x03"s;
+  }));
+  hub_.ComeBack();
+  // Sessions are announced, and what was not acknowledged is reported again.
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 3 && hub_.announced().size() == 1; }));
+  EXPECT_EQ(hub_.reports()[1].sequence(), 1u);
+  EXPECT_EQ(hub_.reports()[2].sequence(), 2u);
+  EXPECT_EQ(hub_.reports()[2].answer().device_status(), 201);
+  EXPECT_EQ(hub_.announced()[0].device_id(), "dev-1");
+  EXPECT_EQ(hub_.announced()[0].subscriptions(), 7u);
+  device.Send(mqtt::Pingreq{});
+  EXPECT_EQ(device.ReadPacket(), "\xd0\0"s);
+}
+
+TEST_F(EdgeTest, HubCanAskForTheSessionsAgain) {
+  StartEdge();
+  TestDevice device = ConnectDevice("dev-1");
+  pb::AttachResponse message;
+  message.set_announce_sessions(true);
+  hub_.Send(message);
+  EXPECT_TRUE(WaitFor([&] { return hub_.announced().size() == 1; }));
+}
+
+TEST_F(EdgeTest, HeartbeatsAndActivity) {
+  StartEdge();
+  TestDevice device = ConnectDevice("dev-1");
+  EXPECT_TRUE(WaitFor([&] { return hub_.heartbeats() >= 1 && !hub_.active_epochs().empty(); }));
+  EXPECT_EQ(hub_.active_epochs()[0], hub_.Find("dev-1").epoch);
+}
+
+TEST_F(EdgeTest, SlowDeviceGetsItsCallsWhenItReadsAgain) {
+  StartEdge();
+  TestDevice device = ConnectDevice("dev-1");
+  const std::string payload = "\"" + std::string(127 * 1024, 'x') + "\"";
+  // More than the kernel buffers for a socket: the rest waits in the edge, or is refused as busy.
+  for (uint64_t id = 1; id <= 16; ++id) hub_.Call("dev-1", id, "big", payload);
+  hub_.Call("dev-1", 17, "late", "null");
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() >= 2; }));
+  size_t sent = 0;
+  size_t refused = 0;
+  for (int i = 0; i < 17; ++i) {
+    // Every call is either read by the device or reported as not sent.
+    for (sent = refused = 0; const pb::CallReport& report : hub_.reports()) {
+      if (report.has_sent()) ++sent;
+      if (report.has_not_sent()) ++refused;
+    }
+    if (static_cast<size_t>(i) + refused >= 17) break;
+    if (device.ReadMessage().topic.empty()) break;
+  }
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 17; }));
+}
+
+TEST_F(EdgeTest, ConnectionsBeyondTheLimitWait) {
+  StartEdge([](Config& config) {
+    config.max_connections = 1;
+    config.loops = 1;
+  });
+  auto first = std::make_unique<TestDevice>(ConnectDevice("dev-1"));
+  TestDevice second = NewDevice(Mode::kPlain);  // Stays in the kernel's queue.
+  second.SendConnect("dev-2");
+  ASSERT_TRUE(WaitFor([&] { return Metric("fleetcast_edge_accept_pauses_total") >= 1; }));
+  EXPECT_EQ(edge_->open_connections(), 1);
+  first.reset();
+  EXPECT_EQ(second.ReadPacket(), "\x20\x02\0\0"s);
+}
+
+TEST_F(EdgeTest, SourceOverItsLimitIsResetBeforeTheHandshake) {
+  StartEdge([](Config& config) {
+    config.loops = 1;
+    config.source_connect_rate = 0.001;
+    config.source_connect_burst = 2;
+  });
+  TestDevice first = ConnectDevice("dev-1");
+  TestDevice second = ConnectDevice("dev-2");
+  TestDevice third = NewDevice(Mode::kTls);
+  EXPECT_FALSE(third.is_connected());
+  EXPECT_TRUE(WaitFor([&] { return Metric("fleetcast_edge_source_refusals_total") == 1; }));
+}
+
+TEST_F(EdgeTest, ConnectsOverTheRateWaitTheirTurn) {
+  StartEdge([](Config& config) {
+    config.loops = 1;
+    config.connect_rate = 20;
+    config.connect_burst = 2;
+  });
+  std::vector<TestDevice> devices;
+  for (int i = 0; i < 6; ++i) devices.push_back(NewDevice(Mode::kPlain));
+  for (size_t i = 0; i < devices.size(); ++i) devices[i].SendConnect("dev-" + std::to_string(i));
+  for (TestDevice& device : devices) EXPECT_EQ(device.ReadPacket(), "\x20\x02\0\0"s);
+  EXPECT_GE(Metric("fleetcast_edge_accept_pauses_total"), 1);
+}
+
+TEST_F(EdgeTest, DrainWaitsForCallsThenClosesEverything) {
+  StartEdge();
+  TestDevice idle = ConnectDevice("dev-1");
+  TestDevice busy = ConnectDevice("dev-2");
+  hub_.Call("dev-2", 1, "lockDoor", "null");
+  busy.ReadMessage();
+  std::jthread drain([&] { edge_->Drain(); });
+  EXPECT_TRUE(idle.WaitForClose());
+  TestDevice late = NewDevice(Mode::kPlain);
+  EXPECT_FALSE(late.is_connected());
+  std::string answer;
+  mqtt::AppendMethodResponse(200, "1", "{}", std::nullopt, &answer);
+  busy.SendBytes(answer);
+  EXPECT_TRUE(busy.WaitForClose());
+  drain.join();
+  EXPECT_EQ(edge_->open_connections(), 0);
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 2; }));
+  EXPECT_TRUE(hub_.reports()[1].has_answer());
+  EXPECT_EQ(hub_.closed().size(), 2u);
+}
+
+TEST_F(EdgeTest, ManyConnectionsComeAndGo) {
+  StartEdge();
+  {
+    std::vector<TestDevice> devices;
+    for (int i = 0; i < 300; ++i) {
+      devices.push_back(NewDevice(Mode::kPlain));
+      devices.back().SendConnect("dev-" + std::to_string(i));
+    }
+    for (TestDevice& device : devices) EXPECT_EQ(device.ReadPacket(), "\x20\x02\0\0"s);
+    EXPECT_EQ(Metric("fleetcast_edge_sessions"), 300);
+  }
+  EXPECT_TRUE(WaitFor([&] { return edge_->open_connections() == 0 && hub_.closed().size() == 300; }));
+  EXPECT_EQ(Metric("fleetcast_edge_sessions"), 0);
+  EXPECT_EQ(Metric("fleetcast_edge_connections"), 0);
+}
+
+TEST_F(EdgeTest, MosquittoClientIsServed) {
+  StartEdge([](Config& config) { config.bad_filter = "suback80"; });
+  std::ostringstream command;
+  command << "mosquitto_pub -V 311 -h 127.0.0.1 -p " << edge_->tls_port() << " --cafile "
+          << certificate_.certificate_file() << " -i dev-1 -u 'hub.test.local/dev-1/?api-version=2021-04-12'"
+          << " -P x -q 1 -t devices/dev-1/messages/events/ -m hello 2>&1";
+  if (std::system("command -v mosquitto_pub >/dev/null") != 0) GTEST_SKIP() << "mosquitto_pub is not installed";
+  EXPECT_EQ(std::system(command.str().c_str()), 0);
+  EXPECT_TRUE(WaitFor([&] { return Metric("fleetcast_edge_dropped_total{kind=\"telemetry\"}") == 1; }));
+}
+
+TEST(EdgeCreateTest, BadCertificatesAreRefused) {
+  http::TestCertificate one;
+  http::TestCertificate other;
+  telemetry::Metrics metrics;
+  Config config;
+  config.tls_listen = "127.0.0.1:0";
+  config.edge_id = "e";
+  config.device_connection_addresses = {"127.0.0.1:1"};
+  for (const auto& [chain, key] : std::vector<std::pair<std::string, std::string>>{
+           {one.certificate_file(), other.key_file()}, {"/nonexistent", one.key_file()}, {one.key_file(), one.key_file()}}) {
+    config.tls_cert_files = {chain};
+    config.tls_key_files = {key};
+    const auto edge = Edge::Create(config, metrics, SystemClock(), SystemRandom(), {});
+    EXPECT_EQ(edge.status().code(), absl::StatusCode::kInvalidArgument) << edge.status();
+  }
+}
+
+}  // namespace
+}  // namespace fleetcast::mqtt_edge

@@ -1,0 +1,57 @@
+// For tests: a device with a real socket that says exactly what it is told to.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "libs/mqtt/codec.h"
+
+namespace fleetcast::mqtt_edge {
+
+// Connects to 127.0.0.1. Blocking, with a limit of 10 s on each step. TLS trusts everybody.
+class TestDevice {
+ public:
+  enum class Mode { kPlain, kTls };
+
+  // With `certificate` and `key`, PEM files, as a client with a certificate.
+  TestDevice(int port, Mode mode, const std::string& certificate = "", const std::string& key = "");
+  ~TestDevice();
+  TestDevice(TestDevice&&) noexcept;
+
+  // False when TCP or TLS did not come about.
+  bool is_connected() const { return is_connected_; }
+  std::string tls_version() const;
+
+  // False when the edge has closed.
+  bool SendBytes(std::string_view bytes);
+  template <typename Packet>
+  bool Send(const Packet& packet) {
+    std::string bytes;
+    mqtt::Encode(packet, &bytes);
+    return SendBytes(bytes);
+  }
+  bool SendConnect(const std::string& device_id, bool clean_session = false);
+
+  // The next packet, encoded again; "" when the edge closed or stays silent.
+  std::string ReadPacket();
+  // The next packet, a PUBLISH; an empty topic if it is none.
+  struct Message {
+    std::string topic, payload;
+  };
+  Message ReadMessage();
+  // True if the edge closes; what it sends before is thrown away.
+  bool WaitForClose();
+
+ private:
+  struct Tls;
+  bool Receive();
+
+  int fd_ = -1;
+  std::unique_ptr<Tls> tls_;
+  bool is_connected_ = false;
+  bool is_closed_ = false;  // By the edge.
+  std::string received_;
+};
+
+}  // namespace fleetcast::mqtt_edge
