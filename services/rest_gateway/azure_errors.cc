@@ -93,7 +93,10 @@ AzureError ByCode(absl::StatusCode code) {
 // A text that is fit for the envelope: clients cut it at `;`.
 std::string PublicText(const absl::Status& status, const AzureError& error) {
   if (error.http_status == 401) return "Unauthorized";
-  if (error.code == kServerError.code) return "An internal error occurred.";
+  // Messages of errors that nobody meant for clients may name addresses and tables.
+  const bool is_internal = error.http_status >= 500 && FindReason(GetReason(status)) == nullptr;
+  if (is_internal)
+    return error.http_status == 500 ? "An internal error occurred." : "The service is not available now.";
   return absl::StrReplaceAll(status.message(), {{";", ","}});
 }
 

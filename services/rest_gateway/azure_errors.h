@@ -42,7 +42,7 @@ AzureError ToAzureError(int http_status);
 // A JSON answer with the headers that every answer carries. `request_id` is 32 hex digits.
 http::Response JsonResponse(int http_status, std::string body, std::string_view request_id);
 
-// The error envelope of `status`; never shows the message of an INTERNAL error.
+// The error envelope of `status`; never shows the message of an error of ours (5xx) that no client was meant to see.
 http::Response ErrorResponse(const absl::Status& status, std::string_view request_id, absl::Time now);
 
 // The same for an error without a status of ours.

@@ -124,6 +124,7 @@ TEST_F(GatewayTest, BackendFailuresBecomeErrors) {
   http::TestResponse response = Ask("GET", "/jobs/v2/j");
   ExpectError(response, 503, "ServiceUnavailable");
   EXPECT_EQ(response.Header("retry-after"), "1");
+  EXPECT_FALSE(absl::StrContains(response.body, "10.0.0.7"));
   jobs_.get.Fail(absl::InternalError("secret of the database"));
   response = Ask("GET", "/jobs/v2/j");
   ExpectError(response, 500, "ServerError");
