@@ -8,15 +8,11 @@ namespace fleetcast::reasons {
 
 inline constexpr std::string_view kBadDeviceResponse = "BAD_DEVICE_RESPONSE";
 inline constexpr std::string_view kConnectionClosed = "CONNECTION_CLOSED";
-inline constexpr std::string_view kDatabaseError = "DATABASE_ERROR";
-inline constexpr std::string_view kDatabaseTimeout = "DATABASE_TIMEOUT";
-inline constexpr std::string_view kDatabaseUnavailable = "DATABASE_UNAVAILABLE";
 inline constexpr std::string_view kDeviceAlreadyExists = "DEVICE_ALREADY_EXISTS";
 inline constexpr std::string_view kDeviceDefinedTwice = "DEVICE_DEFINED_TWICE";
 inline constexpr std::string_view kDeviceDisabled = "DEVICE_DISABLED";
 inline constexpr std::string_view kDeviceNotFound = "DEVICE_NOT_FOUND";
 inline constexpr std::string_view kDeviceNotOnline = "DEVICE_NOT_ONLINE";
-inline constexpr std::string_view kDuplicateKey = "DUPLICATE_KEY";
 inline constexpr std::string_view kEtagMismatch = "ETAG_MISMATCH";
 inline constexpr std::string_view kExecutionExpired = "EXECUTION_EXPIRED";
 inline constexpr std::string_view kExecutionNotFound = "EXECUTION_NOT_FOUND";
@@ -49,7 +45,6 @@ inline constexpr std::string_view kSasExpired = "SAS_EXPIRED";
 inline constexpr std::string_view kSasMalformed = "SAS_MALFORMED";
 inline constexpr std::string_view kSasWrongResource = "SAS_WRONG_RESOURCE";
 inline constexpr std::string_view kSasWrongSignature = "SAS_WRONG_SIGNATURE";
-inline constexpr std::string_view kSerializationFailure = "SERIALIZATION_FAILURE";
 inline constexpr std::string_view kServerBusy = "SERVER_BUSY";
 inline constexpr std::string_view kSessionNotFound = "SESSION_NOT_FOUND";
 inline constexpr std::string_view kTooManyActiveJobs = "TOO_MANY_ACTIVE_JOBS";

@@ -146,6 +146,12 @@ absl::Status DeviceNotFound(std::string_view device_id) {
                    absl::StrCat("Device ", Absl(device_id), " not registered"), {{"device", std::string(device_id)}});
 }
 
+absl::Status DeviceAlreadyExists(std::string_view device_id) {
+  return MakeError(absl::StatusCode::kAlreadyExists, reasons::kDeviceAlreadyExists,
+                   absl::StrCat("A device with ID '", Absl(device_id), "' is already registered."),
+                   {{"device", std::string(device_id)}});
+}
+
 absl::Status EtagMismatch(std::string_view device_id) {
   return MakeError(absl::StatusCode::kAborted, reasons::kEtagMismatch,
                    absl::StrCat("ETag mismatch for device ID '", Absl(device_id), "'"),

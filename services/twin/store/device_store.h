@@ -84,6 +84,8 @@ class DeviceStore {
 
 // NOT_FOUND for a device.
 absl::Status DeviceNotFound(std::string_view device_id);
+// ALREADY_EXISTS for a device.
+absl::Status DeviceAlreadyExists(std::string_view device_id);
 // ABORTED: the etag does not match.
 absl::Status EtagMismatch(std::string_view device_id);
 

@@ -23,7 +23,6 @@ constexpr Statement kLease{"twin_feed_lease",
                            "WHERE consumer = $1 AND (owner = $2 OR owner IS NULL OR lease_until < clock_timestamp()) "
                            "RETURNING position::text AS low"};
 
-// A statement of its own: its snapshot is younger than the lease.
 constexpr Statement kHorizon{"twin_feed_horizon", "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS high"};
 
 constexpr Statement kRead{"twin_feed_read",
@@ -55,16 +54,20 @@ uint64_t ReadXid(const Row& row, const char* column) {
 
 }  // namespace
 
-absl::StatusOr<std::optional<FeedWindow>> FeedStore::Lease(absl::Time deadline, std::string_view consumer,
-                                                           std::string_view owner, absl::Duration lease) {
+absl::StatusOr<std::optional<uint64_t>> FeedStore::Lease(absl::Time deadline, std::string_view consumer,
+                                                         std::string_view owner, absl::Duration lease) {
   FLEETCAST_ASSIGN_OR_RETURN(Result leased, pool_.Run(deadline, kLease, consumer, owner, lease));
   if (leased.empty()) {
     FLEETCAST_RETURN_IF_ERROR(pool_.Run(deadline, kRegister, consumer).status());
     FLEETCAST_ASSIGN_OR_RETURN(leased, pool_.Run(deadline, kLease, consumer, owner, lease));
   }
   if (leased.empty()) return std::nullopt;
+  return ReadXid(leased[0], "low");
+}
+
+absl::StatusOr<uint64_t> FeedStore::Horizon(absl::Time deadline) {
   FLEETCAST_ASSIGN_OR_RETURN(const Result horizon, pool_.Run(deadline, kHorizon));
-  return FeedWindow{ReadXid(leased[0], "low"), ReadXid(horizon[0], "high")};
+  return ReadXid(horizon[0], "high");
 }
 
 absl::StatusOr<std::vector<FeedRow>> FeedStore::Read(absl::Time deadline, const FeedWindow& window, int64_t after_seq,

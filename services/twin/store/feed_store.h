@@ -41,10 +41,13 @@ class FeedStore {
  public:
   explicit FeedStore(postgres::Pool& pool) : pool_(pool) {}
 
-  // Takes or renews the right to publish to `consumer` for `lease`, as `owner`. Gives the window that is next, or nullopt
-  // while somebody else has the right. A consumer that is new begins now.
-  absl::StatusOr<std::optional<FeedWindow>> Lease(absl::Time deadline, std::string_view consumer,
-                                                  std::string_view owner, absl::Duration lease);
+  // Takes or renews the right to publish to `consumer` for `lease`, as `owner`. Gives the transaction up to which it has
+  // heard everything, or nullopt while somebody else has the right. A consumer that is new begins now.
+  absl::StatusOr<std::optional<uint64_t>> Lease(absl::Time deadline, std::string_view consumer, std::string_view owner,
+                                                absl::Duration lease);
+
+  // The oldest running transaction: all below it have ended.
+  absl::StatusOr<uint64_t> Horizon(absl::Time deadline);
 
   // Up to `limit` rows of `window` after `after_seq`, by seq.
   absl::StatusOr<std::vector<FeedRow>> Read(absl::Time deadline, const FeedWindow& window, int64_t after_seq, int limit);

@@ -100,14 +100,15 @@ TEST_F(TwinStoreTest, ChangesOfOneDeviceAreToldInTheOrderOfTheirVersions) {
   }
   int64_t last = 1;
   while (last < 81 && absl::Now() < Deadline()) {
-    FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<FeedWindow> window,
+    FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<uint64_t> low,
                                    feed.Lease(Deadline(), "c", "me", absl::Seconds(10)));
-    FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<FeedRow> rows, feed.Read(Deadline(), *window, 0, 1000));
+    FLEETCAST_ASSERT_OK_AND_ASSIGN(const uint64_t high, feed.Horizon(Deadline()));
+    FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<FeedRow> rows, feed.Read(Deadline(), {*low, high}, 0, 1000));
     for (const FeedRow& row : rows) {
       ASSERT_EQ(row.desired_versions, std::vector<int64_t>{last + 1});
       ++last;
     }
-    FLEETCAST_ASSERT_OK(feed.Advance(Deadline(), "c", "me", window->high));
+    FLEETCAST_ASSERT_OK(feed.Advance(Deadline(), "c", "me", high));
   }
   EXPECT_EQ(last, 81);
 }
@@ -115,16 +116,16 @@ TEST_F(TwinStoreTest, ChangesOfOneDeviceAreToldInTheOrderOfTheirVersions) {
 TEST_F(TwinStoreTest, OnlyOneOwnerPublishesAndHeardRowsGo) {
   Create({"a"});
   FeedStore feed(pool_);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<FeedWindow> mine, feed.Lease(Deadline(), "c", "me", absl::Seconds(30)));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<uint64_t> mine, feed.Lease(Deadline(), "c", "me", absl::Seconds(30)));
   ASSERT_TRUE(mine.has_value());
   EXPECT_THAT(feed.Lease(Deadline(), "c", "you", absl::Seconds(30)), testing::IsOkAndHolds(::testing::Eq(std::nullopt)));
-  EXPECT_THAT(feed.Advance(Deadline(), "c", "you", mine->high), testing::IsOkAndHolds(false));
+  EXPECT_THAT(feed.Advance(Deadline(), "c", "you", *mine), testing::IsOkAndHolds(false));
   EXPECT_THAT(Patch("a", "", R"({"x":1})"), IsOk());
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<FeedWindow> next, feed.Lease(Deadline(), "c", "me", absl::Seconds(30)));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<FeedRow> rows, feed.Read(Deadline(), *next, 0, 10));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const uint64_t high, feed.Horizon(Deadline()));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<FeedRow> rows, feed.Read(Deadline(), {*mine, high}, 0, 10));
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].patch, R"({"x":1})");
-  EXPECT_THAT(feed.Advance(Deadline(), "c", "me", next->high), testing::IsOkAndHolds(true));
+  EXPECT_THAT(feed.Advance(Deadline(), "c", "me", high), testing::IsOkAndHolds(true));
   EXPECT_THAT(feed.Trim(Deadline(), {"c"}, absl::Hours(1)), testing::IsOkAndHolds(2));
 }
 

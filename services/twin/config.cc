@@ -1,0 +1,32 @@
+#include "services/twin/config.h"
+
+namespace fleetcast::twin {
+
+void Config::Declare(config::Settings& settings) {
+  settings.Text("postgres", &postgres, {.required = true, .secret = true}, "libpq connection string of the database");
+  settings.Number("postgres-connections", &postgres_connections, {.min = 1, .max = 64},
+                  "Database sessions for single calls and batches of devices, and handler threads");
+  settings.Number("slice-connections", &slice_connections, {.min = 1, .max = 64},
+                  "Database sessions for twin writes of jobs, and their threads");
+  settings.Number("scan-connections", &scan_connections, {.min = 1, .max = 64},
+                  "Database sessions for queries and target streams, and their threads");
+  settings.Time("scan-limit", &scan_limit, {.min = absl::Seconds(1), .max = absl::Minutes(10)},
+                "Longest statement of a query or of a page of targets");
+  settings.Flag("migrate", &migrate, "Bring schema `twin` up to date and exit");
+  settings.Flag("migrate-on-start", &migrate_on_start, "Bring schema `twin` up to date before serving (development)");
+  settings.Flag("allow-unsafe-database", &allow_unsafe_database, "Accept a database that does not sync its writes (tests)");
+  settings.List("device-connection-addresses", &device_connection_addresses, {},
+                "Every replica of device_connection, host:port; none = nobody is told of changes");
+  settings.Time("outbox-retention", &outbox_retention, {.min = absl::Minutes(1), .max = absl::Hours(24)},
+                "Changes that a device_connection has not fetched are dropped after this time");
+  settings.Time("slice-retention", &slice_retention, {.min = absl::Hours(1), .max = absl::Hours(24 * 366)},
+                "How long results of job slices are kept for repeats");
+  settings.SecretFile("page-token-key-file", &page_token_key, {},
+                      "File with a key of 16 bytes or more, the same for all replicas; none = a random one per start");
+  settings.Rule([this]() -> std::string {
+    if (page_token_key.empty() || page_token_key.size() >= 16) return "";
+    return "the file of --page-token-key-file must hold at least 16 bytes";
+  });
+}
+
+}  // namespace fleetcast::twin

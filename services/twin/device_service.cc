@@ -1,0 +1,119 @@
+#include "services/twin/device_service.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "libs/base/status.h"
+#include "libs/base/status_macros.h"
+#include "libs/model/reasons.h"
+#include "services/twin/batch_change.h"
+#include "services/twin/device_settings.h"
+#include "services/twin/page_size.h"
+
+namespace fleetcast::twin {
+
+namespace pb = ::fleetcast::registry::v1;
+
+grpc::ServerUnaryReactor* DeviceService::CreateDevice(grpc::CallbackServerContext* context,
+                                                      const pb::CreateDeviceRequest* request,
+                                                      pb::CreateDeviceResponse* response) {
+  return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
+    NewDevice device;
+    FLEETCAST_ASSIGN_OR_RETURN(device.settings, ReadSettings(request->device()));
+    device.twin = FreshTwin(absl::Now());
+    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<DeviceRow> created, devices_.Create(call.deadline, {device}));
+    if (created.empty()) return DeviceAlreadyExists(device.settings.device_id);
+    on_change_();
+    ToProto(created[0], Secrets::kShow, response->mutable_device());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* DeviceService::GetDevice(grpc::CallbackServerContext* context,
+                                                   const pb::GetDeviceRequest* request,
+                                                   pb::GetDeviceResponse* response) {
+  return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceRow row, devices_.Get(call.deadline, request->device_id()));
+    ToProto(row, Secrets::kShow, response->mutable_device());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* DeviceService::ListDevices(grpc::CallbackServerContext* context,
+                                                     const pb::ListDevicesRequest* request,
+                                                     pb::ListDevicesResponse* response) {
+  return rpc::RunOn(workers_, context,
+                    [this, request, response](const rpc::Call& call) { return List(call, *request, *response); });
+}
+
+absl::Status DeviceService::List(const rpc::Call& call, const pb::ListDevicesRequest& request,
+                                 pb::ListDevicesResponse& response) {
+  FLEETCAST_ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
+  std::string after;
+  if (!request.page_token().empty()) {
+    FLEETCAST_ASSIGN_OR_RETURN(after, tokens_.Open(request.page_token(), {"ListDevices"}));
+  }
+  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<DeviceRow> rows, devices_.List(call.deadline, after, page_size + 1));
+  const Secrets secrets = request.include_keys() ? Secrets::kShow : Secrets::kHide;
+  for (const DeviceRow& row : rows) {
+    if (response.devices_size() == page_size) {
+      const std::string& last = response.devices(page_size - 1).id();
+      response.set_next_page_token(tokens_.Seal(last, {"ListDevices"}));
+      break;
+    }
+    ToProto(row, secrets, response.add_devices());
+  }
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* DeviceService::UpdateDevice(grpc::CallbackServerContext* context,
+                                                      const pb::UpdateDeviceRequest* request,
+                                                      pb::UpdateDeviceResponse* response) {
+  return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
+    const EtagCondition condition = EtagCondition::Parse(request->if_match());
+    if (condition.absent()) {
+      return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidValue, "if_match is required");
+    }
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceSettings settings, ReadSettings(request->device()));
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceRow row, devices_.Update(call.deadline, settings, condition));
+    on_change_();
+    ToProto(row, Secrets::kShow, response->mutable_device());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* DeviceService::DeleteDevice(grpc::CallbackServerContext* context,
+                                                      const pb::DeleteDeviceRequest* request,
+                                                      pb::DeleteDeviceResponse*) {
+  return rpc::RunOn(workers_, context, [this, request](const rpc::Call& call) -> absl::Status {
+    FLEETCAST_RETURN_IF_ERROR(
+        devices_.Delete(call.deadline, request->device_id(), EtagCondition::Parse(request->if_match())));
+    on_change_();
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* DeviceService::BatchChangeDevices(grpc::CallbackServerContext* context,
+                                                            const pb::BatchChangeDevicesRequest* request,
+                                                            pb::BatchChangeDevicesResponse* response) {
+  return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
+    FLEETCAST_RETURN_IF_ERROR(BatchChange(call.deadline, *request, devices_, twins_, *response));
+    on_change_();
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* DeviceService::GetRegistryStatistics(grpc::CallbackServerContext* context,
+                                                               const pb::GetRegistryStatisticsRequest*,
+                                                               pb::GetRegistryStatisticsResponse* response) {
+  return rpc::RunOn(workers_, context, [this, response](const rpc::Call& call) -> absl::Status {
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceCounts counts, devices_.Count(call.deadline));
+    response->set_total_devices(counts.total);
+    response->set_enabled_devices(counts.total - counts.disabled);
+    response->set_disabled_devices(counts.disabled);
+    response->set_connected_devices(counts.connected);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace fleetcast::twin

@@ -1,0 +1,71 @@
+// The parts of the process, put together. Used by main.cc and by the tests of the services.
+#pragma once
+
+#include "libs/base/random.h"
+#include "libs/base/worker_pool.h"
+#include "libs/model/page_token.h"
+#include "libs/postgres/pool.h"
+#include "services/twin/change_feed.h"
+#include "services/twin/config.h"
+#include "services/twin/device_service.h"
+#include "services/twin/record_service.h"
+#include "services/twin/target_service.h"
+#include "services/twin/twin_service.h"
+#include "services/twin/twin_write_service.h"
+
+namespace fleetcast::twin {
+
+inline constexpr size_t kQueueLimit = 1'000;
+inline constexpr int kFeedConnections = 2;
+
+// What the services stand on.
+struct Stores {
+  Stores(const Config& config, telemetry::Metrics& metrics)
+      : pool({.connection_string = config.postgres,
+              .application_name = "fleetcast-twin",
+              .connections = config.postgres_connections + config.slice_connections + kFeedConnections},
+             metrics),
+        scan_pool({.connection_string = config.postgres,
+                   .application_name = "fleetcast-twin-scan",
+                   .connections = config.scan_connections,
+                   .statement_timeout = config.scan_limit},
+                  metrics) {}
+
+  postgres::Pool pool;
+  postgres::Pool scan_pool;
+  DeviceStore devices{pool};
+  TwinStore twins{pool};
+  RecordStore records{pool};
+  ReportedStore reported{pool};
+  SliceStore slices{pool};
+  FeedStore feed{pool};
+  QueryStore queries{scan_pool};
+};
+
+// Threads of handlers and the services that run on them.
+struct Services {
+  Services(const Config& config, Stores& stores, ChangeFeed& feed)
+      : tokens(config.page_token_key.empty() ? RandomBytes(32) : config.page_token_key),
+        workers(config.postgres_connections, kQueueLimit),
+        slice_workers(config.slice_connections, kQueueLimit),
+        scan_workers(config.scan_connections, kQueueLimit),
+        queries(stores.queries, tokens),
+        devices(stores.devices, stores.twins, tokens, workers, [&feed] { feed.Wake(); }),
+        twins(stores.twins, queries, workers, scan_workers, [&feed] { feed.Wake(); }),
+        records(stores.records, stores.reported, workers),
+        targets(stores.queries, scan_workers),
+        writes(stores.slices, slice_workers, [&feed] { feed.Wake(); }) {}
+
+  PageTokens tokens;
+  WorkerPool workers;
+  WorkerPool slice_workers;
+  WorkerPool scan_workers;
+  QueryRunner queries;
+  DeviceService devices;
+  TwinService twins;
+  RecordService records;
+  TargetService targets;
+  TwinWriteService writes;
+};
+
+}  // namespace fleetcast::twin

@@ -1,0 +1,64 @@
+#include "services/twin/twin_service.h"
+
+#include "libs/base/status_macros.h"
+
+namespace fleetcast::twin {
+
+namespace pb = ::fleetcast::twins::v1;
+
+namespace {
+
+void ToProto(const TwinRow& row, pb::Twin* out) {
+  out->set_device_id(row.device_id);
+  out->set_document(TwinDocument(row));
+  out->set_etag(TwinEtag(static_cast<uint64_t>(row.etag)));
+  out->set_version(row.version);
+  out->set_desired_version(row.desired_version);
+  out->set_reported_version(row.reported_version);
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* context, const pb::GetTwinRequest* request,
+                                               pb::GetTwinResponse* response) {
+  return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Get(call.deadline, request->device_id()));
+    ToProto(row, response->mutable_twin());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* TwinService::PatchTwin(grpc::CallbackServerContext* context,
+                                                 const pb::PatchTwinRequest* request, pb::PatchTwinResponse* response) {
+  return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseMerge(request->tags_patch(), request->desired_patch()));
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Edit(call.deadline, request->device_id(), edit,
+                                                              EtagCondition::Parse(request->if_match())));
+    on_change_();
+    ToProto(row, response->mutable_twin());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* TwinService::ReplaceTwin(grpc::CallbackServerContext* context,
+                                                   const pb::ReplaceTwinRequest* request,
+                                                   pb::ReplaceTwinResponse* response) {
+  return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseReplacement(request->tags(), request->desired()));
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Edit(call.deadline, request->device_id(), edit,
+                                                              EtagCondition::Parse(request->if_match())));
+    on_change_();
+    ToProto(row, response->mutable_twin());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* TwinService::QueryTwins(grpc::CallbackServerContext* context,
+                                                  const pb::QueryTwinsRequest* request,
+                                                  pb::QueryTwinsResponse* response) {
+  return rpc::RunOn(scan_workers_, context, [this, request, response](const rpc::Call& call) {
+    return queries_.Run(call.deadline, *request, *response);
+  });
+}
+
+}  // namespace fleetcast::twin
