@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "libs/base/status.h"
-#include "libs/base/strings.h"
 #include "libs/model/reasons.h"
 #include "services/rest_gateway/backends.h"
 #include "services/rest_gateway/routes/method_wire.h"
@@ -20,6 +19,22 @@ constexpr int64_t kDefaultResponseSeconds = 30;
 constexpr int64_t kResponseSecondsMax = 300;
 // How much longer we wait than the device may take, so that the backend's answer is the one that the client gets.
 constexpr absl::Duration kPatience = absl::Seconds(5);
+
+// A failure of the call itself, not an answer of the backend, leaves open whether the device was called. That must
+// become 504: the Node SDK repeats a method by itself after 500, 503 and 429, and a method is called at most once.
+absl::Status WithKnownOutcome(const absl::Status& status) {
+  if (!GetReason(status).empty()) return status;
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kResourceExhausted:
+      return status;
+    default:
+      return MakeError(absl::StatusCode::kDeadlineExceeded, reasons::kOutcomeUnknown,
+                       "there is no answer, and whether the device was called is not known");
+  }
+}
 
 }  // namespace
 
@@ -42,12 +57,7 @@ void MethodRoutes::Invoke(const ExchangePtr& exchange) const {
       backends_.methods().async(), &Async::InvokeMethod, std::move(request),
       [=](const absl::StatusOr<methods::v1::InvokeMethodResponse>& response) {
         if (!response.ok()) {
-          const absl::Status& status = response.status();
-          if (status.code() == absl::StatusCode::kDeadlineExceeded && GetReason(status).empty()) {
-            // The backend itself fell silent: whether the device was called is not known.
-            return exchange->FailMethod(MakeError(status.code(), reasons::kResponseTimeout, Std(status.message())),
-                                        response_timeout);
-          }
+          const absl::Status status = WithKnownOutcome(response.status());
           const bool is_offline = GetReason(status) == reasons::kDeviceNotOnline;
           return exchange->FailMethod(status, is_offline ? connect_timeout : response_timeout);
         }

@@ -105,7 +105,10 @@ TEST_F(MethodsTest, FailuresAreNested) {
       {absl::StatusCode::kFailedPrecondition, reasons::kDeviceNotOnline, 404, 404103, "DeviceNotOnline"},
       {absl::StatusCode::kAborted, reasons::kConnectionClosed, 404, 404104, "DeviceConnectionClosedRemotely"},
       {absl::StatusCode::kDeadlineExceeded, reasons::kResponseTimeout, 504, 504101, "GatewayTimeout"},
+      // Whether these reached the device is not known; a 503 would make the Node SDK call it again.
       {absl::StatusCode::kDeadlineExceeded, "", 504, 504101, "GatewayTimeout"},
+      {absl::StatusCode::kUnavailable, "", 504, 504101, "GatewayTimeout"},
+      {absl::StatusCode::kInternal, "", 504, 504101, "GatewayTimeout"},
       {absl::StatusCode::kInternal, reasons::kBadDeviceResponse, 502, 502000, "GenericBadGateway"},
       {absl::StatusCode::kResourceExhausted, reasons::kTooManyInFlight, 403, 403800,
        "DeviceMaximumInflightMethodExceeded"},
