@@ -103,62 +103,72 @@ Settings::Setting* Settings::Find(std::string_view name) {
 }
 
 void Settings::Text(std::string name, std::string* value, TextOptions options, std::string help) {
-  const std::string form = options.one_of.empty() ? "TEXT" : absl::StrJoin(options.one_of, "|");
-  Setting setting{std::move(name), Kind::kText, form, std::move(help), options.required, options.secret, {}, {}, {}};
-  setting.store = [value, options](const std::string& text) -> std::string {
+  const auto store = [value, options](const std::string& text) -> std::string {
     if (text.size() > options.bytes_max) return absl::StrCat("is longer than ", options.bytes_max, " bytes");
     const bool listed = std::find(options.one_of.begin(), options.one_of.end(), text) != options.one_of.end();
     if (!options.one_of.empty() && !listed) return absl::StrCat("must be one of ", absl::StrJoin(options.one_of, ", "));
     *value = text;
     return "";
   };
-  setting.show = [value] { return *value; };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kText,
+       .form = options.one_of.empty() ? "TEXT" : absl::StrJoin(options.one_of, "|"),
+       .help = std::move(help),
+       .required = options.required,
+       .secret = options.secret,
+       .store = store,
+       .show = [value] { return *value; }});
 }
 
 void Settings::Number(std::string name, int64_t* value, NumberOptions options, std::string help) {
-  Setting setting{std::move(name), Kind::kNumber, NumberForm(options), std::move(help), false, false, {}, {}, {}};
-  setting.store = [value, options](const std::string& text) {
-    return StoreNumber(text, options.min, options.max, value);
-  };
-  setting.show = [value] { return absl::StrCat(*value); };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kNumber,
+       .form = NumberForm(options),
+       .help = std::move(help),
+       .store = [=](const std::string& text) { return StoreNumber(text, options.min, options.max, value); },
+       .show = [value] { return absl::StrCat(*value); }});
 }
 
 void Settings::Number(std::string name, int* value, NumberOptions options, std::string help) {
   options.min = std::max<int64_t>(options.min, INT_MIN);
   options.max = std::min<int64_t>(options.max, INT_MAX);
-  Setting setting{std::move(name), Kind::kNumber, NumberForm(options), std::move(help), false, false, {}, {}, {}};
-  setting.store = [value, options](const std::string& text) {
+  const auto store = [value, options](const std::string& text) {
     int64_t number = *value;
     std::string mistake = StoreNumber(text, options.min, options.max, &number);
     *value = static_cast<int>(number);
     return mistake;
   };
-  setting.show = [value] { return absl::StrCat(*value); };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kNumber,
+       .form = NumberForm(options),
+       .help = std::move(help),
+       .store = store,
+       .show = [value] { return absl::StrCat(*value); }});
 }
 
 void Settings::Fraction(std::string name, double* value, double min, double max, std::string help) {
-  Setting setting{std::move(name), Kind::kFraction, absl::StrCat("NUMBER ", min, "..", max), std::move(help),
-                  false,           false,           {},                                      {},
-                  {}};
-  setting.store = [value, min, max](const std::string& text) -> std::string {
+  const auto store = [value, min, max](const std::string& text) -> std::string {
     double number = 0;
     if (!absl::SimpleAtod(text, &number)) return "is not a number";
     if (!(number >= min && number <= max)) return absl::StrCat("must be in ", min, "..", max);  // NaN fails too.
     *value = number;
     return "";
   };
-  setting.show = [value] { return absl::StrCat(*value); };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kFraction,
+       .form = absl::StrCat("NUMBER ", min, "..", max),
+       .help = std::move(help),
+       .store = store,
+       .show = [value] { return absl::StrCat(*value); }});
 }
 
 void Settings::Flag(std::string name, bool* value, std::string help) {
-  Setting setting{std::move(name), Kind::kFlag, "true|false", std::move(help), false, false, {}, {}, {}};
-  setting.store = [value](const std::string& text) { return StoreFlag(text, value); };
-  setting.show = [value] { return std::string(*value ? "true" : "false"); };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kFlag,
+       .form = "true|false",
+       .help = std::move(help),
+       .store = [value](const std::string& text) { return StoreFlag(text, value); },
+       .show = [value] { return std::string(*value ? "true" : "false"); }});
 }
 
 void Settings::Time(std::string name, absl::Duration* value, TimeOptions options, std::string help) {
@@ -166,42 +176,55 @@ void Settings::Time(std::string name, absl::Duration* value, TimeOptions options
   if (options.max != absl::InfiniteDuration()) {
     form = absl::StrCat("TIME ", absl::FormatDuration(options.min), "..", absl::FormatDuration(options.max));
   }
-  Setting setting{std::move(name), Kind::kTime, form, std::move(help), false, false, {}, {}, {}};
-  setting.store = [value, options](const std::string& text) { return StoreTime(text, options, value); };
-  setting.show = [value] { return absl::FormatDuration(*value); };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kTime,
+       .form = form,
+       .help = std::move(help),
+       .store = [=](const std::string& text) { return StoreTime(text, options, value); },
+       .show = [value] { return absl::FormatDuration(*value); }});
 }
 
 void Settings::List(std::string name, std::vector<std::string>* value, ListOptions options, std::string help) {
-  Setting setting{std::move(name), Kind::kList, "A,B,…", std::move(help), options.required, false, {}, {}, {}};
-  setting.store = [value, options](const std::string& text) { return StoreList(text, options, value); };
-  setting.show = [value] { return absl::StrJoin(*value, ","); };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kList,
+       .form = "A,B,…",
+       .help = std::move(help),
+       .required = options.required,
+       .store = [=](const std::string& text) { return StoreList(text, options, value); },
+       .show = [value] { return absl::StrJoin(*value, ","); }});
 }
 
 void Settings::File(std::string name, std::string* path, FileOptions options, std::string help) {
-  Setting setting{std::move(name), Kind::kFile, "PATH", std::move(help), options.required, false, {}, {}, {}};
-  setting.store = [path, options](const std::string& text) {
+  const auto store = [path, options](const std::string& text) {
     std::string content;
     *path = text;
     return ReadFile(text, options.bytes_max, &content);
   };
-  setting.show = [path] { return *path; };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kFile,
+       .form = "PATH",
+       .help = std::move(help),
+       .required = options.required,
+       .store = store,
+       .show = [path] { return *path; }});
 }
 
 void Settings::SecretFile(std::string name, std::string* secret, FileOptions options, std::string help) {
-  Setting setting{std::move(name), Kind::kSecretFile, "PATH", std::move(help), options.required, false, {}, {}, {}};
   auto path = std::make_shared<std::string>();
-  setting.store = [secret, path, options](const std::string& text) {
+  const auto store = [secret, path, options](const std::string& text) {
     *path = text;
     std::string mistake = ReadFile(text, options.bytes_max, secret);
     while (!secret->empty() && (secret->back() == '\n' || secret->back() == '\r')) secret->pop_back();
     if (mistake.empty() && secret->empty()) mistake = absl::StrCat("the file ", text, " is empty");
     return mistake;
   };
-  setting.show = [path] { return *path; };
-  Add(std::move(setting));
+  Add({.name = std::move(name),
+       .kind = Kind::kSecretFile,
+       .form = "PATH",
+       .help = std::move(help),
+       .required = options.required,
+       .store = store,
+       .show = [path] { return *path; }});
 }
 
 void Settings::Rule(std::function<std::string()> rule) { rules_.push_back(std::move(rule)); }

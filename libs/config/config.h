@@ -40,10 +40,10 @@ using Environment = std::function<std::optional<std::string>(std::string_view na
 Environment ProcessEnvironment();
 
 struct TextOptions {
-  bool required = false;                  // Must end up non-empty.
-  bool secret = false;                    // Shown as *** by --print-config (connection strings, keys).
-  size_t bytes_max = 4096;                // Longer values are refused.
-  std::vector<std::string> one_of = {};   // If not empty: the only accepted values.
+  bool required = false;                 // Must end up non-empty.
+  bool secret = false;                   // Shown as *** by --print-config (connection strings, keys).
+  size_t bytes_max = 4096;               // Longer values are refused.
+  std::vector<std::string> one_of = {};  // If not empty: the only accepted values.
 };
 
 struct NumberOptions {
@@ -116,15 +116,15 @@ class Settings {
   using Store = std::function<std::string(const std::string& text)>;
 
   struct Setting {
-    std::string name;
-    Kind kind;
-    std::string form;  // For --help: the shape of a value, for instance "NUMBER 1..100".
-    std::string help;
+    std::string name = {};
+    Kind kind = Kind::kText;
+    std::string form = {};  // For --help: the shape of a value, for instance "NUMBER 1..100".
+    std::string help = {};
     bool required = false;
     bool secret = false;
-    Store store;
-    std::function<std::string()> show;  // The current value as text; secrets are masked by the caller.
-    std::vector<std::string> given;     // From the command line, in order.
+    Store store = {};
+    std::function<std::string()> show = {};  // The current value as text; secrets are masked by the caller.
+    std::vector<std::string> given = {};     // From the command line, in order.
   };
 
   void Add(Setting setting);

@@ -162,9 +162,7 @@ TEST_F(SettingsTest, ExplainsItself) {
   EXPECT_THAT(result.out, HasSubstr("Open calls (default 5000)"));
 }
 
-TEST_F(SettingsTest, TellsItsVersion) {
-  EXPECT_THAT(Parse({"--version"}).out, HasSubstr("fleetcast-test "));
-}
+TEST_F(SettingsTest, TellsItsVersion) { EXPECT_THAT(Parse({"--version"}).out, HasSubstr("fleetcast-test ")); }
 
 }  // namespace
 }  // namespace fleetcast::config

@@ -22,7 +22,8 @@ struct NameRule {
 };
 
 absl::Status Wrong(const NameRule& rule, std::string_view what) {
-  return MakeError(absl::StatusCode::kInvalidArgument, rule.reason, absl::StrCat("the ", Absl(rule.kind), " ", Absl(what)));
+  return MakeError(absl::StatusCode::kInvalidArgument, rule.reason,
+                   absl::StrCat("the ", Absl(rule.kind), " ", Absl(what)));
 }
 
 absl::Status ValidateLength(const NameRule& rule, std::string_view name) {
@@ -76,7 +77,9 @@ absl::Status ValidateMethodName(std::string_view name) {
   return absl::OkStatus();
 }
 
-std::string Identity::ToString() const { return module_id.empty() ? device_id : absl::StrCat(device_id, "/", module_id); }
+std::string Identity::ToString() const {
+  return module_id.empty() ? device_id : absl::StrCat(device_id, "/", module_id);
+}
 
 absl::StatusOr<Identity> ParseIdentity(std::string_view text) {
   const size_t slash = text.find('/');

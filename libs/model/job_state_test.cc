@@ -5,9 +5,9 @@
 namespace fleetcast {
 namespace {
 
-constexpr JobState kJobStates[] = {JobState::kQueued,     JobState::kScheduled, JobState::kResolving,
-                                   JobState::kRunning,    JobState::kCancelling, JobState::kCompleted,
-                                   JobState::kFailed,     JobState::kCancelled};
+constexpr JobState kJobStates[] = {JobState::kQueued,  JobState::kScheduled,  JobState::kResolving,
+                                   JobState::kRunning, JobState::kCancelling, JobState::kCompleted,
+                                   JobState::kFailed,  JobState::kCancelled};
 constexpr JobEvent kJobEvents[] = {JobEvent::kTimerArmed,      JobEvent::kDue,    JobEvent::kTargetsFrozen,
                                    JobEvent::kAllTargetsEnded, JobEvent::kFailed, JobEvent::kCancelRequested};
 

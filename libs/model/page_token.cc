@@ -42,8 +42,8 @@ std::string PageTokens::Sign(std::string_view position, const std::vector<std::s
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int digest_bytes = 0;
   const unsigned char* const made =
-      HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()),
-           text.size(), digest, &digest_bytes);
+      HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()),
+           reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, &digest_bytes);
   FLEETCAST_CHECK(made != nullptr && digest_bytes >= kSignatureBytes);
   return std::string(reinterpret_cast<const char*>(digest), kSignatureBytes);
 }

@@ -12,9 +12,7 @@
 
 namespace fleetcast::rpc {
 
-absl::Duration Call::Remaining() const {
-  return std::max(deadline - SystemClock().Now(), absl::ZeroDuration());
-}
+absl::Duration Call::Remaining() const { return std::max(deadline - SystemClock().Now(), absl::ZeroDuration()); }
 
 Call BackgroundCall(absl::Duration limit, std::stop_token stop, const telemetry::TraceContext& trace) {
   return {.deadline = SystemClock().Now() + limit, .stop = std::move(stop), .trace = trace};

@@ -3,9 +3,9 @@
 //   absl::StatusOr<Twin> Twins::Get(const rpc::Call& call, …) {
 //     pb::GetTwinRequest request = …;
 //     pb::Twin twin;
-//     FLEETCAST_RETURN_IF_ERROR(rpc::CallUnary(call, kGetTwinLimit, "twins.v1/GetTwin", [&](grpc::ClientContext* context) {
-//       return stub_->GetTwin(context, request, &twin);
-//     }));
+//     FLEETCAST_RETURN_IF_ERROR(rpc::CallUnary(
+//         call, kGetTwinLimit, "TwinService/GetTwin",
+//         [&](grpc::ClientContext* context) { return stub_->GetTwin(context, request, &twin); }));
 #pragma once
 
 #include <functional>

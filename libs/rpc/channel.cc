@@ -79,12 +79,13 @@ absl::Status ValidateAddress(std::string_view address, bool listening) {
   return ParseAddress(address, listening).status();
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> MakeChannel(std::string_view address, const ChannelOptions& options) {
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> MakeChannel(std::string_view address,
+                                                                    const ChannelOptions& options) {
   return MakeChannel(std::vector<std::string>{std::string(address)}, options);
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> MakeChannel(const std::vector<std::string>& addresses,
-                                                           const ChannelOptions& options) {
+                                                                    const ChannelOptions& options) {
   if (addresses.empty()) return absl::InvalidArgumentError("no address");
   bool all_ipv4 = true;
   bool all_ipv6 = true;

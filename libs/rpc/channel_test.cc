@@ -13,8 +13,8 @@ TEST(AddressTest, AcceptsNamesAndNumbers) {
 }
 
 TEST(AddressTest, RefusesOthers) {
-  for (const std::string_view address : {"", "localhost", ":1", "a:b", "a:0", "a:65536", "a:-1", "a b:1", "::1:80",
-                                         "[zz]:1", "http://a:1", "[::1]"}) {
+  for (const std::string_view address :
+       {"", "localhost", ":1", "a:b", "a:0", "a:65536", "a:-1", "a b:1", "::1:80", "[zz]:1", "http://a:1", "[::1]"}) {
     EXPECT_FALSE(ValidateAddress(address).ok()) << address;
   }
 }

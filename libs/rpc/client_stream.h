@@ -219,9 +219,9 @@ class BidiClientStream {
 
     BidiClientStream& stream_;
     grpc::ClientContext context_;
-    Req current_;              // Belongs to gRPC while busy_.
-    Resp incoming_;            // Belongs to gRPC while a read is open.
-    bool connected_ = false;   // Only used by reactions.
+    Req current_;             // Belongs to gRPC while busy_.
+    Resp incoming_;           // Belongs to gRPC while a read is open.
+    bool connected_ = false;  // Only used by reactions.
     mutable Mutex mutex_;
     Outbox<Req> outbox_ GUARDED_BY(mutex_);
     std::thread::id greeter_ GUARDED_BY(mutex_);  // Set while on_connected runs.
@@ -230,7 +230,7 @@ class BidiClientStream {
     bool closing_ GUARDED_BY(mutex_) = false;     // Close our side when the outbox is empty.
     bool closed_ GUARDED_BY(mutex_) = false;
     bool lost_ GUARDED_BY(mutex_) = false;
-    bool released_ GUARDED_BY(mutex_) = false;    // The hold is gone: no more writes.
+    bool released_ GUARDED_BY(mutex_) = false;  // The hold is gone: no more writes.
   };
 
   std::shared_ptr<Attempt> standing() const EXCLUDES(mutex_) {

@@ -17,7 +17,7 @@
 namespace fleetcast::rpc {
 
 struct ClientStreamOptions {
-  std::string peer = {};                                   // The address, for logs.
+  std::string peer = {};  // The address, for logs.
   OutboxLimits outbox = {};
   absl::Duration connect_timeout = absl::Seconds(5);       // Until the server has accepted the stream.
   absl::Duration backoff_first = absl::Milliseconds(100);  // Full jitter: uniform in [0, first * 2^failures), …

@@ -15,10 +15,10 @@ namespace fleetcast::rpc {
 namespace {
 
 using ::fleetcast::testing::WaitFor;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::EchoRequest;
 using testing::EchoResponse;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ChatClient = BidiClientStream<EchoRequest, EchoResponse>;
 
 EchoRequest Text(const std::string& text) {
@@ -95,7 +95,9 @@ class Chatter {
 
 class ClientStreamTest : public testing::EchoFixture {
  protected:
-  std::shared_ptr<grpc::ChannelInterface> NewChannel() { return MakeChannel(address, {.own_connection = true}).value(); }
+  std::shared_ptr<grpc::ChannelInterface> NewChannel() {
+    return MakeChannel(address, {.own_connection = true}).value();
+  }
 };
 
 TEST_F(ClientStreamTest, ConnectsSendsAndReceives) {
@@ -189,8 +191,10 @@ TEST_F(ClientStreamTest, CarriesManyMessagesFromManyThreads) {
   for (int i = 0; i < kThreads; ++i) {
     senders.emplace_back([&] {
       for (int sent = 0; sent < kMessages;) {
-        if (chatter.stream().TrySend(Text("m"))) ++sent;
-        else std::this_thread::yield();
+        if (chatter.stream().TrySend(Text("m")))
+          ++sent;
+        else
+          std::this_thread::yield();
       }
     });
   }

@@ -140,7 +140,9 @@ class RunningProcess final : public Process {
     FLEETCAST_ASSIGN_OR_RETURN(std::unique_ptr<Server> server,
                                Server::Start({.listen = config_.listen}, services_, metrics_));
     FLEETCAST_LOG(kInfo, "serving",
-                  {{"listen", config_.listen}, {"port", server->port()}, {"version", config::Version()},
+                  {{"listen", config_.listen},
+                   {"port", server->port()},
+                   {"version", config::Version()},
                    {"metrics_port", metrics_server_ == nullptr ? 0 : metrics_server_->port()}});
     MutexLock lock(mutex_);
     server_ = std::move(server);
@@ -182,7 +184,8 @@ class RunningProcess final : public Process {
 // gRPC's own complaints become events of ours: warnings, since whoever called hears of the error too.
 void LogFromGrpc(gpr_log_func_args* event) {
   if (event->severity != GPR_LOG_SEVERITY_ERROR) return;
-  FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(1), "gRPC has trouble", {{"what", event->message}, {"file", event->file}});
+  FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(1), "gRPC has trouble",
+                      {{"what", event->message}, {"file", event->file}});
 }
 
 int ExitCode(const absl::Status& status) {

@@ -110,8 +110,8 @@ class EchoRun {
 
 // One call, on a connection of its own.
 absl::Status Echo(int port, const telemetry::TraceContext& trace = {}) {
-  const auto stub = testing::EchoService::NewStub(
-      MakeChannel(absl::StrCat("127.0.0.1:", port), {.own_connection = true}).value());
+  const auto stub =
+      testing::EchoService::NewStub(MakeChannel(absl::StrCat("127.0.0.1:", port), {.own_connection = true}).value());
   testing::EchoRequest request;
   testing::EchoResponse response;
   return CallUnary({.trace = trace}, absl::Seconds(10), "EchoService/Echo",

@@ -90,6 +90,8 @@ void Server::SetServing(bool serving) {
   health->SetServingStatus("", serving);
 }
 
-void Server::Shutdown(absl::Duration limit) { state_->server->Shutdown(absl::ToChronoTime(SystemClock().Now() + limit)); }
+void Server::Shutdown(absl::Duration limit) {
+  state_->server->Shutdown(absl::ToChronoTime(SystemClock().Now() + limit));
+}
 
 }  // namespace fleetcast::rpc

@@ -20,10 +20,10 @@ class Service;
 namespace fleetcast::rpc {
 
 struct ServerOptions {
-  std::string listen = {};                         // host:port; port 0 takes a free one.
-  int64_t message_bytes_max = kMessageBytesMax;    // Larger messages are RESOURCE_EXHAUSTED.
-  int concurrent_streams_max = 1000;               // RPCs open at once on one connection; more wait at the client.
-  size_t memory_bytes_max = 512 << 20;             // gRPC's buffers (ResourceQuota).
+  std::string listen = {};                       // host:port; port 0 takes a free one.
+  int64_t message_bytes_max = kMessageBytesMax;  // Larger messages are RESOURCE_EXHAUSTED.
+  int concurrent_streams_max = 1000;             // RPCs open at once on one connection; more wait at the client.
+  size_t memory_bytes_max = 512 << 20;           // gRPC's buffers (ResourceQuota).
   bool reflection = true;
 };
 

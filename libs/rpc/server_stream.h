@@ -182,8 +182,8 @@ class StreamSender : protected Reactor, public std::enable_shared_from_this<Stre
 
   mutable Mutex mutex_;
   Outbox<Resp> outbox_ GUARDED_BY(mutex_);
-  bool ready_ GUARDED_BY(mutex_) = false;      // Initial metadata is out.
-  bool busy_ GUARDED_BY(mutex_) = false;       // A write or the end is under way.
+  bool ready_ GUARDED_BY(mutex_) = false;  // Initial metadata is out.
+  bool busy_ GUARDED_BY(mutex_) = false;   // A write or the end is under way.
   bool peer_gone_ GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> close_status_ GUARDED_BY(mutex_);
   grpc::CallbackServerContext* context_ GUARDED_BY(mutex_) = nullptr;
@@ -249,8 +249,8 @@ class ServerStream : public StreamSender<grpc::ServerWriteReactor<Resp>, Resp> {
 };
 
 // Answers a server-streaming RPC from a blocking handler on `pool`: a long list. The handler calls out.Send and returns
-// how the stream ends; it stops when Send says false. Same guarantees as RunOn. A handler occupies its thread as long as
-// the stream lasts: give watches a ServerStream instead.
+// how the stream ends; it stops when Send says false. Same guarantees as RunOn. A handler occupies its thread as long
+// as the stream lasts: give watches a ServerStream instead.
 template <typename Resp>
 grpc::ServerWriteReactor<Resp>* StreamOn(WorkerPool& pool, grpc::CallbackServerContext* context,
                                          std::function<absl::Status(const Call& call, ServerStream<Resp>& out)> handler,

@@ -19,10 +19,10 @@ namespace fleetcast::rpc {
 namespace {
 
 using ::fleetcast::testing::WaitFor;
-using ::testing::HasSubstr;
 using testing::EchoRequest;
 using testing::EchoResponse;
 using testing::EchoService;
+using ::testing::HasSubstr;
 
 constexpr char kTraceparent[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -135,8 +135,10 @@ TEST_F(ServerTest, CountsCallsByMethodAndStatus) {
   ASSERT_TRUE(Echo({}, "hello").ok());
   ASSERT_FALSE(Echo({}, "fail").ok());
   const auto counted = [&](const std::string& status) {
-    const std::string line = "rpc_server_call_duration_seconds_count{rpc_method=\"fleetcast.rpc.testing.EchoService/"
-                             "Echo\",rpc_status=\"" + status + "\"} 1\n";
+    const std::string line =
+        "rpc_server_call_duration_seconds_count{rpc_method=\"fleetcast.rpc.testing.EchoService/"
+        "Echo\",rpc_status=\"" +
+        status + "\"} 1\n";
     return metrics.Text().find(line) != std::string::npos;
   };
   EXPECT_TRUE(WaitFor([&] { return counted("OK") && counted("NOT_FOUND"); })) << metrics.Text();
@@ -187,7 +189,8 @@ TEST_F(ServerTest, AnswersHealthChecksPerService) {
   response.clear();
   const std::string name = EchoService::service_full_name();
   ASSERT_TRUE(CallGeneric(address, kCheck, absl::StrCat("\x0a", std::string(1, static_cast<char>(name.size())), name),
-                          &response).ok());
+                          &response)
+                  .ok());
   EXPECT_EQ(response, not_serving);
 }
 

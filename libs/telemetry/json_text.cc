@@ -27,21 +27,11 @@ size_t Utf8Length(std::string_view text) {
 
 void AppendEscaped(char c, std::string* out) {
   switch (c) {
-    case '"':
-      *out += "\\\"";
-      return;
-    case '\\':
-      *out += "\\\\";
-      return;
-    case '\n':
-      *out += "\\n";
-      return;
-    case '\t':
-      *out += "\\t";
-      return;
-    case '\r':
-      *out += "\\r";
-      return;
+    case '"': *out += "\\\""; return;
+    case '\\': *out += "\\\\"; return;
+    case '\n': *out += "\\n"; return;
+    case '\t': *out += "\\t"; return;
+    case '\r': *out += "\\r"; return;
     default:
       *out += "\\u00";
       out->push_back(kHex[static_cast<uint8_t>(c) >> 4]);

@@ -19,7 +19,9 @@ TEST(JsonTextTest, EscapesWhatJsonForbids) {
 }
 
 TEST(JsonTextTest, EscapesBytesThatAreNotUtf8) {
-  EXPECT_EQ(Json("\xff" "a\xc3"), "\"\\u00ffa\\u00c3\"");
+  EXPECT_EQ(Json("\xff"
+                 "a\xc3"),
+            "\"\\u00ffa\\u00c3\"");
   EXPECT_EQ(Json("\xed\xa0\x80"), "\"\\u00ed\\u00a0\\u0080\"");  // A surrogate.
   EXPECT_EQ(Json("\xc0\x80"), "\"\\u00c0\\u0080\"");             // Overlong.
   EXPECT_EQ(Json("\xf4\x90\x80\x80"), "\"\\u00f4\\u0090\\u0080\\u0080\"");

@@ -40,8 +40,8 @@ std::atomic<LogLevel> g_level = LogLevel::kInfo;
 
 struct OutputSlot {
   Mutex mutex;
-  std::shared_ptr<const Output> output GUARDED_BY(mutex) =
-      MakeOutput({.format = LogFormat::kConsole, .stream = LogStream::kStderr});
+  std::shared_ptr<const Output> output GUARDED_BY(mutex) = MakeOutput({.format = LogFormat::kConsole,
+                                                                       .stream = LogStream::kStderr});
 };
 
 // Never destroyed: threads may log while the process exits.
@@ -58,14 +58,10 @@ std::shared_ptr<const Output> CurrentOutput() {
 
 std::string_view LevelName(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarning:
-      return "warning";
-    case LogLevel::kError:
-      return "error";
+    case LogLevel::kDebug: return "debug";
+    case LogLevel::kInfo: return "info";
+    case LogLevel::kWarning: return "warning";
+    case LogLevel::kError: return "error";
   }
   return "";
 }
@@ -88,8 +84,10 @@ void AppendValue(const LogField::Value& value, std::string* line) {
           *line += v ? "true" : "false";
         } else if constexpr (std::is_same_v<V, double>) {
           // JSON knows neither inf nor nan.
-          if (v - v == 0) absl::StrAppend(line, v);
-          else *line += "null";
+          if (v - v == 0)
+            absl::StrAppend(line, v);
+          else
+            *line += "null";
         } else {
           absl::StrAppend(line, v);
         }
@@ -135,9 +133,8 @@ std::string ConsoleLine(LogLevel level, std::string_view message, std::initializ
 
 void Write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields, const LogField* extra) {
   const std::shared_ptr<const Output> output = CurrentOutput();
-  const std::string line = output->options.format == LogFormat::kJson
-                               ? JsonLine(*output, level, message, fields, extra)
-                               : ConsoleLine(level, message, fields, extra);
+  const std::string line = output->options.format == LogFormat::kJson ? JsonLine(*output, level, message, fields, extra)
+                                                                      : ConsoleLine(level, message, fields, extra);
   output->logger->log(spdlog::level::info, line);
 }
 

@@ -27,10 +27,10 @@ enum class LogFormat { kJson, kConsole };
 enum class LogStream { kStdout, kStderr };
 
 struct LogOptions {
-  std::string service = {};                // Name of the process, in every line.
-  LogLevel level = LogLevel::kInfo;        // Events below it are dropped before their fields are looked at.
+  std::string service = {};          // Name of the process, in every line.
+  LogLevel level = LogLevel::kInfo;  // Events below it are dropped before their fields are looked at.
   LogFormat format = LogFormat::kJson;
-  LogStream stream = LogStream::kStdout;   // Programs that print results on stdout choose kStderr.
+  LogStream stream = LogStream::kStdout;  // Programs that print results on stdout choose kStderr.
 };
 
 // debug, info, warning, error; nullopt for anything else.
@@ -94,21 +94,21 @@ void LogHeldBack(LogLevel level, int64_t held_back, std::string_view message,
 }  // namespace fleetcast::telemetry
 
 // FLEETCAST_LOG(level, message[, {{key, value}, …}]). The fields are evaluated only when the level is on.
-#define FLEETCAST_LOG(level, ...)                                                              \
-  do {                                                                                         \
-    if (::fleetcast::telemetry::LogEnabled(::fleetcast::telemetry::LogLevel::level)) {         \
-      ::fleetcast::telemetry::Log(::fleetcast::telemetry::LogLevel::level, __VA_ARGS__);       \
-    }                                                                                          \
+#define FLEETCAST_LOG(level, ...)                                                        \
+  do {                                                                                   \
+    if (::fleetcast::telemetry::LogEnabled(::fleetcast::telemetry::LogLevel::level)) {   \
+      ::fleetcast::telemetry::Log(::fleetcast::telemetry::LogLevel::level, __VA_ARGS__); \
+    }                                                                                    \
   } while (false)
 
 // FLEETCAST_LOG_EVERY(level, period, message[, fields]): at most one event per period from this line.
-#define FLEETCAST_LOG_EVERY(level, period, ...)                                                              \
-  do {                                                                                                       \
-    if (::fleetcast::telemetry::LogEnabled(::fleetcast::telemetry::LogLevel::level)) {                       \
-      static ::fleetcast::telemetry::LogRateLimit fleetcast_log_limit;                                       \
+#define FLEETCAST_LOG_EVERY(level, period, ...)                                                                 \
+  do {                                                                                                          \
+    if (::fleetcast::telemetry::LogEnabled(::fleetcast::telemetry::LogLevel::level)) {                          \
+      static ::fleetcast::telemetry::LogRateLimit fleetcast_log_limit;                                          \
       if (const auto fleetcast_held_back = fleetcast_log_limit.Pass(period); fleetcast_held_back.has_value()) { \
-        ::fleetcast::telemetry::LogHeldBack(::fleetcast::telemetry::LogLevel::level, *fleetcast_held_back,   \
-                                            __VA_ARGS__);                                                    \
-      }                                                                                                      \
-    }                                                                                                        \
+        ::fleetcast::telemetry::LogHeldBack(::fleetcast::telemetry::LogLevel::level, *fleetcast_held_back,      \
+                                            __VA_ARGS__);                                                       \
+      }                                                                                                         \
+    }                                                                                                           \
   } while (false)

@@ -26,12 +26,17 @@ class LogTest : public ::testing::Test {
 TEST_F(LogTest, WritesOneJsonLineWithTypedFields) {
   const std::string line = Capture([] {
     FLEETCAST_LOG(kWarning, "edge \"gone\"",
-                  {{"edge", "e-1"}, {"count", 3}, {"share", 0.5}, {"known", true}, {"after", absl::Milliseconds(1500)},
+                  {{"edge", "e-1"},
+                   {"count", 3},
+                   {"share", 0.5},
+                   {"known", true},
+                   {"after", absl::Milliseconds(1500)},
                    {"error", absl::NotFoundError("no such edge")}});
   });
   EXPECT_THAT(line, MatchesRegex("\\{\"ts\":\"[0-9-]+T[0-9:]+\\.[0-9]{6}Z\",\"level\":\"warning\",.*\\}\n"));
-  EXPECT_THAT(line, HasSubstr("\"msg\":\"edge \\\"gone\\\"\",\"service\":\"fleetcast-test\",\"edge\":\"e-1\",\"count\":3,"
-                              "\"share\":0.5,\"known\":true,\"after\":1.5,\"error\":\"NOT_FOUND: no such edge\"}"));
+  EXPECT_THAT(line,
+              HasSubstr("\"msg\":\"edge \\\"gone\\\"\",\"service\":\"fleetcast-test\",\"edge\":\"e-1\",\"count\":3,"
+                        "\"share\":0.5,\"known\":true,\"after\":1.5,\"error\":\"NOT_FOUND: no such edge\"}"));
 }
 
 TEST_F(LogTest, DropsWhatIsBelowTheLevel) {

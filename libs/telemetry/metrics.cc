@@ -158,9 +158,8 @@ Gauge GaugeFamily::With(std::initializer_list<std::string_view> values) const {
 
 Histogram HistogramFamily::With(std::initializer_list<std::string_view> values) const {
   if (state_ == nullptr) return Histogram();
-  return Histogram(state_->With<prometheus::Histogram>(values, [this](const prometheus::Labels& labels) {
-    return &state_->histograms->Add(labels, state_->bounds);
-  }));
+  return Histogram(state_->With<prometheus::Histogram>(
+      values, [this](const prometheus::Labels& labels) { return &state_->histograms->Add(labels, state_->bounds); }));
 }
 
 std::vector<double> CallSeconds() {
@@ -206,7 +205,9 @@ HistogramFamily Metrics::NewHistograms(std::string_view name, std::string_view h
   return family;
 }
 
-Counter Metrics::NewCounter(std::string_view name, std::string_view help) { return NewCounters(name, help, {}).With({}); }
+Counter Metrics::NewCounter(std::string_view name, std::string_view help) {
+  return NewCounters(name, help, {}).With({});
+}
 Gauge Metrics::NewGauge(std::string_view name, std::string_view help) { return NewGauges(name, help, {}).With({}); }
 Histogram Metrics::NewHistogram(std::string_view name, std::string_view help, std::vector<double> bounds) {
   return NewHistograms(name, help, {}, std::move(bounds)).With({});

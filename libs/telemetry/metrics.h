@@ -114,9 +114,9 @@ class HistogramFamily {
 };
 
 // Bucket bounds in seconds: calls between services (5 ms … 10 s, as OpenTelemetry advises), and quick or long waits.
-std::vector<double> CallSeconds();    // 0.005 … 10
-std::vector<double> WaitSeconds();    // 0.001 … 300
-std::vector<double> BatchSizes();     // 1 … 5000
+std::vector<double> CallSeconds();  // 0.005 … 10
+std::vector<double> WaitSeconds();  // 0.001 … 300
+std::vector<double> BatchSizes();   // 1 … 5000
 
 // Removes a gauge that is read by a function, when destroyed. Movable.
 class GaugeReader {

@@ -42,7 +42,8 @@ struct Tracing {
   std::shared_ptr<sdk::TracerProvider> provider;
   nostd::shared_ptr<api::Tracer> tracer;
 };
-std::atomic<Tracing*> g_tracing = nullptr;
+Tracing* g_tracing = nullptr;  // Written before g_on is set for the first time, and never again.
+std::atomic<bool> g_on = false;
 
 nostd::string_view Otel(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -62,16 +63,11 @@ TraceContext FromOtel(const api::SpanContext& context) {
 
 api::SpanKind ToOtel(SpanKind kind) {
   switch (kind) {
-    case SpanKind::kInternal:
-      return api::SpanKind::kInternal;
-    case SpanKind::kServer:
-      return api::SpanKind::kServer;
-    case SpanKind::kClient:
-      return api::SpanKind::kClient;
-    case SpanKind::kProducer:
-      return api::SpanKind::kProducer;
-    case SpanKind::kConsumer:
-      return api::SpanKind::kConsumer;
+    case SpanKind::kInternal: return api::SpanKind::kInternal;
+    case SpanKind::kServer: return api::SpanKind::kServer;
+    case SpanKind::kClient: return api::SpanKind::kClient;
+    case SpanKind::kProducer: return api::SpanKind::kProducer;
+    case SpanKind::kConsumer: return api::SpanKind::kConsumer;
   }
   return api::SpanKind::kInternal;
 }
@@ -96,7 +92,8 @@ class LogHandler final : public opentelemetry::sdk::common::internal_log::LogHan
  public:
   void Handle(opentelemetry::sdk::common::internal_log::LogLevel, const char*, int, const char* message,
               const opentelemetry::sdk::common::AttributeMap&) noexcept override {
-    FLEETCAST_LOG_EVERY(kWarning, absl::Minutes(1), "tracing has trouble", {{"what", message == nullptr ? "" : message}});
+    FLEETCAST_LOG_EVERY(kWarning, absl::Minutes(1), "tracing has trouble",
+                        {{"what", message == nullptr ? "" : message}});
   }
 };
 
@@ -118,7 +115,7 @@ std::unique_ptr<sdk::SpanExporter> MakeExporter(const TraceOptions& options) {
 
 void InitTracing(const TraceOptions& options) {
   if (options.endpoint.empty()) return;
-  FLEETCAST_CHECK(g_tracing.load() == nullptr);
+  FLEETCAST_CHECK(g_tracing == nullptr);
   opentelemetry::sdk::common::internal_log::GlobalLogHandler::SetLogHandler(
       nostd::shared_ptr<opentelemetry::sdk::common::internal_log::LogHandler>(new LogHandler));
   sdk::BatchSpanProcessorOptions batches;
@@ -135,16 +132,16 @@ void InitTracing(const TraceOptions& options) {
       sdk::BatchSpanProcessorFactory::Create(MakeExporter(options), batches),
       opentelemetry::sdk::resource::Resource::Create(attributes), MakeSampler(options));
   tracing->tracer = tracing->provider->GetTracer("fleetcast", options.version);
-  g_tracing.store(tracing);
+  g_tracing = tracing;
+  g_on.store(true, std::memory_order_release);
 }
 
 void ShutdownTracing(absl::Duration limit) {
-  Tracing* const tracing = g_tracing.exchange(nullptr);
-  if (tracing == nullptr) return;
-  tracing->provider->ForceFlush(std::chrono::microseconds(absl::ToInt64Microseconds(limit)));
+  if (!g_on.exchange(false)) return;
+  g_tracing->provider->ForceFlush(std::chrono::microseconds(absl::ToInt64Microseconds(limit)));
 }
 
-bool TracingEnabled() { return g_tracing.load(std::memory_order_relaxed) != nullptr; }
+bool TracingEnabled() { return g_on.load(std::memory_order_acquire); }
 
 struct Span::Impl {
   nostd::shared_ptr<api::Span> span;
@@ -155,8 +152,7 @@ Span::Span() = default;
 Span::Span(std::string_view name, const SpanOptions& options) {
   const TraceContext parent = options.root ? TraceContext() : options.parent.value_or(CurrentTrace());
   context_ = parent;
-  Tracing* const tracing = g_tracing.load(std::memory_order_acquire);
-  if (tracing == nullptr) return;
+  if (!TracingEnabled()) return;
 
   api::StartSpanOptions start;
   start.kind = ToOtel(options.kind);
@@ -164,9 +160,10 @@ Span::Span(std::string_view name, const SpanOptions& options) {
   const std::vector<std::pair<nostd::string_view, opentelemetry::common::AttributeValue>> no_attributes;
   std::vector<std::pair<api::SpanContext, std::map<std::string, std::string>>> links;
   for (const TraceContext& link : options.links) {
-    if (link.valid() && links.size() < kLinksMax) links.emplace_back(ToOtel(link), std::map<std::string, std::string>());
+    if (link.valid() && links.size() < kLinksMax)
+      links.emplace_back(ToOtel(link), std::map<std::string, std::string>());
   }
-  nostd::shared_ptr<api::Span> span = tracing->tracer->StartSpan(Otel(name), no_attributes, links, start);
+  nostd::shared_ptr<api::Span> span = g_tracing->tracer->StartSpan(Otel(name), no_attributes, links, start);
   context_ = FromOtel(span->GetContext());
   if (span->IsRecording()) impl_ = std::make_unique<Impl>(Impl{std::move(span)});
 }

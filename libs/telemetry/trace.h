@@ -63,13 +63,13 @@ class ScopedTrace {
 };
 
 struct TraceOptions {
-  std::string service = {};                        // service.name; OTEL_SERVICE_NAME wins.
-  std::string version = {};                        // service.version
-  std::string endpoint = {};                       // OTLP/gRPC endpoint, http://host:4317 or host:4317. Empty = off.
-  std::string headers = {};                        // OTEL_EXPORTER_OTLP_HEADERS: a=b,c=d
+  std::string service = {};   // service.name; OTEL_SERVICE_NAME wins.
+  std::string version = {};   // service.version
+  std::string endpoint = {};  // OTLP/gRPC endpoint, http://host:4317 or host:4317. Empty = off.
+  std::string headers = {};   // OTEL_EXPORTER_OTLP_HEADERS: a=b,c=d
   std::map<std::string, std::string> attributes = {};  // OTEL_RESOURCE_ATTRIBUTES
-  std::string sampler = "parentbased_always_on";   // OTEL_TRACES_SAMPLER
-  double sampler_ratio = 1.0;                      // OTEL_TRACES_SAMPLER_ARG
+  std::string sampler = "parentbased_always_on";       // OTEL_TRACES_SAMPLER
+  double sampler_ratio = 1.0;                          // OTEL_TRACES_SAMPLER_ARG
 };
 
 // Reads the standard variables OTEL_SDK_DISABLED, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -92,9 +92,9 @@ enum class SpanKind { kInternal, kServer, kClient, kProducer, kConsumer };
 
 struct SpanOptions {
   SpanKind kind = SpanKind::kInternal;
-  std::optional<TraceContext> parent = {};   // Unset: the thread's current trace.
-  bool root = false;                         // True: start a new trace, whatever the parent.
-  std::vector<TraceContext> links = {};      // Related work in other traces; invalid ones are skipped. At most 128.
+  std::optional<TraceContext> parent = {};  // Unset: the thread's current trace.
+  bool root = false;                        // True: start a new trace, whatever the parent.
+  std::vector<TraceContext> links = {};     // Related work in other traces; invalid ones are skipped. At most 128.
 };
 
 // One piece of work. Movable; used by one thread at a time; may be ended on another thread than it was started on.
@@ -102,7 +102,8 @@ class Span {
  public:
   // A span that records nothing and has no context.
   Span();
-  // Starts a span. `name` is a constant of few different values: "dispatch batch", "fleetcast.jobs.v1.JobService/GetJob".
+  // Starts a span. `name` is a constant of few different values: "dispatch batch",
+  // "fleetcast.jobs.v1.JobService/GetJob".
   explicit Span(std::string_view name, const SpanOptions& options = {});
   // Ends the span if End was not called.
   ~Span();

@@ -19,8 +19,8 @@ std::string Get(const Lookup& environment, std::string_view name) { return envir
 std::string PercentDecode(absl::string_view text) {
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) &&
-                        absl::ascii_isxdigit(text[i + 2]);
+    const bool escape =
+        text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) && absl::ascii_isxdigit(text[i + 2]);
     if (escape) {
       decoded += absl::HexStringToBytes(text.substr(i + 1, 2));
       i += 2;
@@ -65,8 +65,7 @@ void ReadSampler(const Lookup& environment, TraceOptions* options, std::vector<s
 
 }  // namespace
 
-TraceOptions ReadTraceOptions(std::string_view service, const Lookup& environment,
-                              std::vector<std::string>* mistakes) {
+TraceOptions ReadTraceOptions(std::string_view service, const Lookup& environment, std::vector<std::string>* mistakes) {
   TraceOptions options;
   options.service = Get(environment, "OTEL_SERVICE_NAME");
   if (options.service.empty()) options.service = service;

@@ -30,11 +30,12 @@ TEST(TraceContextTest, AcceptsLaterVersions) {
 }
 
 TEST(TraceContextTest, RefusesMalformedText) {
-  for (const std::string_view text :
-       {"", "00", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        "00-00000000000000000000000000000000-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
-        "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01"}) {
+  for (const std::string_view text : {"", "00", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                      "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+                                      "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+                                      "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+                                      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+                                      "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01"}) {
     EXPECT_FALSE(ParseTraceparent(text).valid()) << text;
   }
 }
@@ -133,7 +134,8 @@ TEST_F(TraceOptionsTest, CanBeSwitchedOff) {
 }
 
 TEST_F(TraceOptionsTest, NamesEveryMistake) {
-  environment_ = {{"OTEL_TRACES_SAMPLER", "sometimes"}, {"OTEL_TRACES_SAMPLER_ARG", "2"}, {"OTEL_RESOURCE_ATTRIBUTES", "x"}};
+  environment_ = {
+      {"OTEL_TRACES_SAMPLER", "sometimes"}, {"OTEL_TRACES_SAMPLER_ARG", "2"}, {"OTEL_RESOURCE_ATTRIBUTES", "x"}};
   Read();
   EXPECT_EQ(mistakes_.size(), 3u);
   EXPECT_THAT(mistakes_.back(), HasSubstr("0..1"));

@@ -1,7 +1,5 @@
 #include "services/job_api/job_validation.h"
 
-#include <openssl/sha.h>
-
 #include <utility>
 #include <vector>
 
@@ -11,6 +9,7 @@
 #include "libs/base/strings.h"
 #include "libs/json/json.h"
 #include "libs/json/twin_rules.h"
+#include "libs/model/digest.h"
 #include "libs/model/ids.h"
 #include "libs/model/reasons.h"
 #include "libs/query/query.h"
@@ -20,7 +19,8 @@
 namespace fleetcast::job_api {
 namespace {
 
-constexpr int64_t kTimestampSecondsMin = -62'135'596'800;  // 0001-01-01, the first instant of google.protobuf.Timestamp.
+constexpr int64_t kTimestampSecondsMin =
+    -62'135'596'800;  // 0001-01-01, the first instant of google.protobuf.Timestamp.
 
 // Gathers wrong fields; the first reason names the error.
 class Violations {
@@ -45,8 +45,8 @@ class Violations {
 };
 
 // A duration field within [min, max]; `fallback` when it is unset.
-absl::Duration Bounded(const google::protobuf::Duration* value, absl::Duration fallback, absl::Duration min, absl::Duration max,
-                       const char* field, Violations& violations) {
+absl::Duration Bounded(const google::protobuf::Duration* value, absl::Duration fallback, absl::Duration min,
+                       absl::Duration max, const char* field, Violations& violations) {
   if (value == nullptr) return fallback;
   const absl::Duration duration = FromProto(*value);
   if (duration < min || duration > max) {
@@ -62,15 +62,18 @@ job_store::MethodAction ReadMethod(const jobs::v1::InvokeMethodAction& action, V
   violations.AddIfBad(reasons::kInvalidMethod, "job.invoke_method.method", ValidateMethodName(action.method()));
   method.payload = action.payload().empty() ? "null" : action.payload();
   if (method.payload.size() > kPayloadBytesMax) {
-    violations.Add(reasons::kPayloadTooLarge, "job.invoke_method.payload", absl::StrCat("longer than ", kPayloadBytesMax, " bytes"));
+    violations.Add(reasons::kPayloadTooLarge, "job.invoke_method.payload",
+                   absl::StrCat("longer than ", kPayloadBytesMax, " bytes"));
   } else {
     violations.AddIfBad(reasons::kInvalidPayload, "job.invoke_method.payload",
                         json::ValidateDocument(method.payload, {.bytes_max = kPayloadBytesMax}));
   }
-  method.response_timeout = Bounded(action.has_response_timeout() ? &action.response_timeout() : nullptr, kResponseTimeoutDefault,
-                                    kResponseTimeoutMin, kResponseTimeoutMax, "job.invoke_method.response_timeout", violations);
-  method.connect_timeout = Bounded(action.has_connect_timeout() ? &action.connect_timeout() : nullptr, absl::ZeroDuration(),
-                                   absl::ZeroDuration(), kConnectTimeoutMax, "job.invoke_method.connect_timeout", violations);
+  method.response_timeout =
+      Bounded(action.has_response_timeout() ? &action.response_timeout() : nullptr, kResponseTimeoutDefault,
+              kResponseTimeoutMin, kResponseTimeoutMax, "job.invoke_method.response_timeout", violations);
+  method.connect_timeout =
+      Bounded(action.has_connect_timeout() ? &action.connect_timeout() : nullptr, absl::ZeroDuration(),
+              absl::ZeroDuration(), kConnectTimeoutMax, "job.invoke_method.connect_timeout", violations);
   return method;
 }
 
@@ -82,7 +85,8 @@ void CheckPatch(const std::string& patch, json::Section section, const char* fie
 job_store::TwinAction ReadTwin(const jobs::v1::UpdateTwinAction& action, Violations& violations) {
   CheckPatch(action.tags_patch(), json::Section::kTags, "job.update_twin.tags_patch", violations);
   CheckPatch(action.desired_patch(), json::Section::kDesired, "job.update_twin.desired_patch", violations);
-  if (action.etag().size() > 128) violations.Add(reasons::kInvalidValue, "job.update_twin.etag", "longer than 128 bytes");
+  if (action.etag().size() > 128)
+    violations.Add(reasons::kInvalidValue, "job.update_twin.etag", "longer than 128 bytes");
   return {.tags_patch = action.tags_patch(), .desired_patch = action.desired_patch(), .etag = action.etag()};
 }
 
@@ -91,7 +95,8 @@ void CheckCondition(const jobs::v1::CreateJobRequest& request, Violations& viola
   if (absl::StripAsciiWhitespace(condition).empty()) {
     violations.Add(reasons::kInvalidCondition, "job.condition", "is required; `*` means every device");
   } else if (condition.size() > kConditionBytesMax) {
-    violations.Add(reasons::kInvalidCondition, "job.condition", absl::StrCat("longer than ", kConditionBytesMax, " bytes"));
+    violations.Add(reasons::kInvalidCondition, "job.condition",
+                   absl::StrCat("longer than ", kConditionBytesMax, " bytes"));
   } else if (!request.accept_invalid_condition()) {
     violations.AddIfBad(reasons::kInvalidCondition, "job.condition", query::ParseCondition(condition).status());
   }
@@ -128,23 +133,21 @@ absl::StatusOr<job_store::JobSpec> ValidateCreate(const jobs::v1::CreateJobReque
   spec.id = job.id();
   violations.AddIfBad(reasons::kInvalidJobId, "job.id", ValidateJobId(job.id()));
   switch (job.action_case()) {
-    case jobs::v1::Job::kInvokeMethod:
-      spec.action = ReadMethod(job.invoke_method(), violations);
-      break;
-    case jobs::v1::Job::kUpdateTwin:
-      spec.action = ReadTwin(job.update_twin(), violations);
-      break;
+    case jobs::v1::Job::kInvokeMethod: spec.action = ReadMethod(job.invoke_method(), violations); break;
+    case jobs::v1::Job::kUpdateTwin: spec.action = ReadTwin(job.update_twin(), violations); break;
     case jobs::v1::Job::ACTION_NOT_SET:
       violations.Add(reasons::kInvalidAction, "job.action", "invoke_method or update_twin is required");
   }
   CheckCondition(request, violations);
   spec.condition = job.condition();
   ReadStartTime(job, now, start_horizon, spec, violations);
-  spec.execution_timeout = Bounded(job.has_execution_timeout() ? &job.execution_timeout() : nullptr, kExecutionTimeoutDefault,
-                                   kExecutionTimeoutMin, kExecutionTimeoutMax, "job.execution_timeout", violations);
+  spec.execution_timeout =
+      Bounded(job.has_execution_timeout() ? &job.execution_timeout() : nullptr, kExecutionTimeoutDefault,
+              kExecutionTimeoutMin, kExecutionTimeoutMax, "job.execution_timeout", violations);
   spec.status_message = job.status_message();
   if (spec.status_message.size() > kStatusMessageBytesMax) {
-    violations.Add(reasons::kInvalidValue, "job.status_message", absl::StrCat("longer than ", kStatusMessageBytesMax, " bytes"));
+    violations.Add(reasons::kInvalidValue, "job.status_message",
+                   absl::StrCat("longer than ", kStatusMessageBytesMax, " bytes"));
   }
   if (request.request_id().size() > kRequestIdBytesMax) {
     violations.Add(reasons::kInvalidValue, "request_id", absl::StrCat("longer than ", kRequestIdBytesMax, " bytes"));
@@ -172,9 +175,7 @@ std::string RequestHash(const job_store::JobSpec& spec) {
   }
   Append(text, spec.start_time.has_value() ? absl::FormatTime(*spec.start_time, absl::UTCTimeZone()) : "");
   Append(text, absl::FormatDuration(spec.execution_timeout));
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(digest.data()));
-  return digest;
+  return Sha256(text);
 }
 
 }  // namespace fleetcast::job_api

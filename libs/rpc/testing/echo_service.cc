@@ -47,15 +47,15 @@ bool EchoServiceImpl::AnswerOne() {
 
 grpc::ServerWriteReactor<EchoResponse>* EchoServiceImpl::Count(grpc::CallbackServerContext* context,
                                                                const CountRequest* request) {
-  return StreamOn<EchoResponse>(pool_, context,
-                                [count = request->count()](const Call&, ServerStream<EchoResponse>& out) -> absl::Status {
-                                  for (int i = 0; i < count; ++i) {
-                                    EchoResponse response;
-                                    response.set_text(absl::StrCat(i));
-                                    if (!out.Send(std::move(response))) return absl::CancelledError("nobody listens");
-                                  }
-                                  return absl::OkStatus();
-                                });
+  return StreamOn<EchoResponse>(
+      pool_, context, [count = request->count()](const Call&, ServerStream<EchoResponse>& out) -> absl::Status {
+        for (int i = 0; i < count; ++i) {
+          EchoResponse response;
+          response.set_text(absl::StrCat(i));
+          if (!out.Send(std::move(response))) return absl::CancelledError("nobody listens");
+        }
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerBidiReactor<EchoRequest, EchoResponse>* EchoServiceImpl::Chat(grpc::CallbackServerContext* context) {
@@ -64,22 +64,21 @@ grpc::ServerBidiReactor<EchoRequest, EchoResponse>* EchoServiceImpl::Chat(grpc::
     MutexLock lock(mutex_);
     chats_.insert(stream);
   }
-  return stream->Start(context,
-                       {.on_message =
-                            [stream](EchoRequest&& request) {
-                              if (request.text() == "close") {
-                                stream->Close(absl::FailedPreconditionError("closed on request"));
-                              }
-                              EchoResponse response;
-                              response.set_text(request.text());
-                              stream->TrySend(std::move(response));
-                            },
-                        .on_closed =
-                            [this, stream](const absl::Status&) {
-                              MutexLock lock(mutex_);
-                              chats_.erase(stream);
-                              ++chats_closed_;
-                            }});
+  return stream->Start(context, {.on_message =
+                                     [stream](EchoRequest&& request) {
+                                       if (request.text() == "close") {
+                                         stream->Close(absl::FailedPreconditionError("closed on request"));
+                                       }
+                                       EchoResponse response;
+                                       response.set_text(request.text());
+                                       stream->TrySend(std::move(response));
+                                     },
+                                 .on_closed =
+                                     [this, stream](const absl::Status&) {
+                                       MutexLock lock(mutex_);
+                                       chats_.erase(stream);
+                                       ++chats_closed_;
+                                     }});
 }
 
 std::set<std::shared_ptr<EchoServiceImpl::ChatStream>> EchoServiceImpl::chats() {
