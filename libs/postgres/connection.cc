@@ -12,9 +12,8 @@ namespace fleetcast::postgres {
 namespace {
 
 constexpr std::pair<const char*, const char*> kConnectionDefaults[] = {
-    {"connect_timeout", "3"},      {"keepalives_idle", "10"},
-    {"keepalives_interval", "5"},  {"keepalives_count", "3"},
-    {"tcp_user_timeout", "10000"}, {"target_session_attrs", "read-write"},
+    {"connect_timeout", "3"},  {"keepalives_idle", "10"},     {"keepalives_interval", "5"},
+    {"keepalives_count", "3"}, {"tcp_user_timeout", "10000"}, {"target_session_attrs", "read-write"},
 };
 
 std::string SessionSettings(const PoolOptions& options) {
@@ -37,8 +36,8 @@ void ForbidReconnect(pqxx::connection_base& raw) {
 }  // namespace
 
 std::string WithConnectionDefaults(const std::string& connection_string) {
-  const bool is_uri = absl::StartsWith(connection_string, "postgres://") ||
-                      absl::StartsWith(connection_string, "postgresql://");
+  const bool is_uri =
+      absl::StartsWith(connection_string, "postgres://") || absl::StartsWith(connection_string, "postgresql://");
   std::string full = connection_string;
   for (const auto& [key, value] : kConnectionDefaults) {
     if (absl::StrContains(full, absl::StrCat(key, "="))) continue;

@@ -21,8 +21,9 @@ struct Migration {
   std::string_view sha256;  // Of the file, in lower-case hex.
 };
 
-// Brings `schema` to the newest of `migrations`; creates it if needed. Processes that do so at once wait for each other.
-// kFailedPrecondition SCHEMA_CHANGED (a migration that ran differs from ours) or SCHEMA_TOO_NEW; nothing is changed then.
+// Brings `schema` to the newest of `migrations`; creates it if needed. Processes that do so at once wait for each
+// other. kFailedPrecondition SCHEMA_CHANGED (a migration that ran differs from ours) or SCHEMA_TOO_NEW; nothing is
+// changed then.
 absl::Status Migrate(Pool& pool, absl::Time deadline, std::string_view schema, std::span<const Migration> migrations);
 
 // OK when `schema` is exactly what `migrations` say. kFailedPrecondition SCHEMA_TOO_OLD (run --migrate), SCHEMA_TOO_NEW
@@ -33,5 +34,15 @@ absl::Status CheckSchema(Pool& pool, absl::Time deadline, std::string_view schem
 // OK when the server keeps what it acknowledges: fsync, full_page_writes and synchronous_commit on, not in recovery.
 // kFailedPrecondition DATABASE_UNSAFE names the setting. `allow_unsafe` lets tests and benchmarks with fsync off pass.
 absl::Status CheckServer(Pool& pool, absl::Time deadline, bool allow_unsafe = false);
+
+struct PrepareOptions {
+  bool migrate = false;       // Bring the schema up to date first (--migrate, --migrate-on-start).
+  bool allow_unsafe = false;  // As for CheckServer.
+};
+
+// What a service does with its schema before it serves: Migrate if told to, CheckServer, CheckSchema. Waits for slow
+// migrations as long as they take, up to ten minutes.
+absl::Status PrepareSchema(Pool& pool, std::string_view schema, std::span<const Migration> migrations,
+                           const PrepareOptions& options);
 
 }  // namespace fleetcast::postgres

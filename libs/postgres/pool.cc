@@ -31,8 +31,7 @@ absl::Status Late() {
 // BEGIN, with a lower limit on statements when the caller has less time than a session's statements may take anyway.
 std::string BeginSql(absl::Duration left, absl::Duration statement_timeout) {
   if (left >= statement_timeout) return "BEGIN";
-  return absl::StrCat("BEGIN; SET LOCAL statement_timeout = ",
-                      std::max<int64_t>(1, absl::ToInt64Milliseconds(left)));
+  return absl::StrCat("BEGIN; SET LOCAL statement_timeout = ", std::max<int64_t>(1, absl::ToInt64Milliseconds(left)));
 }
 
 }  // namespace
@@ -117,8 +116,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Pool::Acquire(absl::Time deadline) {
   {
     std::unique_lock<Mutex> lock(mutex_);
     ++waiting_;
-    const bool free = returned_.wait_for(lock, absl::ToChronoNanoseconds(limit),
-                                         [this] { return in_use_ < options_.connections; });
+    const bool free =
+        returned_.wait_for(lock, absl::ToChronoNanoseconds(limit), [this] { return in_use_ < options_.connections; });
     --waiting_;
     if (!free) {
       return MakeError(absl::StatusCode::kResourceExhausted, kDatabaseBusy, "no database session came free in time");

@@ -76,9 +76,8 @@ TEST_F(PoolTest, CarriesValuesOfEveryType) {
   const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(absl::Now()));
   const std::string bytes("\x00\xff\\x", 4);
   FLEETCAST_ASSERT_OK_AND_ASSIGN(
-      const Result result,
-      pool_.Run(Soon(), kEcho, "a'b", Bytes{bytes}, int64_t{1} << 40, now, true, std::nullopt,
-                std::vector<std::string>{"x", "y,\"z\\"}, std::vector<int64_t>{}));
+      const Result result, pool_.Run(Soon(), kEcho, "a'b", Bytes{bytes}, int64_t{1} << 40, now, true, std::nullopt,
+                                     std::vector<std::string>{"x", "y,\"z\\"}, std::vector<int64_t>{}));
   const Row row = result[0];
   EXPECT_EQ(row.Get<std::string>("word"), "a'b");
   EXPECT_EQ(row.GetBytes("bytes"), bytes);
@@ -92,7 +91,10 @@ TEST_F(PoolTest, CarriesValuesOfEveryType) {
 
 TEST_F(PoolTest, CopiesRowsIn) {
   const std::vector<Params> rows = {Params::Of(1, "tab\tline\nback\\"), Params::Of(2, std::nullopt), Params::Of(3, "")};
-  EXPECT_THAT(pool_.Transact(Soon(), [&](Transaction& t) { return t.CopyIn("t", {"id", "word"}, rows); }),
+  EXPECT_THAT(pool_.Transact(Soon(),
+                             [&](Transaction& t) {
+                               return t.CopyIn("t", {"id", "word"}, rows);
+                             }),
               IsOkAndHolds(3));
   constexpr Statement kAll{"test_all", "SELECT word FROM t ORDER BY id"};
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const Result all, pool_.Run(Soon(), kAll));
