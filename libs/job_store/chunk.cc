@@ -132,8 +132,7 @@ Execution Describe(const JobFacts& job, const Chunk& chunk, std::optional<absl::
 
 Ending EndOf(JobState state, StopKind stop, int64_t never_attempted) {
   const bool failed = stop == StopKind::kExpired && never_attempted > 0;
-  const std::optional<JobState> next =
-      NextJobState(state, failed ? JobEvent::kFailed : JobEvent::kAllTargetsEnded);
+  const std::optional<JobState> next = NextJobState(state, failed ? JobEvent::kFailed : JobEvent::kAllTargetsEnded);
   FLEETCAST_CHECK(next.has_value());
   if (!failed) return {*next, ""};
   return {*next, absl::StrCat("The execution time was over before ", never_attempted,

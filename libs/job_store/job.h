@@ -134,9 +134,9 @@ struct Outcome {
 
 // What became of a batch of outcomes.
 struct RecordResult {
-  int recorded = 0;                   // Newly inserted and counted.
-  int repeated = 0;                   // The target had an outcome already (or the batch named it twice).
-  int refused = 0;                    // Never issued and without a valid lease, ended by cancel or expiry, or no such target.
+  int recorded = 0;  // Newly inserted and counted.
+  int repeated = 0;  // The target had an outcome already (or the batch named it twice).
+  int refused = 0;   // Never issued and without a valid lease, ended by cancel or expiry, or no such target.
   std::vector<ChunkKey> closed_chunks;  // Complete with this batch: nothing more can happen in them.
   std::vector<std::string> ended_jobs;  // Ids of jobs that ended with this batch.
 };

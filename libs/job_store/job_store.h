@@ -79,21 +79,21 @@ struct PromoteResult {
 };
 
 struct LeaseRequest {
-  std::string owner{};    // Unique per process start, for instance pod name + boot id.
-  int limit = 1;          // At most kLeaseChunksMax.
-  int limit_per_job = 0;  // 0 = no limit besides `limit`.
+  std::string owner{};                 // Unique per process start, for instance pod name + boot id.
+  int limit = 1;                       // At most kLeaseChunksMax.
+  int limit_per_job = 0;               // 0 = no limit besides `limit`.
   std::vector<int64_t> except_jobs{};  // Sequence numbers of jobs of which no chunk is wanted: they have their share.
   absl::Duration ttl = absl::Seconds(10);
 };
 
 struct CancelResult {
-  Job job;                  // After the cancel.
+  Job job;                   // After the cancel.
   bool was_issuing = false;  // Something may be under way: wait until permits have run out before answering.
 };
 
 struct ExpireResult {
-  int expired = 0;                     // Jobs whose execution time was found over; their leases are void.
-  int settled = 0;                     // Jobs whose last unanswered targets were given up.
+  int expired = 0;                      // Jobs whose execution time was found over; their leases are void.
+  int settled = 0;                      // Jobs whose last unanswered targets were given up.
   std::vector<std::string> ended_jobs;  // Of both kinds, those that are terminal now.
 };
 
@@ -137,8 +137,8 @@ class JobStore {
   // Stores the next page of targets and extends the lease by `ttl`. `device_ids`: at most kAppendTargetsMax, ascending
   // by byte, all after lease.last_device_id (else kInvalidArgument). Full chunks come of pages of a multiple of
   // kChunkTargets. Advances `lease` on success; a repeat after an unclear error is recognised. kAborted LEASE_LOST.
-  virtual absl::Status AppendTargets(absl::Time deadline, ResolveLease& lease,
-                                     std::span<const std::string> device_ids, absl::Duration ttl) = 0;
+  virtual absl::Status AppendTargets(absl::Time deadline, ResolveLease& lease, std::span<const std::string> device_ids,
+                                     absl::Duration ttl) = 0;
 
   // Freezes the set: the job runs, or is completed when there is no target. kAborted LEASE_LOST.
   virtual absl::Status FinishResolve(absl::Time deadline, const ResolveLease& lease) = 0;
@@ -162,8 +162,7 @@ class JobStore {
 
   // Commits the intent to send: afterwards the targets count as running. One answer per request, in order: true, or
   // false when the lease is lost or a position was not pending; then nothing of that request may be sent.
-  virtual absl::StatusOr<std::vector<bool>> MarkIssued(absl::Time deadline,
-                                                       std::span<const IssueRequest> requests) = 0;
+  virtual absl::StatusOr<std::vector<bool>> MarkIssued(absl::Time deadline, std::span<const IssueRequest> requests) = 0;
 
   // Takes intents back on proof of NOT_SENT: the targets are pending again; in a cancelled or expired job they end as
   // canceled or timed out. One answer per request: false when the lease is lost.

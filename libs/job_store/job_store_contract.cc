@@ -102,8 +102,8 @@ Job JobStoreContract::Get(const std::string& id) {
   FLEETCAST_EXPECT_OK(job);
   if (!job.ok()) return {};
   const JobCounts& counts = job->counts;
-  EXPECT_EQ(counts.total, counts.pending + counts.running + counts.succeeded + counts.failed + counts.timed_out +
-                              counts.canceled);
+  EXPECT_EQ(counts.total,
+            counts.pending + counts.running + counts.succeeded + counts.failed + counts.timed_out + counts.canceled);
   return *job;
 }
 
@@ -685,7 +685,8 @@ TEST_P(JobStoreContract, ListsExecutionsByState) {
   }
   const auto devices_in = [&](ExecutionState state) {
     std::vector<std::string> devices;
-    ListExecutionsRequest request{.job_id = "job-1", .states = {state}, .page_size = state == ExecutionState::kPending ? 700 : 2};
+    ListExecutionsRequest request{
+        .job_id = "job-1", .states = {state}, .page_size = state == ExecutionState::kPending ? 700 : 2};
     do {
       const auto page = store_.ListExecutions(Soon(), request);
       FLEETCAST_EXPECT_OK(page);
@@ -721,8 +722,8 @@ TEST_P(JobStoreContract, ListsTheJobsOfADevice) {
                                  store_.ListExecutionsOfDevice(Soon(), {.device_id = "d10500", .page_size = 1}));
   ASSERT_TRUE(newest.next.has_value());
   FLEETCAST_ASSERT_OK_AND_ASSIGN(
-      const auto older, store_.ListExecutionsOfDevice(
-                            Soon(), {.device_id = "d10500", .before_seq = newest.next, .page_size = 10}));
+      const auto older,
+      store_.ListExecutionsOfDevice(Soon(), {.device_id = "d10500", .before_seq = newest.next, .page_size = 10}));
   ASSERT_THAT(older.entries, SizeIs(1));
   EXPECT_EQ(older.entries[0].job_id, "first");
 

@@ -44,8 +44,8 @@ class MemoryJobStore final : public JobStore {
                                          std::string_view device_id) override;
   absl::StatusOr<Page<Execution, int64_t>> ListExecutions(absl::Time deadline,
                                                           const ListExecutionsRequest& request) override;
-  absl::StatusOr<Page<Execution, int64_t>> ListExecutionsOfDevice(
-      absl::Time deadline, const ListDeviceExecutionsRequest& request) override;
+  absl::StatusOr<Page<Execution, int64_t>> ListExecutionsOfDevice(absl::Time deadline,
+                                                                  const ListDeviceExecutionsRequest& request) override;
 
  private:
   struct ChunkRecord {

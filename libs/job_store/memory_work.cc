@@ -90,8 +90,7 @@ absl::StatusOr<std::vector<bool>> MemoryJobStore::MarkIssued(absl::Time, std::sp
   std::vector<bool> marked;
   for (const IssueRequest& request : requests) {
     ChunkRecord* record = Find(request.lease.key);
-    marked.push_back(record != nullptr &&
-                     job_store::MarkIssued(record->chunk, request.lease.epoch, request.positions));
+    marked.push_back(record != nullptr && job_store::MarkIssued(record->chunk, request.lease.epoch, request.positions));
     if (marked.back()) record->last_issue_time = clock_.Now();
   }
   return marked;

@@ -21,8 +21,9 @@ using postgres::Transaction;
 constexpr int kChunksPerStep = 4;
 constexpr int kChunksPerPage = 64;
 
-#define FLEETCAST_EXECUTION_COLUMNS                                                       \
-  FLEETCAST_JOB_COLUMNS ", " FLEETCAST_CHUNK_COLUMNS ", " FLEETCAST_OUTCOME_COLUMNS ", " \
+#define FLEETCAST_EXECUTION_COLUMNS                                                 \
+  FLEETCAST_JOB_COLUMNS ", " FLEETCAST_CHUNK_COLUMNS ", " FLEETCAST_OUTCOME_COLUMNS \
+                        ", "                                                        \
                         "p.position "
 
 constexpr Statement kGet{"jobs_get_execution", "SELECT " FLEETCAST_EXECUTION_COLUMNS R"sql(
@@ -173,9 +174,10 @@ absl::StatusOr<Page<Execution, int64_t>> PostgresJobStore::ListExecutions(absl::
 absl::StatusOr<Page<Execution, int64_t>> PostgresJobStore::ListExecutionsOfDevice(
     absl::Time deadline, const ListDeviceExecutionsRequest& request) {
   const int limit = std::clamp(request.page_size, 1, kPageSizeMax);
-  const std::optional<int> kind = request.kind.has_value() ? std::optional(static_cast<int>(*request.kind)) : std::nullopt;
-  FLEETCAST_ASSIGN_OR_RETURN(
-      const Result rows, pool_.Run(deadline, kListOfDevice, request.device_id, request.before_seq, kind, limit));
+  const std::optional<int> kind =
+      request.kind.has_value() ? std::optional(static_cast<int>(*request.kind)) : std::nullopt;
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows,
+                             pool_.Run(deadline, kListOfDevice, request.device_id, request.before_seq, kind, limit));
   Page<Execution, int64_t> page;
   for (const Row row : rows) {
     Execution execution = ReadExecution(row, request.device_id);

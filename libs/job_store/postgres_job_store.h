@@ -41,8 +41,8 @@ class PostgresJobStore final : public JobStore {
                                          std::string_view device_id) override;
   absl::StatusOr<Page<Execution, int64_t>> ListExecutions(absl::Time deadline,
                                                           const ListExecutionsRequest& request) override;
-  absl::StatusOr<Page<Execution, int64_t>> ListExecutionsOfDevice(
-      absl::Time deadline, const ListDeviceExecutionsRequest& request) override;
+  absl::StatusOr<Page<Execution, int64_t>> ListExecutionsOfDevice(absl::Time deadline,
+                                                                  const ListDeviceExecutionsRequest& request) override;
 
  private:
   // Tells the schedulers that something changed, after the commit; a hint, so errors are ignored.

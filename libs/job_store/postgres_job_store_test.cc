@@ -16,8 +16,7 @@ using fleetcast::testing::WaitFor;
 class PostgresUnderTest final : public StoreUnderTest {
  public:
   PostgresUnderTest() {
-    FLEETCAST_EXPECT_OK(
-        postgres::Migrate(pool_, absl::Now() + absl::Seconds(20), kSchemaName, SchemaMigrations()));
+    FLEETCAST_EXPECT_OK(postgres::Migrate(pool_, absl::Now() + absl::Seconds(20), kSchemaName, SchemaMigrations()));
   }
   JobStore& store() override { return store_; }
   const postgres::PoolOptions& options() const { return pool_.options(); }

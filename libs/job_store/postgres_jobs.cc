@@ -18,15 +18,15 @@ using postgres::Transaction;
 
 // A job's counts: sums over its chunks while it runs (one range of a primary key, about a row per 1,000 devices), fixed
 // numbers afterwards, nothing before its targets are frozen. One statement, so that state and counts agree.
-#define FLEETCAST_JOB_WITH_COUNTS                                                                                    \
-  FLEETCAST_JOB_COLUMNS                                                                                              \
-  ", CASE WHEN j.frozen THEN j.target_count ELSE 0 END AS total, coalesce(c.pending, 0) AS pending, "                \
-  "coalesce(j.succeeded, c.succeeded, 0) AS succeeded, coalesce(j.failed, c.failed, 0) AS failed, "                  \
-  "coalesce(j.timed_out, c.timed_out, 0) AS timed_out, coalesce(j.canceled, c.canceled, 0) AS canceled "             \
-  "FROM jobs.job j LEFT JOIN LATERAL ("                                                                              \
-  "  SELECT coalesce(sum(k.size - bit_count(k.issued)) FILTER (WHERE k.state = 0), 0)::bigint AS pending, "          \
-  "         sum(k.succeeded) AS succeeded, sum(k.failed) AS failed, sum(k.timed_out) AS timed_out, "                 \
-  "         sum(k.canceled) AS canceled "                                                                            \
+#define FLEETCAST_JOB_WITH_COUNTS                                                                           \
+  FLEETCAST_JOB_COLUMNS                                                                                     \
+  ", CASE WHEN j.frozen THEN j.target_count ELSE 0 END AS total, coalesce(c.pending, 0) AS pending, "       \
+  "coalesce(j.succeeded, c.succeeded, 0) AS succeeded, coalesce(j.failed, c.failed, 0) AS failed, "         \
+  "coalesce(j.timed_out, c.timed_out, 0) AS timed_out, coalesce(j.canceled, c.canceled, 0) AS canceled "    \
+  "FROM jobs.job j LEFT JOIN LATERAL ("                                                                     \
+  "  SELECT coalesce(sum(k.size - bit_count(k.issued)) FILTER (WHERE k.state = 0), 0)::bigint AS pending, " \
+  "         sum(k.succeeded) AS succeeded, sum(k.failed) AS failed, sum(k.timed_out) AS timed_out, "        \
+  "         sum(k.canceled) AS canceled "                                                                   \
   "  FROM jobs.chunk k WHERE k.job_seq = j.seq AND j.frozen AND j.end_time IS NULL) c ON true "
 
 constexpr Statement kInsert{"jobs_insert", R"sql(
@@ -47,7 +47,8 @@ WHERE ($1::bigint IS NULL OR j.seq < $1) AND ($2::smallint IS NULL OR j.kind = $
 ORDER BY j.seq DESC LIMIT $4)sql"};
 
 constexpr Statement kCountActive{"jobs_count_active", R"sql(
-SELECT (SELECT count(*) FROM jobs.job WHERE state IN (1, 2)) + (SELECT count(*) FROM jobs.job WHERE state IN (3, 4, 5)))sql"};
+SELECT (SELECT count(*) FROM jobs.job WHERE state IN (1, 2))
+     + (SELECT count(*) FROM jobs.job WHERE state IN (3, 4, 5)))sql"};
 
 constexpr Statement kFindSeq{"jobs_find_seq", "SELECT seq, frozen FROM jobs.job WHERE id = $1"};
 
@@ -70,7 +71,8 @@ Job ReadJobWithCounts(const Row& row) {
   counts.failed = row.Get<int64_t>("failed");
   counts.timed_out = row.Get<int64_t>("timed_out");
   counts.canceled = row.Get<int64_t>("canceled");
-  counts.running = counts.total - counts.pending - counts.succeeded - counts.failed - counts.timed_out - counts.canceled;
+  counts.running =
+      counts.total - counts.pending - counts.succeeded - counts.failed - counts.timed_out - counts.canceled;
   return job;
 }
 
@@ -143,8 +145,7 @@ absl::StatusOr<bool> Cancel(Transaction& transaction, Cancellable& locked, JobSt
     FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropChunks, job.seq).status());
     FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropTargets, job.seq).status());
   }
-  FLEETCAST_RETURN_IF_ERROR(
-      transaction.Run(kStop, job.seq, static_cast<int>(next), drain, IsTerminal(next)).status());
+  FLEETCAST_RETURN_IF_ERROR(transaction.Run(kStop, job.seq, static_cast<int>(next), drain, IsTerminal(next)).status());
   job.state = next;
   job.stop = StopKind::kCancelled;
   FLEETCAST_RETURN_IF_ERROR(EndIfComplete(transaction, job).status());
@@ -180,7 +181,8 @@ absl::StatusOr<Job> PostgresJobStore::GetJob(absl::Time deadline, std::string_vi
 
 absl::StatusOr<Page<Job, int64_t>> PostgresJobStore::ListJobs(absl::Time deadline, const ListJobsRequest& request) {
   const int limit = std::clamp(request.page_size, 1, kPageSizeMax);
-  const std::optional<int> kind = request.kind.has_value() ? std::optional(static_cast<int>(*request.kind)) : std::nullopt;
+  const std::optional<int> kind =
+      request.kind.has_value() ? std::optional(static_cast<int>(*request.kind)) : std::nullopt;
   std::vector<int> states;
   for (const JobState state : request.states) states.push_back(static_cast<int>(state));
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows,

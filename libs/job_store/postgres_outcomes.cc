@@ -80,11 +80,10 @@ absl::StatusOr<std::map<ChunkKey, Chunk>> InsertAndCount(Transaction& transactio
   }
   std::map<ChunkKey, Chunk> changed;
   if (columns.ns.empty()) return changed;
-  FLEETCAST_ASSIGN_OR_RETURN(
-      const Result inserted,
-      transaction.Run(kInsert, columns.job_seqs, columns.ns, columns.states, columns.device_statuses,
-                      columns.error_codes, columns.error_reasons, columns.payloads, columns.start_times,
-                      columns.end_times));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result inserted,
+                             transaction.Run(kInsert, columns.job_seqs, columns.ns, columns.states,
+                                             columns.device_statuses, columns.error_codes, columns.error_reasons,
+                                             columns.payloads, columns.start_times, columns.end_times));
   result.recorded = inserted.size();
   result.repeated = static_cast<int>(columns.ns.size()) - inserted.size();
   for (const Row row : inserted) {
@@ -161,20 +160,20 @@ absl::StatusOr<ExpireResult> PostgresJobStore::ExpireJobs(absl::Time deadline, a
   FLEETCAST_ASSIGN_OR_RETURN(const Result drained, pool_.Run(deadline, kFindDrained, limit));
   // One transaction per job: each may write thousands of chunks.
   for (const Row row : late) {
-    FLEETCAST_ASSIGN_OR_RETURN(
-        total, pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<ExpireResult> {
-          ExpireResult result = total;
-          FLEETCAST_RETURN_IF_ERROR(ExpireOne(transaction, row.Get<int64_t>(0), grace, result));
-          return result;
-        }));
+    FLEETCAST_ASSIGN_OR_RETURN(total,
+                               pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<ExpireResult> {
+                                 ExpireResult result = total;
+                                 FLEETCAST_RETURN_IF_ERROR(ExpireOne(transaction, row.Get<int64_t>(0), grace, result));
+                                 return result;
+                               }));
   }
   for (const Row row : drained) {
-    FLEETCAST_ASSIGN_OR_RETURN(
-        total, pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<ExpireResult> {
-          ExpireResult result = total;
-          FLEETCAST_RETURN_IF_ERROR(SettleOne(transaction, row.Get<int64_t>(0), result));
-          return result;
-        }));
+    FLEETCAST_ASSIGN_OR_RETURN(total,
+                               pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<ExpireResult> {
+                                 ExpireResult result = total;
+                                 FLEETCAST_RETURN_IF_ERROR(SettleOne(transaction, row.Get<int64_t>(0), result));
+                                 return result;
+                               }));
   }
   return total;
 }

@@ -36,11 +36,11 @@ FROM unnest($1::bigint[], $2::int[], $3::smallint[], $4::bigint[], $5::bit(1000)
   AS v (job_seq, chunk_no, state, epoch, issued, succeeded, failed, timed_out, canceled)
 WHERE c.job_seq = v.job_seq AND c.chunk_no = v.chunk_no)sql"};
 
-constexpr Statement kLockJob{"jobs_lock_job",
-                             "SELECT seq, id, state, stop FROM jobs.job WHERE seq = $1 FOR UPDATE"};
+constexpr Statement kLockJob{"jobs_lock_job", "SELECT seq, id, state, stop FROM jobs.job WHERE seq = $1 FOR UPDATE"};
 
 constexpr Statement kSumChunks{"jobs_sum_chunks", R"sql(
-SELECT count(*) FILTER (WHERE state <> 3) AS unfinished, coalesce(sum(size - bit_count(issued)), 0)::bigint AS untouched,
+SELECT count(*) FILTER (WHERE state <> 3) AS unfinished,
+       coalesce(sum(size - bit_count(issued)), 0)::bigint AS untouched,
        coalesce(sum(succeeded), 0) AS succeeded, coalesce(sum(failed), 0) AS failed,
        coalesce(sum(timed_out), 0) AS timed_out, coalesce(sum(canceled), 0) AS canceled
 FROM jobs.chunk WHERE job_seq = $1)sql"};

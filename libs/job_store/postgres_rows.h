@@ -1,4 +1,5 @@
-// Rows of the schema `jobs` to and from our values, and the steps that several use cases share. Internal to this folder.
+// Rows of the schema `jobs` to and from our values, and the steps that several use cases share. Internal to this
+// folder.
 #pragma once
 
 #include <map>
@@ -14,16 +15,16 @@
 #include "libs/postgres/transaction.h"
 
 // Columns of jobs.job `j` that ReadJob and ReadJobFacts need.
-#define FLEETCAST_JOB_COLUMNS                                                                              \
-  "j.seq, j.id, j.condition, j.kind, j.method, j.payload, j.response_timeout_us, j.connect_timeout_us, "    \
-  "j.tags_patch, j.desired_patch, j.twin_etag, j.status_message, j.start_time, j.execution_timeout_us, "    \
+#define FLEETCAST_JOB_COLUMNS                                                                            \
+  "j.seq, j.id, j.condition, j.kind, j.method, j.payload, j.response_timeout_us, j.connect_timeout_us, " \
+  "j.tags_patch, j.desired_patch, j.twin_etag, j.status_message, j.start_time, j.execution_timeout_us, " \
   "j.state, j.version, j.failure_reason, j.create_time, j.started_time, j.end_time, j.stop, j.stop_time "
 // Columns of jobs.chunk `c` that ReadChunk needs.
-#define FLEETCAST_CHUNK_COLUMNS                                                                              \
-  "c.job_seq, c.chunk_no, c.size, c.state AS chunk_state, c.epoch, c.issued, c.succeeded, c.failed, "       \
+#define FLEETCAST_CHUNK_COLUMNS                                                                       \
+  "c.job_seq, c.chunk_no, c.size, c.state AS chunk_state, c.epoch, c.issued, c.succeeded, c.failed, " \
   "c.timed_out, c.canceled, c.last_issue_time, c.closed_time "
 // Columns of jobs.outcome `o` that ReadOutcome needs.
-#define FLEETCAST_OUTCOME_COLUMNS                                                                  \
+#define FLEETCAST_OUTCOME_COLUMNS                                                                       \
   "o.n, o.state AS outcome_state, o.device_status, o.error_code, o.error_reason, o.payload AS answer, " \
   "o.start_time AS issue_time, o.end_time AS outcome_time "
 

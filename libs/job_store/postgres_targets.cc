@@ -47,7 +47,8 @@ WHERE j.seq = free.seq
 RETURNING j.seq, j.id, j.condition, j.resolve_epoch, j.last_device, j.target_count)sql"};
 
 constexpr Statement kLockResolve{"jobs_lock_resolve", R"sql(
-SELECT state, resolve_epoch, last_device, target_count, chunk_count, frozen FROM jobs.job WHERE seq = $1 FOR UPDATE)sql"};
+SELECT state, resolve_epoch, last_device, target_count, chunk_count, frozen
+FROM jobs.job WHERE seq = $1 FOR UPDATE)sql"};
 
 constexpr Statement kAddChunks{"jobs_add_chunks", R"sql(
 INSERT INTO jobs.chunk (job_seq, chunk_no, size) SELECT $1, * FROM unnest($2::int[], $3::smallint[]))sql"};
@@ -105,8 +106,8 @@ absl::StatusOr<PromoteResult> PostgresJobStore::PromoteDue(absl::Time deadline, 
     PromoteResult result;
     FLEETCAST_ASSIGN_OR_RETURN(const Result started, transaction.Run(kStart, Number(JobState::kResolving), limit));
     result.started = static_cast<int>(started.affected_rows());
-    FLEETCAST_ASSIGN_OR_RETURN(const Result armed, transaction.Run(kArm, Number(JobState::kQueued),
-                                                                   Number(JobState::kScheduled)));
+    FLEETCAST_ASSIGN_OR_RETURN(const Result armed,
+                               transaction.Run(kArm, Number(JobState::kQueued), Number(JobState::kScheduled)));
     result.armed = static_cast<int>(armed.affected_rows());
     FLEETCAST_ASSIGN_OR_RETURN(const Result next, transaction.Run(kNextDue));
     if (const auto micros = next[0].Get<std::optional<int64_t>>("micros")) {
@@ -154,8 +155,7 @@ absl::Status PostgresJobStore::AppendTargets(absl::Time deadline, ResolveLease& 
     if (stored_count != lease.target_count) return LeaseLost();
     const auto chunk_count = row.Get<int32_t>("chunk_count");
     FLEETCAST_ASSIGN_OR_RETURN(const int added, InsertChunks(transaction, lease.job_seq, chunk_count, device_ids));
-    return transaction
-        .Run(kAdvanceResolve, lease.job_seq, last_device_id, target_count, chunk_count + added, ttl)
+    return transaction.Run(kAdvanceResolve, lease.job_seq, last_device_id, target_count, chunk_count + added, ttl)
         .status();
   });
   if (!stored.ok()) return stored;

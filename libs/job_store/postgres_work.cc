@@ -16,9 +16,9 @@ using postgres::Row;
 using postgres::Statement;
 using postgres::Transaction;
 
-// Candidates turn by turn over the running jobs (first the first free chunk of each, then the second …), jobs in random
-// order within a turn, so that a small job never waits for a big one and no job is always last. More candidates than
-// asked for, because other lessees look at the same rows; those that they hold are skipped.
+// Candidates turn by turn over the running jobs (first the first free chunk of each, then the second …), jobs in
+// random order within a turn, so that a small job never waits for a big one and no job is always last. More candidates
+// than asked for, because other lessees look at the same rows; those that they hold are skipped.
 constexpr Statement kLease{"jobs_lease_chunks", R"sql(
 WITH candidate AS MATERIALIZED (
   SELECT f.job_seq, f.chunk_no, row_number() OVER (ORDER BY f.turn, random()) AS place
@@ -131,7 +131,8 @@ std::vector<ChunkKey> KeysOf(std::span<const IssueRequest> requests) {
 }
 
 // The keys of the leases that still hold, the chunks being locked; the others go to `lost`.
-std::vector<ChunkKey> Held(std::span<const ChunkLease> leases, const LockedChunks& locked, std::vector<ChunkKey>& lost) {
+std::vector<ChunkKey> Held(std::span<const ChunkLease> leases, const LockedChunks& locked,
+                           std::vector<ChunkKey>& lost) {
   std::vector<ChunkKey> held;
   for (const ChunkLease& lease : leases) {
     const auto found = locked.find(lease.key);
