@@ -103,7 +103,7 @@ void PrivateServer::Start(const std::vector<std::string>& command, const std::st
   FLEETCAST_CHECK(keeper_ < 0);
   int ends[2];
   FLEETCAST_CHECK(pipe2(ends, O_CLOEXEC) == 0);
-  std::vector<std::string> keeper = {"sh",        "-c",        kKeeperScript, "keeper", directory_ / log_name,
+  std::vector<std::string> keeper = {"sh",        "-c",      kKeeperScript, "keeper", directory_ / log_name,
                                      stop_signal, directory_};
   const std::vector<std::string> server = AsServerUser(command);
   keeper.insert(keeper.end(), server.begin(), server.end());

@@ -36,9 +36,9 @@ class PrivateServer {
   std::vector<std::string> AsServerUser(const std::vector<std::string>& command) const;
 
   std::filesystem::path directory_;
-  std::string user_;         // Empty: as ourselves.
+  std::string user_;  // Empty: as ourselves.
   pid_t keeper_ = -1;
-  int keeper_pipe_ = -1;     // Closing it, in whatever way, ends the server.
+  int keeper_pipe_ = -1;  // Closing it, in whatever way, ends the server.
 };
 
 }  // namespace fleetcast::testing

@@ -97,7 +97,8 @@ void ToProto(const job_store::Execution& execution, jobs::v1::Execution* out) {
   ToProto(execution.create_time, out->mutable_create_time());
   if (execution.start_time.has_value()) ToProto(*execution.start_time, out->mutable_start_time());
   if (execution.end_time.has_value()) ToProto(*execution.end_time, out->mutable_end_time());
-  ToProto(execution.end_time.value_or(execution.start_time.value_or(execution.create_time)), out->mutable_update_time());
+  ToProto(execution.end_time.value_or(execution.start_time.value_or(execution.create_time)),
+          out->mutable_update_time());
   out->set_action_kind(static_cast<jobs::v1::ActionKind>(execution.kind));
 }
 

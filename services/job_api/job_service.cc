@@ -9,6 +9,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/strings.h"
@@ -26,6 +27,7 @@ namespace {
 
 constexpr int kPageSizeDefault = 100;
 constexpr int kDryRunSample = 10;
+constexpr absl::Duration kWatchReadLimit = absl::Seconds(5);
 // A snapshot replaces the one before: there is no point in keeping many for a slow watcher.
 constexpr rpc::OutboxLimits kWatchOutbox = {.messages_max = 2, .bytes_max = size_t{4} << 20};
 
@@ -47,7 +49,8 @@ template <typename State, typename Enums>
 absl::StatusOr<std::set<State>> ReadStates(const Enums& states, int last) {
   std::set<State> read;
   for (const int state : states) {
-    if (state < 1 || state > last) return rpc::InvalidFields({{"states", "names a state that does not exist"}}, reasons::kInvalidValue);
+    if (state < 1 || state > last)
+      return rpc::InvalidFields({{"states", "names a state that does not exist"}}, reasons::kInvalidValue);
     read.insert(static_cast<State>(state));
   }
   return read;
@@ -68,7 +71,8 @@ absl::StatusOr<std::optional<int64_t>> OpenToken(const PageTokens& tokens, const
   FLEETCAST_ASSIGN_OR_RETURN(const std::string position, tokens.Open(token, request));
   int64_t number = 0;
   if (!absl::SimpleAtoi(position, &number)) {
-    return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidPageToken, "the page token is not one of ours");
+    return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidPageToken,
+                     "the page token is not one of ours");
   }
   return number;
 }
@@ -93,8 +97,17 @@ class StreamWatcher final : public Watcher {
 
 }  // namespace
 
-JobService::JobService(job_store::JobStore& store, TargetCounter& targets, WatchHub& watches, const PageTokens& tokens, Clock& clock,
-                       WorkerPool& workers, WorkerPool& cancel_workers, JobServiceOptions options)
+WatchHub::ReadJob NewJobReader(job_store::JobStore& store) {
+  return [&store](const std::string& job_id) -> absl::StatusOr<jobs::v1::Job> {
+    FLEETCAST_ASSIGN_OR_RETURN(const job_store::Job job, store.GetJob(absl::Now() + kWatchReadLimit, job_id));
+    jobs::v1::Job message;
+    ToProto(job, &message);
+    return message;
+  };
+}
+
+JobService::JobService(job_store::JobStore& store, TargetCounter& targets, WatchHub& watches, const PageTokens& tokens,
+                       Clock& clock, WorkerPool& workers, WorkerPool& cancel_workers, JobServiceOptions options)
     : store_(store),
       targets_(targets),
       watches_(watches),
@@ -104,7 +117,8 @@ JobService::JobService(job_store::JobStore& store, TargetCounter& targets, Watch
       cancel_workers_(cancel_workers),
       options_(options) {}
 
-grpc::ServerUnaryReactor* JobService::CreateJob(grpc::CallbackServerContext* context, const jobs::v1::CreateJobRequest* request,
+grpc::ServerUnaryReactor* JobService::CreateJob(grpc::CallbackServerContext* context,
+                                                const jobs::v1::CreateJobRequest* request,
                                                 jobs::v1::CreateJobResponse* response) {
   return rpc::RunOn(workers_, context, [=, this](const rpc::Call& call) { return Create(call, *request, *response); });
 }
@@ -121,12 +135,14 @@ absl::Status JobService::Create(const rpc::Call& call, const jobs::v1::CreateJob
   const std::string hash = RequestHash(spec);
   FLEETCAST_ASSIGN_OR_RETURN(
       const job_store::CreateResult result,
-      store_.CreateJob(call.deadline, {.spec = std::move(spec), .request_hash = hash, .request_id = request.request_id()}));
+      store_.CreateJob(call.deadline,
+                       {.spec = std::move(spec), .request_hash = hash, .request_id = request.request_id()}));
   ToProto(result.job, response.mutable_job());
   return absl::OkStatus();
 }
 
-absl::Status JobService::DryRun(const rpc::Call& call, const job_store::JobSpec& spec, jobs::v1::CreateJobResponse& response) {
+absl::Status JobService::DryRun(const rpc::Call& call, const job_store::JobSpec& spec,
+                                jobs::v1::CreateJobResponse& response) {
   FLEETCAST_ASSIGN_OR_RETURN(Matches matches, targets_.Count(call, spec.condition, kDryRunSample));
   job_store::Job job;
   job.spec = spec;
@@ -138,7 +154,8 @@ absl::Status JobService::DryRun(const rpc::Call& call, const job_store::JobSpec&
   return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* context, const jobs::v1::GetJobRequest* request,
+grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* context,
+                                             const jobs::v1::GetJobRequest* request,
                                              jobs::v1::GetJobResponse* response) {
   return rpc::RunOn(workers_, context, [=, this](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const job_store::Job job, store_.GetJob(call.deadline, request->job_id()));
@@ -147,19 +164,22 @@ grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* contex
   });
 }
 
-grpc::ServerUnaryReactor* JobService::ListJobs(grpc::CallbackServerContext* context, const jobs::v1::ListJobsRequest* request,
+grpc::ServerUnaryReactor* JobService::ListJobs(grpc::CallbackServerContext* context,
+                                               const jobs::v1::ListJobsRequest* request,
                                                jobs::v1::ListJobsResponse* response) {
   return rpc::RunOn(workers_, context, [=, this](const rpc::Call& call) { return List(call, *request, *response); });
 }
 
-absl::Status JobService::List(const rpc::Call& call, const jobs::v1::ListJobsRequest& request, jobs::v1::ListJobsResponse& response) {
+absl::Status JobService::List(const rpc::Call& call, const jobs::v1::ListJobsRequest& request,
+                              jobs::v1::ListJobsResponse& response) {
   const std::string kind_key = absl::StrCat(request.action_kind());
   const std::string states_key = StatesKey(request.states());
   const std::vector<std::string_view> bound = {"ListJobs", kind_key, states_key};
   job_store::ListJobsRequest list;
   FLEETCAST_ASSIGN_OR_RETURN(list.page_size, PageSize(request.page_size()));
   FLEETCAST_ASSIGN_OR_RETURN(list.kind, ReadKind(request.action_kind()));
-  FLEETCAST_ASSIGN_OR_RETURN(list.states, ReadStates<JobState>(request.states(), static_cast<int>(JobState::kCancelled)));
+  FLEETCAST_ASSIGN_OR_RETURN(list.states,
+                             ReadStates<JobState>(request.states(), static_cast<int>(JobState::kCancelled)));
   FLEETCAST_ASSIGN_OR_RETURN(list.before_seq, OpenToken(tokens_, request.page_token(), bound));
   FLEETCAST_ASSIGN_OR_RETURN(const auto page, store_.ListJobs(call.deadline, list));
   for (const job_store::Job& job : page.entries) ToProto(job, response.add_jobs());
@@ -167,9 +187,11 @@ absl::Status JobService::List(const rpc::Call& call, const jobs::v1::ListJobsReq
   return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* context, const jobs::v1::CancelJobRequest* request,
+grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* context,
+                                                const jobs::v1::CancelJobRequest* request,
                                                 jobs::v1::CancelJobResponse* response) {
-  return rpc::RunOn(cancel_workers_, context, [=, this](const rpc::Call& call) { return Cancel(call, *request, *response); });
+  return rpc::RunOn(cancel_workers_, context,
+                    [=, this](const rpc::Call& call) { return Cancel(call, *request, *response); });
 }
 
 absl::Status JobService::Cancel(const rpc::Call& call, const jobs::v1::CancelJobRequest& request,
@@ -177,8 +199,10 @@ absl::Status JobService::Cancel(const rpc::Call& call, const jobs::v1::CancelJob
   FLEETCAST_ASSIGN_OR_RETURN(job_store::CancelResult result,
                              store_.CancelJob(call.deadline, request.job_id(), options_.cancel_drain));
   if (result.was_issuing) {
-    // J10: the answer is a barrier. No intent can follow the commit, and every permit given before it has run out by then.
-    if (!clock_.Sleep(options_.permit_lifetime, call.stop)) return absl::CancelledError("the caller has gone; the job is cancelled");
+    // J10: the answer is a barrier. No intent can follow the commit, and every permit given before it has run out by
+    // then.
+    if (!clock_.Sleep(options_.permit_lifetime, call.stop))
+      return absl::CancelledError("the caller has gone; the job is cancelled");
     FLEETCAST_ASSIGN_OR_RETURN(result.job, store_.GetJob(call.deadline, request.job_id()));
   }
   ToProto(result.job, response.mutable_job());
@@ -196,7 +220,8 @@ grpc::ServerWriteReactor<jobs::v1::WatchJobResponse>* JobService::WatchJob(grpc:
   return reactor;
 }
 
-grpc::ServerUnaryReactor* JobService::GetExecution(grpc::CallbackServerContext* context, const jobs::v1::GetExecutionRequest* request,
+grpc::ServerUnaryReactor* JobService::GetExecution(grpc::CallbackServerContext* context,
+                                                   const jobs::v1::GetExecutionRequest* request,
                                                    jobs::v1::GetExecutionResponse* response) {
   return rpc::RunOn(workers_, context, [=, this](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const job_store::Execution execution,
@@ -261,7 +286,8 @@ absl::Status JobService::ListOne(const rpc::Call& call, const jobs::v1::ListExec
                                  jobs::v1::ListExecutionsResponse& response) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto states,
                              ReadStates<ExecutionState>(request.states(), static_cast<int>(ExecutionState::kCanceled)));
-  const absl::StatusOr<job_store::Execution> execution = store_.GetExecution(call.deadline, request.job_id(), request.device_id());
+  const absl::StatusOr<job_store::Execution> execution =
+      store_.GetExecution(call.deadline, request.job_id(), request.device_id());
   if (!execution.ok() && GetReason(execution.status()) == reasons::kExecutionNotFound) return absl::OkStatus();
   FLEETCAST_RETURN_IF_ERROR(execution.status());
   if (states.empty() || states.contains(execution->state)) ToProto(*execution, response.add_executions());

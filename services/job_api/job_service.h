@@ -15,6 +15,9 @@
 
 namespace fleetcast::job_api {
 
+// Reads one job for its watchers. `store` must outlive it.
+WatchHub::ReadJob NewJobReader(job_store::JobStore& store);
+
 struct JobServiceOptions {
   absl::Duration start_horizon;
   absl::Duration permit_lifetime;
@@ -22,12 +25,13 @@ struct JobServiceOptions {
   int64_t active_jobs_max;
 };
 
-// Thread-safe. Handlers that use the database run on `workers`; Cancel, which also waits for permits, on `cancel_workers`.
+// Thread-safe. Handlers that use the database run on `workers`; Cancel, which also waits for permits, on
+// `cancel_workers`.
 // Everything passed by reference must outlive the service.
 class JobService final : public jobs::v1::JobService::CallbackService {
  public:
-  JobService(job_store::JobStore& store, TargetCounter& targets, WatchHub& watches, const PageTokens& tokens, Clock& clock,
-             WorkerPool& workers, WorkerPool& cancel_workers, JobServiceOptions options);
+  JobService(job_store::JobStore& store, TargetCounter& targets, WatchHub& watches, const PageTokens& tokens,
+             Clock& clock, WorkerPool& workers, WorkerPool& cancel_workers, JobServiceOptions options);
 
   grpc::ServerUnaryReactor* CreateJob(grpc::CallbackServerContext* context, const jobs::v1::CreateJobRequest* request,
                                       jobs::v1::CreateJobResponse* response) override;
@@ -39,16 +43,21 @@ class JobService final : public jobs::v1::JobService::CallbackService {
                                       jobs::v1::CancelJobResponse* response) override;
   grpc::ServerWriteReactor<jobs::v1::WatchJobResponse>* WatchJob(grpc::CallbackServerContext* context,
                                                                  const jobs::v1::WatchJobRequest* request) override;
-  grpc::ServerUnaryReactor* GetExecution(grpc::CallbackServerContext* context, const jobs::v1::GetExecutionRequest* request,
+  grpc::ServerUnaryReactor* GetExecution(grpc::CallbackServerContext* context,
+                                         const jobs::v1::GetExecutionRequest* request,
                                          jobs::v1::GetExecutionResponse* response) override;
-  grpc::ServerUnaryReactor* ListExecutions(grpc::CallbackServerContext* context, const jobs::v1::ListExecutionsRequest* request,
+  grpc::ServerUnaryReactor* ListExecutions(grpc::CallbackServerContext* context,
+                                           const jobs::v1::ListExecutionsRequest* request,
                                            jobs::v1::ListExecutionsResponse* response) override;
 
  private:
-  absl::Status Create(const rpc::Call& call, const jobs::v1::CreateJobRequest& request, jobs::v1::CreateJobResponse& response);
+  absl::Status Create(const rpc::Call& call, const jobs::v1::CreateJobRequest& request,
+                      jobs::v1::CreateJobResponse& response);
   absl::Status DryRun(const rpc::Call& call, const job_store::JobSpec& spec, jobs::v1::CreateJobResponse& response);
-  absl::Status List(const rpc::Call& call, const jobs::v1::ListJobsRequest& request, jobs::v1::ListJobsResponse& response);
-  absl::Status Cancel(const rpc::Call& call, const jobs::v1::CancelJobRequest& request, jobs::v1::CancelJobResponse& response);
+  absl::Status List(const rpc::Call& call, const jobs::v1::ListJobsRequest& request,
+                    jobs::v1::ListJobsResponse& response);
+  absl::Status Cancel(const rpc::Call& call, const jobs::v1::CancelJobRequest& request,
+                      jobs::v1::CancelJobResponse& response);
   absl::Status ListOfJob(const rpc::Call& call, const jobs::v1::ListExecutionsRequest& request,
                          jobs::v1::ListExecutionsResponse& response);
   absl::Status ListOfDevice(const rpc::Call& call, const jobs::v1::ListExecutionsRequest& request,

@@ -1,7 +1,6 @@
 // The service over real gRPC, on a real database.
 #include "services/job_api/job_service.h"
 
-
 #include "absl/time/clock.h"
 #include "libs/job_store/postgres_job_store.h"
 #include "libs/job_store/schema.h"
@@ -9,7 +8,6 @@
 #include "libs/rpc/status.h"
 #include "libs/testing/private_postgres.h"
 #include "libs/testing/status_matchers.h"
-#include "services/job_api/job_proto.h"
 
 namespace fleetcast::job_api {
 namespace {
@@ -42,14 +40,6 @@ class JobServiceTest : public ::testing::Test {
   ~JobServiceTest() override {
     watches_.Stop();
     server_->Shutdown(absl::Seconds(5));
-  }
-
-  absl::StatusOr<Job> Read(const std::string& id) {
-    auto job = store_.GetJob(Soon(), id);
-    if (!job.ok()) return job.status();
-    Job message;
-    ToProto(*job, &message);
-    return message;
   }
 
   static jobs::v1::CreateJobRequest MethodJob(const std::string& id) {
@@ -113,15 +103,21 @@ class JobServiceTest : public ::testing::Test {
   }
 
   telemetry::Metrics metrics_;
-  postgres::Pool pool_{{.connection_string = PrivatePostgres::Shared().NewDatabase(), .application_name = "job_api_test"},
-                       metrics_};
+  postgres::Pool pool_{
+      {.connection_string = PrivatePostgres::Shared().NewDatabase(), .application_name = "job_api_test"}, metrics_};
   job_store::PostgresJobStore store_{pool_};
   FixedTargets targets_;
-  WatchHub watches_{SystemClock(), [this](const std::string& id) { return Read(id); }, metrics_};
+  WatchHub watches_{SystemClock(), NewJobReader(store_), metrics_};
   const PageTokens tokens_{"0123456789abcdef"};
   WorkerPool workers_{4, 100};
   WorkerPool cancel_workers_{2, 100};
-  JobService service_{store_,        targets_, watches_, tokens_, SystemClock(), workers_, cancel_workers_,
+  JobService service_{store_,
+                      targets_,
+                      watches_,
+                      tokens_,
+                      SystemClock(),
+                      workers_,
+                      cancel_workers_,
                       {.start_horizon = absl::Hours(168),
                        .permit_lifetime = kPermitLifetime,
                        .cancel_drain = absl::Minutes(1),

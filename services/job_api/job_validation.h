@@ -23,9 +23,10 @@ inline constexpr absl::Duration kExecutionTimeoutDefault = absl::Hours(1);
 inline constexpr absl::Duration kExecutionTimeoutMin = absl::Seconds(1);
 inline constexpr absl::Duration kExecutionTimeoutMax = absl::Hours(24 * 7);
 
-// The spec that `request` describes, defaults filled in. `now` and `start_horizon` bound the start time. INVALID_ARGUMENT with field
-// violations and the reason of the first rule that is broken: INVALID_JOB_ID, INVALID_ACTION, INVALID_METHOD, INVALID_PAYLOAD,
-// INVALID_TWIN, INVALID_TIMEOUT, INVALID_CONDITION, INVALID_START_TIME, INVALID_VALUE.
+// The spec that `request` describes, defaults filled in. `now` and `start_horizon` bound the start time.
+// INVALID_ARGUMENT with field violations and the reason of the first rule that is broken: INVALID_JOB_ID,
+// INVALID_ACTION, INVALID_METHOD, INVALID_PAYLOAD, INVALID_TWIN, INVALID_TIMEOUT, INVALID_CONDITION,
+// INVALID_START_TIME, INVALID_VALUE.
 absl::StatusOr<job_store::JobSpec> ValidateCreate(const jobs::v1::CreateJobRequest& request, absl::Time now,
                                                   absl::Duration start_horizon);
 

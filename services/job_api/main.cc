@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "absl/time/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
 #include "libs/job_store/postgres_job_store.h"
@@ -12,15 +11,11 @@
 #include "libs/rpc/channel.h"
 #include "libs/rpc/process.h"
 #include "services/job_api/config.h"
-#include "services/job_api/job_proto.h"
 #include "services/job_api/job_service.h"
 
 namespace fleetcast::job_api {
 namespace {
 
-constexpr absl::Duration kMigrateLimit = absl::Minutes(10);
-constexpr absl::Duration kCheckLimit = absl::Seconds(30);
-constexpr absl::Duration kWatchReadLimit = absl::Seconds(5);
 constexpr size_t kQueueLimit = 1'000;
 constexpr int kCancelThreads = 8;
 constexpr size_t kCancelQueueLimit = 100;
@@ -30,30 +25,26 @@ class JobApi final : public rpc::Application {
   void Declare(config::Settings& settings) override { config_.Declare(settings); }
 
   absl::Status Build(rpc::Process& process) override {
-    pool_ = std::make_unique<postgres::Pool>(
-        postgres::PoolOptions{.connection_string = config_.postgres,
-                              .application_name = "fleetcast-job-api",
-                              .connections = config_.postgres_connections},
-        process.metrics());
-    if (config_.migrate || config_.migrate_on_start) {
-      FLEETCAST_RETURN_IF_ERROR(
-          postgres::Migrate(*pool_, absl::Now() + kMigrateLimit, job_store::kSchemaName, job_store::SchemaMigrations()));
-    }
+    pool_ = std::make_unique<postgres::Pool>(postgres::PoolOptions{.connection_string = config_.postgres,
+                                                                   .application_name = "fleetcast-job-api",
+                                                                   .connections = config_.postgres_connections},
+                                             process.metrics());
+    FLEETCAST_RETURN_IF_ERROR(postgres::PrepareSchema(
+        *pool_, job_store::kSchemaName, job_store::SchemaMigrations(),
+        {.migrate = config_.migrate || config_.migrate_on_start, .allow_unsafe = config_.allow_unsafe_database}));
     if (config_.migrate) {
       process.ExitAfterBuild();
       return absl::OkStatus();
     }
-    FLEETCAST_RETURN_IF_ERROR(postgres::CheckServer(*pool_, absl::Now() + kCheckLimit, config_.allow_unsafe_database));
-    FLEETCAST_RETURN_IF_ERROR(
-        postgres::CheckSchema(*pool_, absl::Now() + kCheckLimit, job_store::kSchemaName, job_store::SchemaMigrations()));
     store_ = std::make_unique<job_store::PostgresJobStore>(*pool_);
     FLEETCAST_ASSIGN_OR_RETURN(auto twin, rpc::MakeChannel(config_.twin_addresses));
     targets_ = NewTargetCounter(std::move(twin));
     tokens_ = std::make_unique<PageTokens>(config_.page_token_key.empty() ? RandomBytes(32) : config_.page_token_key);
-    watches_ = std::make_unique<WatchHub>(SystemClock(), [this](const std::string& id) { return ReadJob(id); }, process.metrics());
+    watches_ = std::make_unique<WatchHub>(SystemClock(), NewJobReader(*store_), process.metrics());
     workers_ = std::make_unique<WorkerPool>(config_.postgres_connections, kQueueLimit);
     cancel_workers_ = std::make_unique<WorkerPool>(kCancelThreads, kCancelQueueLimit);
-    service_ = std::make_unique<JobService>(*store_, *targets_, *watches_, *tokens_, SystemClock(), *workers_, *cancel_workers_,
+    service_ = std::make_unique<JobService>(*store_, *targets_, *watches_, *tokens_, SystemClock(), *workers_,
+                                            *cancel_workers_,
                                             JobServiceOptions{config_.start_horizon, config_.permit_lifetime,
                                                               config_.cancel_drain, config_.active_jobs_max});
     process.Serve(jobs::v1::JobService::service_full_name(), service_.get());
@@ -63,13 +54,6 @@ class JobApi final : public rpc::Application {
   void Drain() override { watches_->Stop(); }  // An open stream would hold up the shutdown.
 
  private:
-  absl::StatusOr<jobs::v1::Job> ReadJob(const std::string& job_id) {
-    FLEETCAST_ASSIGN_OR_RETURN(const job_store::Job job, store_->GetJob(absl::Now() + kWatchReadLimit, job_id));
-    jobs::v1::Job message;
-    ToProto(job, &message);
-    return message;
-  }
-
   Config config_;
   std::unique_ptr<postgres::Pool> pool_;
   std::unique_ptr<job_store::JobStore> store_;

@@ -15,16 +15,17 @@ constexpr absl::Duration kCountLimit = absl::Seconds(20);  // A full scan of a l
 
 class GrpcTargetCounter final : public TargetCounter {
  public:
-  explicit GrpcTargetCounter(std::shared_ptr<grpc::ChannelInterface> twin) : stub_(pb::TargetService::NewStub(std::move(twin))) {}
+  explicit GrpcTargetCounter(std::shared_ptr<grpc::ChannelInterface> twin)
+      : stub_(pb::TargetService::NewStub(std::move(twin))) {}
 
   absl::StatusOr<Matches> Count(const rpc::Call& call, const std::string& condition, int sample_size) override {
     pb::CountTargetsRequest request;
     request.set_condition(condition);
     request.set_sample_size(sample_size);
     pb::CountTargetsResponse response;
-    FLEETCAST_RETURN_IF_ERROR(rpc::CallUnary(call, kCountLimit, "TargetService/CountTargets", [&](grpc::ClientContext* context) {
-      return stub_->CountTargets(context, request, &response);
-    }));
+    FLEETCAST_RETURN_IF_ERROR(
+        rpc::CallUnary(call, kCountLimit, "TargetService/CountTargets",
+                       [&](grpc::ClientContext* context) { return stub_->CountTargets(context, request, &response); }));
     return Matches{response.count(), {response.sample_device_ids().begin(), response.sample_device_ids().end()}};
   }
 

@@ -104,14 +104,9 @@ bool WatchHub::ServeOne(const jobs::v1::Job& job, const std::shared_ptr<const st
   entry.next = now + entry.interval;
   if (entry.last_sent == nullptr || *entry.last_sent != *bytes) {
     switch (entry.watcher->OnJob(job)) {
-      case Watcher::Answer::kTaken:
-        entry.last_sent = bytes;
-        break;
-      case Watcher::Answer::kBusy:
-        return true;
-      case Watcher::Answer::kGone:
-        entry.watcher->OnEnd(absl::CancelledError("the watcher has gone"));
-        return false;
+      case Watcher::Answer::kTaken: entry.last_sent = bytes; break;
+      case Watcher::Answer::kBusy: return true;
+      case Watcher::Answer::kGone: entry.watcher->OnEnd(absl::CancelledError("the watcher has gone")); return false;
     }
   }
   if (over) entry.watcher->OnEnd(absl::OkStatus());

@@ -36,8 +36,8 @@ class Watcher {
   virtual void OnEnd(const absl::Status& status) = 0;
 };
 
-// Thread-safe. Errors of one reading are passed to the watchers of that job only when the job does not exist; a database that
-// is away is waited for.
+// Thread-safe. Errors of one reading are passed to the watchers of that job only when the job does not exist; a
+// database that is away is waited for.
 class WatchHub {
  public:
   using ReadJob = std::function<absl::StatusOr<jobs::v1::Job>(const std::string& job_id)>;
@@ -51,8 +51,8 @@ class WatchHub {
   // Ends all watches with UNAVAILABLE and takes no new ones. The first call counts.
   void Stop() EXCLUDES(mutex_);
 
-  // Watches `job_id`: a snapshot at once, then after changes, at least `interval` apart. RESOURCE_EXHAUSTED when there are
-  // kWatchersMax already, UNAVAILABLE after Stop; the watcher is then not called.
+  // Watches `job_id`: a snapshot at once, then after changes, at least `interval` apart. RESOURCE_EXHAUSTED when there
+  // are kWatchersMax already, UNAVAILABLE after Stop; the watcher is then not called.
   absl::Status Watch(const std::string& job_id, absl::Duration interval, std::shared_ptr<Watcher> watcher);
 
  private:

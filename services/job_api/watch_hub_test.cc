@@ -59,7 +59,8 @@ TEST_F(WatchHubTest, GivesASnapshotThenChangesThenEnds) {
   ASSERT_TRUE(testing::WaitFor([&] { return watcher->states().size() == 1; }, absl::Seconds(10)));
   state_ = jobs::v1::Job::STATE_COMPLETED;
   EXPECT_TRUE(watcher->WaitForEnd().ok());
-  EXPECT_EQ(watcher->states(), (std::vector<jobs::v1::Job::State>{jobs::v1::Job::STATE_RUNNING, jobs::v1::Job::STATE_COMPLETED}));
+  EXPECT_EQ(watcher->states(),
+            (std::vector<jobs::v1::Job::State>{jobs::v1::Job::STATE_RUNNING, jobs::v1::Job::STATE_COMPLETED}));
 }
 
 TEST_F(WatchHubTest, AMissingJobEndsTheWatch) {
