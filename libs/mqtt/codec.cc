@@ -23,14 +23,11 @@ Header Malformed(Violation violation) { return {Header::State::kViolation, viola
 // MQTT table 2.2: the flag bits that each type must have; PUBLISH uses its own.
 bool HasLegalFlags(PacketType type, uint8_t flags) {
   switch (type) {
-    case PacketType::kPublish:
-      return true;
+    case PacketType::kPublish: return true;
     case PacketType::kPubrel:
     case PacketType::kSubscribe:
-    case PacketType::kUnsubscribe:
-      return flags == 0x2;
-    default:
-      return flags == 0;
+    case PacketType::kUnsubscribe: return flags == 0x2;
+    default: return flags == 0;
   }
 }
 
@@ -261,32 +258,20 @@ Violation DecodeEmpty(std::string_view body, Packet* packet) {
 
 Violation DecodeBody(uint8_t first, std::string_view body, Packet* packet) {
   switch (static_cast<PacketType>(first >> 4)) {
-    case PacketType::kConnect:
-      return DecodeConnect(body, packet);
-    case PacketType::kConnack:
-      return DecodeConnack(body, packet);
-    case PacketType::kPublish:
-      return DecodePublish(first & 0xf, body, packet);
-    case PacketType::kPuback:
-      return DecodePuback(body, packet);
-    case PacketType::kSubscribe:
-      return DecodeSubscribe(body, packet);
-    case PacketType::kSuback:
-      return DecodeSuback(body, packet);
-    case PacketType::kUnsubscribe:
-      return DecodeUnsubscribe(body, packet);
-    case PacketType::kUnsuback:
-      return DecodeUnsuback(body, packet);
-    case PacketType::kPingreq:
-      return DecodeEmpty<Pingreq>(body, packet);
-    case PacketType::kPingresp:
-      return DecodeEmpty<Pingresp>(body, packet);
-    case PacketType::kDisconnect:
-      return DecodeEmpty<Disconnect>(body, packet);
+    case PacketType::kConnect: return DecodeConnect(body, packet);
+    case PacketType::kConnack: return DecodeConnack(body, packet);
+    case PacketType::kPublish: return DecodePublish(first & 0xf, body, packet);
+    case PacketType::kPuback: return DecodePuback(body, packet);
+    case PacketType::kSubscribe: return DecodeSubscribe(body, packet);
+    case PacketType::kSuback: return DecodeSuback(body, packet);
+    case PacketType::kUnsubscribe: return DecodeUnsubscribe(body, packet);
+    case PacketType::kUnsuback: return DecodeUnsuback(body, packet);
+    case PacketType::kPingreq: return DecodeEmpty<Pingreq>(body, packet);
+    case PacketType::kPingresp: return DecodeEmpty<Pingresp>(body, packet);
+    case PacketType::kDisconnect: return DecodeEmpty<Disconnect>(body, packet);
     case PacketType::kPubrec:
     case PacketType::kPubrel:
-    case PacketType::kPubcomp:
-      break;
+    case PacketType::kPubcomp: break;
   }
   return Violation::kUnexpectedType;
 }
@@ -295,42 +280,24 @@ Violation DecodeBody(uint8_t first, std::string_view body, Packet* packet) {
 
 std::string_view ViolationName(Violation violation) {
   switch (violation) {
-    case Violation::kNone:
-      return "none";
-    case Violation::kReservedType:
-      return "reserved_type";
-    case Violation::kUnexpectedType:
-      return "unexpected_type";
-    case Violation::kReservedFlags:
-      return "reserved_flags";
-    case Violation::kRemainingLength:
-      return "remaining_length";
-    case Violation::kTooLarge:
-      return "too_large";
-    case Violation::kTruncated:
-      return "truncated";
-    case Violation::kTrailingBytes:
-      return "trailing_bytes";
-    case Violation::kBadText:
-      return "bad_text";
-    case Violation::kEmptyTopic:
-      return "empty_topic";
-    case Violation::kWildcardTopic:
-      return "wildcard_topic";
-    case Violation::kPacketIdZero:
-      return "packet_id_zero";
-    case Violation::kBadQos:
-      return "bad_qos";
-    case Violation::kDupAtQos0:
-      return "dup_at_qos0";
-    case Violation::kProtocolName:
-      return "protocol_name";
-    case Violation::kConnectFlags:
-      return "connect_flags";
-    case Violation::kNoFilter:
-      return "no_filter";
-    case Violation::kBadReturnCode:
-      return "bad_return_code";
+    case Violation::kNone: return "none";
+    case Violation::kReservedType: return "reserved_type";
+    case Violation::kUnexpectedType: return "unexpected_type";
+    case Violation::kReservedFlags: return "reserved_flags";
+    case Violation::kRemainingLength: return "remaining_length";
+    case Violation::kTooLarge: return "too_large";
+    case Violation::kTruncated: return "truncated";
+    case Violation::kTrailingBytes: return "trailing_bytes";
+    case Violation::kBadText: return "bad_text";
+    case Violation::kEmptyTopic: return "empty_topic";
+    case Violation::kWildcardTopic: return "wildcard_topic";
+    case Violation::kPacketIdZero: return "packet_id_zero";
+    case Violation::kBadQos: return "bad_qos";
+    case Violation::kDupAtQos0: return "dup_at_qos0";
+    case Violation::kProtocolName: return "protocol_name";
+    case Violation::kConnectFlags: return "connect_flags";
+    case Violation::kNoFilter: return "no_filter";
+    case Violation::kBadReturnCode: return "bad_return_code";
   }
   return "unknown";
 }

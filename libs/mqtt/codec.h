@@ -35,6 +35,8 @@ enum class Violation : uint8_t {
   kBadReturnCode,    // MQTT 3.2.2.3, MQTT-3.9.3-2
 };
 
+inline constexpr int kViolations = static_cast<int>(Violation::kBadReturnCode) + 1;
+
 // A short snake_case name for logs and metric labels.
 std::string_view ViolationName(Violation violation);
 

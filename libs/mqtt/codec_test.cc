@@ -27,8 +27,8 @@ std::string Bytes(const Value& packet) {
   return bytes;
 }
 
-// What a reader says about `bytes`, given in pieces of `piece` bytes; each piece sits in a heap block of its exact size,
-// so that a sanitizer sees a read of one byte too many. A packet is described by encoding it again.
+// What a reader says about `bytes`, given in pieces of `piece` bytes; each piece sits in a heap block of its exact
+// size, so that a sanitizer sees a read of one byte too many. A packet is described by encoding it again.
 struct Reading {
   std::vector<std::string> packets;
   Violation violation = Violation::kNone;
@@ -239,9 +239,9 @@ TEST(FixedHeaderTest, Q18TypesThatOnlyServersSendAreRefused) {
 }
 
 TEST(FixedHeaderTest, DSz1OverTheLimitIsRefusedWithoutTheBody) {
-  EXPECT_EQ(ViolationOf("\x30\xd8\x80\x12"s, kServerLimits), Violation::kNone);       // 295,000
-  EXPECT_EQ(ViolationOf("\x30\xd9\x80\x12"s, kServerLimits), Violation::kTooLarge);   // 295,001
-  EXPECT_EQ(ViolationOf("\x82\x81\x40"s, kServerLimits), Violation::kTooLarge);       // 8,193
+  EXPECT_EQ(ViolationOf("\x30\xd8\x80\x12"s, kServerLimits), Violation::kNone);      // 295,000
+  EXPECT_EQ(ViolationOf("\x30\xd9\x80\x12"s, kServerLimits), Violation::kTooLarge);  // 295,001
+  EXPECT_EQ(ViolationOf("\x82\x81\x40"s, kServerLimits), Violation::kTooLarge);      // 8,193
   EXPECT_EQ(ViolationOf("\x30\xff\xff\xff\x7f"s, kServerLimits), Violation::kTooLarge);
   EXPECT_EQ(ViolationOf("\xc0\x01"s, kServerLimits), Violation::kTooLarge);
 }
@@ -317,9 +317,7 @@ TEST(PublishTest, Mqtt3_3_1_4QosBitsMayNotBothBeSet) {
   EXPECT_EQ(ViolationOf("\x36\x05\0\x01t\0\x01"s), Violation::kBadQos);
 }
 
-TEST(PublishTest, Mqtt3_3_1_2DupMustBeZeroAtQos0) {
-  EXPECT_EQ(ViolationOf("\x38\x03\0\x01t"s), Violation::kDupAtQos0);
-}
+TEST(PublishTest, Mqtt3_3_1_2DupMustBeZeroAtQos0) { EXPECT_EQ(ViolationOf("\x38\x03\0\x01t"s), Violation::kDupAtQos0); }
 
 TEST(PublishTest, Mqtt2_3_1_1PacketIdMustNotBeZero) {
   EXPECT_EQ(ViolationOf("\x32\x05\0\x01t\0\0"s), Violation::kPacketIdZero);
@@ -375,9 +373,8 @@ TEST(TraceTest, SubscribeOfEachFilter) {
 }
 
 TEST(TraceTest, CSdkSubscribesThreeFiltersAtOnce) {
-  const std::string bytes =
-      Bytes(Subscribe{2, {{"devices/dev-1/messages/devicebound/#", 1}, {"$iothub/twin/res/#", 0},
-                          {"$iothub/methods/POST/#", 0}}});
+  const std::string bytes = Bytes(Subscribe{
+      2, {{"devices/dev-1/messages/devicebound/#", 1}, {"$iothub/twin/res/#", 0}, {"$iothub/methods/POST/#", 0}}});
   EXPECT_EQ(bytes.substr(0, 4), "\x82\x57\0\x02"s);
   EXPECT_EQ(Bytes(Suback{2, {1, 0, 0}}), "\x90\x05\0\x02\x01\0\0"s);
 }

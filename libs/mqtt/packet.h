@@ -42,9 +42,9 @@ enum class ConnectCode : uint8_t {
   kNotAuthorized = 5,
 };
 
-inline constexpr uint8_t kLevel311 = 4;              // Protocol level of MQTT 3.1.1.
-inline constexpr uint8_t kLevel5 = 5;                // Protocol level of MQTT 5.
-inline constexpr uint8_t kSubscribeFailure = 0x80;   // A SUBACK code.
+inline constexpr uint8_t kLevel311 = 4;                       // Protocol level of MQTT 3.1.1.
+inline constexpr uint8_t kLevel5 = 5;                         // Protocol level of MQTT 5.
+inline constexpr uint8_t kSubscribeFailure = 0x80;            // A SUBACK code.
 inline constexpr uint32_t kRemainingLengthMax = 268'435'455;  // Four bytes of seven bits (MQTT 2.2.3).
 
 // Published by the server when the client is lost.

@@ -10,9 +10,9 @@
 
 namespace fleetcast::mqtt {
 
-inline constexpr std::string_view kMethodsFilter = "$iothub/methods/POST/#";                           // F1
-inline constexpr std::string_view kTwinResponsesFilter = "$iothub/twin/res/#";                         // F2
-inline constexpr std::string_view kDesiredFilter = "$iothub/twin/PATCH/properties/desired/#";          // F3
+inline constexpr std::string_view kMethodsFilter = "$iothub/methods/POST/#";                   // F1
+inline constexpr std::string_view kTwinResponsesFilter = "$iothub/twin/res/#";                 // F2
+inline constexpr std::string_view kDesiredFilter = "$iothub/twin/PATCH/properties/desired/#";  // F3
 
 // `devices/{device}/messages/devicebound/#` (F4).
 std::string MessagesFilter(std::string_view device_id);
@@ -42,10 +42,10 @@ struct DeviceTopic {
     kReportedPatch,   // P5
   };
   Kind kind = Kind::kForbidden;
-  int32_t status = 0;                  // P3
-  std::string_view request_id;         // P3, P4, P5: the text after `$rid=`, not decoded, at most kRequestIdBytesMax.
-  std::optional<int64_t> version;      // P5
-  std::string_view properties;         // P1: the property bag, trimmed, still encoded; see PropertyReader.
+  int32_t status = 0;              // P3
+  std::string_view request_id;     // P3, P4, P5: the text after `$rid=`, not decoded, at most kRequestIdBytesMax.
+  std::optional<int64_t> version;  // P5
+  std::string_view properties;     // P1: the property bag, trimmed, still encoded; see PropertyReader.
 };
 
 // Reads the topic of a PUBLISH from `device_id`. The views are of `topic`.
@@ -92,8 +92,8 @@ class PropertyReader {
 
 inline constexpr int kPropertiesMax = 256;  // In one bag; our bound, IoT Hub limits the bytes only.
 
-// True if the trimmed bag of a telemetry message is well-formed: at most kPropertiesMax properties, names not empty, every
-// percent sign followed by two hex digits (Q14).
+// True if the trimmed bag of a telemetry message is well-formed: at most kPropertiesMax properties, names not empty,
+// every percent sign followed by two hex digits (Q14).
 bool IsPropertyBag(std::string_view bag);
 
 }  // namespace fleetcast::mqtt

@@ -70,8 +70,8 @@ TEST(DeviceTopicTest, Q16SenselessMethodResponsesAreIgnored) {
 
 TEST(DeviceTopicTest, Q15SenselessTwinRequestsAreIgnored) {
   const std::string long_rid(kRequestIdBytesMax + 1, 'r');
-  for (const std::string& query : std::vector<std::string>{"", "?", "?$rid=", "?x=1", "?$rid=1&$rid=2",
-                                                           "?$rid=" + long_rid, "$rid=1", "?$rid"}) {
+  for (const std::string& query :
+       std::vector<std::string>{"", "?", "?$rid=", "?x=1", "?$rid=1&$rid=2", "?$rid=" + long_rid, "$rid=1", "?$rid"}) {
     EXPECT_EQ(ParseDeviceTopic("$iothub/twin/GET/" + query, "d").kind, Kind::kIgnored) << query;
   }
   EXPECT_EQ(ParseDeviceTopic("$iothub/twin/PATCH/properties/reported/?$rid=1&$version=x", "d").kind, Kind::kIgnored);
@@ -105,8 +105,9 @@ TEST(DeviceTopicTest, DPub4And5EverythingElseIsForbidden) {
   for (const std::string_view topic :
        {"", "x", "devices/other/messages/events/", "devices/dev-10/messages/events/", "devices/dev-1/messages/eventsx",
         "/devices/dev-1/messages/events/", "devices/dev-1/messages/devicebound/", "devices/dev-1",
-        "$iothub/methods/POST/lockDoor/?$rid=1", "$iothub/twin/res/200/?$rid=1", "$iothub/", "/$iothub/twin/GET/?$rid=1",
-        "$iothub/twin/GET?$rid=1", "$iothub/twin/PATCH/properties/desired/?$version=1", "$IOTHUB/twin/GET/?$rid=1"}) {
+        "$iothub/methods/POST/lockDoor/?$rid=1", "$iothub/twin/res/200/?$rid=1", "$iothub/",
+        "/$iothub/twin/GET/?$rid=1", "$iothub/twin/GET?$rid=1", "$iothub/twin/PATCH/properties/desired/?$version=1",
+        "$IOTHUB/twin/GET/?$rid=1"}) {
     EXPECT_EQ(ParseDeviceTopic(topic, "dev-1").kind, Kind::kForbidden) << topic;
   }
 }

@@ -42,8 +42,8 @@ TEST(Utf8Test, Mqtt1_4_0_3KeepsByteOrderMarks) { EXPECT_TRUE(IsTextAnywhere("\xe
 
 TEST(Utf8Test, Mqtt1_5_3RefusesControlCharactersAndNonCharacters) {
   for (char c = 1; c < 0x20; ++c) EXPECT_FALSE(IsTextAnywhere(std::string(1, c)));
-  for (const std::string& text : {"\x7f"s, "\xc2\x80"s, "\xc2\x9f"s, "\xef\xb7\x90"s, "\xef\xb7\xaf"s,
-                                  "\xef\xbf\xbe"s, "\xef\xbf\xbf"s, "\xf4\x8f\xbf\xbf"s}) {
+  for (const std::string& text : {"\x7f"s, "\xc2\x80"s, "\xc2\x9f"s, "\xef\xb7\x90"s, "\xef\xb7\xaf"s, "\xef\xbf\xbe"s,
+                                  "\xef\xbf\xbf"s, "\xf4\x8f\xbf\xbf"s}) {
     EXPECT_FALSE(IsTextAnywhere(text));
   }
 }

@@ -9,7 +9,8 @@ namespace {
 constexpr double kRateMax = 1'000'000;
 
 bool IsEdgeId(const std::string& id) {
-  return !id.empty() && id.size() <= 63 && id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string::npos;
+  return !id.empty() && id.size() <= 63 &&
+         id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string::npos;
 }
 
 // What is wrong with the addresses, or an empty text.
@@ -46,7 +47,8 @@ void Config::Declare(config::Settings& settings) {
   settings.Fraction("connect-burst", &connect_burst, 1, kRateMax, "New connections at once");
   settings.Fraction("source-connect-rate", &source_connect_rate, 0, kRateMax,
                     "New connections a second from one address; 0 = no limit");
-  settings.Fraction("source-connect-burst", &source_connect_burst, 1, kRateMax, "New connections at once from one address");
+  settings.Fraction("source-connect-burst", &source_connect_burst, 1, kRateMax,
+                    "New connections at once from one address");
   settings.Time("call-drain", &call_drain, {.min = absl::ZeroDuration(), .max = absl::Minutes(5)},
                 "On shutdown: how long connections with unanswered method calls stay open");
   settings.Time("close-over", &close_over, {.min = absl::ZeroDuration(), .max = absl::Minutes(10)},

@@ -38,8 +38,8 @@ class TokenBucket {
 // An address of a peer: IPv6, or IPv4 mapped into it.
 using PeerAddress = std::array<uint8_t, 16>;
 
-// A bucket for each source. Bounded: when too many sources are remembered, those with a full bucket are forgotten, and if
-// that does not help, new sources are refused. Not thread-safe.
+// A bucket for each source. Bounded: when too many sources are remembered, those with a full bucket are forgotten,
+// and if that does not help, new sources are refused. Not thread-safe.
 class SourceLimits {
  public:
   static constexpr size_t kSourcesMax = 65'536;

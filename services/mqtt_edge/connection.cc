@@ -40,7 +40,10 @@ void Connection::ReadPackets(std::string_view bytes, Turn& turn) {
   while (wants_read()) {
     const mqtt::Limits& limits = state_ == State::kAwaitingConnect ? kBeforeConnect : mqtt::kServerLimits;
     const mqtt::PacketReader::Result result = reader_.Next(limits, &bytes, &packet);
-    if (result == mqtt::PacketReader::Result::kViolation) return Close(CloseReason::kProtocol, turn);
+    if (result == mqtt::PacketReader::Result::kViolation) {
+      turn.metrics->violations[static_cast<int>(reader_.violation())].Add();
+      return Close(CloseReason::kProtocol, turn);
+    }
     if (result == mqtt::PacketReader::Result::kNeedMore) break;
     ++packets;
     HandlePacket(packet, turn);
@@ -68,8 +71,6 @@ void Connection::HandlePacket(const mqtt::Packet& packet, Turn& turn) {
   if (std::holds_alternative<mqtt::Puback>(packet)) return turn.metrics->CountDropped(Dropped::kUnknownPuback);
   Close(CloseReason::kProtocol, turn);  // A second CONNECT (MQTT-3.1.0-2).
 }
-
-void Connection::OnSocketLost(CloseReason reason, Turn& turn) { Close(reason, turn); }
 
 void Connection::OnBlocked(Turn& turn) { drain_deadline_ = turn.now + limits_.drain_timeout; }
 
@@ -102,16 +103,14 @@ absl::Duration Connection::NextDeadline() const {
 
 void Connection::OnTimer(Turn& turn) {
   switch (state_) {
-    case State::kClosed:
-      return;
+    case State::kClosed: return;
     case State::kAwaitingConnect:
       if (turn.now >= connect_deadline_) Close(CloseReason::kConnectTimeout, turn);
       return;
     case State::kAuthenticating:
       if (turn.now >= connect_deadline_) Refuse(mqtt::ConnectCode::kServerUnavailable, turn);
       return;
-    case State::kConnected:
-      break;
+    case State::kConnected: break;
   }
   if (turn.now >= keep_alive_deadline_) return Close(CloseReason::kKeepAlive, turn);
   if (turn.now >= token_deadline_) return Close(CloseReason::kTokenExpired, turn);
@@ -156,10 +155,6 @@ void Connection::SendWaiting(Turn& turn) {
   if (link_ == kNoLink) return;
   for (TwinRequest& request : twin_requests_) SendTwinRequest(request, turn);
   RegisterSubscriptions(turn);
-}
-
-void Connection::OnDrainEdge(Turn& turn) {
-  if (!has_calls()) Close(CloseReason::kDraining, turn);
 }
 
 void Connection::Close(CloseReason reason, Turn& turn) {

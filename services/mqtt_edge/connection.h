@@ -19,22 +19,22 @@ namespace fleetcast::mqtt_edge {
 
 // The numbers of a connection, in one place. Sources: device-mqtt.md, ids in brackets.
 struct ConnectionLimits {
-  absl::Duration connect_timeout = absl::Seconds(30);     // From accept to CONNECT [D-TLS-7].
-  absl::Duration open_timeout = absl::Seconds(20);        // For device_connection to answer; then CONNACK 3 [D-ST-2].
-  absl::Duration keep_alive_max = absl::Seconds(1767);    // [2.7]
-  absl::Duration token_grace = absl::Seconds(600);        // After expiry of the SAS token, ± 10 % [D-SAS-1].
-  absl::Duration request_timeout = absl::Seconds(10);     // Twin requests and subscriptions on their way to the hub.
-  absl::Duration drain_timeout = absl::Seconds(30);       // Until a socket that took nothing is given up [D-FL-2].
-  size_t held_bytes_max = 64 * 1024;                      // Read but not processed, e.g. behind a CONNECT [D-SES-4].
-  size_t backlog_bytes_max = 512 * 1024;                  // [D-FL-2]
-  size_t backlog_messages_max = 64;                       // [D-FL-2]
-  size_t requests_max = 16;                               // Twin requests in flight; then reading pauses [D-FL-1].
-  size_t calls_max = 16;                                  // Method calls in flight [M15].
-  size_t filters_max = 8;                                 // In one SUBSCRIBE [D-SUB-2].
-  size_t acks_max = 16;                                   // SUBSCRIBEs in flight; then reading pauses.
-  size_t answer_bytes_max = 128 * 1024;                   // [4.3]
-  size_t patch_bytes_max = 32 * 1024;                     // [4.7]
-  bool close_on_bad_filter = true;                        // Else SUBACK 0x80 [D-SUB-3].
+  absl::Duration connect_timeout = absl::Seconds(30);   // From accept to CONNECT [D-TLS-7].
+  absl::Duration open_timeout = absl::Seconds(20);      // For device_connection to answer; then CONNACK 3 [D-ST-2].
+  absl::Duration keep_alive_max = absl::Seconds(1767);  // [2.7]
+  absl::Duration token_grace = absl::Seconds(600);      // After expiry of the SAS token, ± 10 % [D-SAS-1].
+  absl::Duration request_timeout = absl::Seconds(10);   // Twin requests and subscriptions on their way to the hub.
+  absl::Duration drain_timeout = absl::Seconds(30);     // Until a socket that took nothing is given up [D-FL-2].
+  size_t held_bytes_max = 64 * 1024;                    // Read but not processed, e.g. behind a CONNECT [D-SES-4].
+  size_t backlog_bytes_max = 512 * 1024;                // [D-FL-2]
+  size_t backlog_messages_max = 64;                     // [D-FL-2]
+  size_t requests_max = 16;                             // Twin requests in flight; then reading pauses [D-FL-1].
+  size_t calls_max = 16;                                // Method calls in flight [M15].
+  size_t filters_max = 8;                               // In one SUBSCRIBE [D-SUB-2].
+  size_t acks_max = 16;                                 // SUBSCRIBEs in flight; then reading pauses.
+  size_t answer_bytes_max = 128 * 1024;                 // [4.3]
+  size_t patch_bytes_max = 32 * 1024;                   // [4.7]
+  bool close_on_bad_filter = true;                      // Else SUBACK 0x80 [D-SUB-3].
 };
 
 // A method call that device_connection wants written. Views live during the call only.
@@ -42,10 +42,10 @@ struct MethodCall {
   uint64_t call_id = 0;
   int64_t epoch = 0;
   std::string_view method;
-  std::string_view payload;     // JSON text; empty is sent as `null`.
-  absl::Time permit_expire;     // Not to be written at or after this time.
-  absl::Time answer_deadline;   // Nobody waits for the answer after it.
-  LinkIndex link = kNoLink;     // Where reports go.
+  std::string_view payload;    // JSON text; empty is sent as `null`.
+  absl::Time permit_expire;    // Not to be written at or after this time.
+  absl::Time answer_deadline;  // Nobody waits for the answer after it.
+  LinkIndex link = kNoLink;    // Where reports go.
 };
 
 // What device_connection says about a CONNECT.
@@ -68,7 +68,6 @@ class Connection {
 
   // From the socket.
   void OnBytes(std::string_view bytes, Turn& turn);
-  void OnSocketLost(CloseReason reason, Turn& turn);
   // The socket takes no more: a backlog has come about. And: the backlog is written.
   void OnBlocked(Turn& turn);
   void OnDrained(Turn& turn);
@@ -87,10 +86,8 @@ class Connection {
   void OnLinkLost(LinkIndex link, Turn& turn);
   void OnLinkAttached(Turn& turn);
 
-  // The edge goes down: closes the connection unless a method call is in flight.
-  void OnDrainEdge(Turn& turn);
-
-  // Ends the connection: reports unanswered calls and the end of the session. Nothing happens if it ended before.
+  // Ends the connection, because the socket is lost or the edge goes down: reports unanswered calls and the end of the
+  // session. Nothing happens if it ended before.
   void Close(CloseReason reason, Turn& turn);
 
   State state() const { return state_; }
@@ -128,11 +125,11 @@ class Connection {
   struct TwinRequest {
     enum class Kind : uint8_t { kRead, kPatch, kCatchUp };
     Kind kind;
-    bool is_sent;          // To link_; else it waits for a link.
-    int64_t if_version;    // Of kPatch.
+    bool is_sent;        // To link_; else it waits for a link.
+    int64_t if_version;  // Of kPatch.
     absl::Duration deadline;
     std::string request_id;
-    std::string patch;     // Of kPatch, until it is sent.
+    std::string patch;  // Of kPatch, until it is sent.
   };
 
   // A SUBSCRIBE or UNSUBSCRIBE that waits until the new set is registered.
@@ -197,7 +194,7 @@ class Connection {
   Subscriptions saving_ = 0;         // What the unanswered ChangeSubscriptions says.
   LinkIndex link_ = kNoLink;
   int64_t epoch_ = 0;
-  int64_t fenced_epoch_ = 0;         // Orders to disconnect that came before the result of the CONNECT.
+  int64_t fenced_epoch_ = 0;  // Orders to disconnect that came before the result of the CONNECT.
   std::string device_id_;
   absl::Time connect_time_;
   DesiredFeed desired_;
@@ -209,12 +206,12 @@ class Connection {
   absl::Duration save_deadline_ = absl::InfiniteDuration();
   absl::Duration drain_deadline_ = absl::InfiniteDuration();
 
-  std::string held_;                       // Bytes that came while !wants_read().
+  std::string held_;  // Bytes that came while !wants_read().
   std::vector<PendingCall> calls_;
   std::vector<QueuedCall> queued_calls_;
   std::vector<TwinRequest> twin_requests_;
   std::vector<PendingAck> acks_;
-  size_t acks_saving_ = 0;                 // How many of them the unanswered ChangeSubscriptions covers.
+  size_t acks_saving_ = 0;  // How many of them the unanswered ChangeSubscriptions covers.
 };
 
 }  // namespace fleetcast::mqtt_edge

@@ -10,8 +10,8 @@ namespace {
 // What the edge can say about a CONNECT by itself (device-mqtt.md 2.9); kAccepted: ask device_connection.
 mqtt::ConnectCode CheckConnect(const mqtt::Connect& connect, const std::optional<mqtt::Username>& username) {
   using mqtt::ConnectCode;
-  if (connect.client_id.empty()) return ConnectCode::kIdentifierRejected;    // D-CID-4
-  if (!username.has_value()) return ConnectCode::kBadCredentials;            // D-USR-4
+  if (connect.client_id.empty()) return ConnectCode::kIdentifierRejected;  // D-CID-4
+  if (!username.has_value()) return ConnectCode::kBadCredentials;          // D-USR-4
   std::string identity = username->device_id;
   if (!username->module_id.empty()) identity.append("/").append(username->module_id);
   if (connect.client_id != identity) return ConnectCode::kIdentifierRejected;  // D-CID-1

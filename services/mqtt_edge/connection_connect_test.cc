@@ -100,17 +100,18 @@ INSTANTIATE_TEST_SUITE_P(
         BadConnect{"DUsr4EmptyUsername", "dev-1", "", ConnectCode::kBadCredentials},
         BadConnect{"DUsr4NoDevice", "dev-1", "hub", ConnectCode::kBadCredentials},
         BadConnect{"DUsr4BrokenEncoding", "dev-1", "hub/dev-1/?api-version=%zz", ConnectCode::kBadCredentials},
-        BadConnect{"Q10EightKibibytes", "dev-1", "hub/dev-1/?x=" + std::string(8192, 'x'), ConnectCode::kBadCredentials},
+        BadConnect{"Q10EightKibibytes", "dev-1", "hub/dev-1/?x=" + std::string(8192, 'x'),
+                   ConnectCode::kBadCredentials},
         BadConnect{"NoModulesYet", "dev-1/mod", "hub/dev-1/mod/?x", ConnectCode::kNotAuthorized}),
     [](const auto& info) { return info.param.name; });
 
 TEST(ConnectTest, Q7LevelsOtherThanFourAreRefused) {
   const std::string v5 = "\x10\x0d\0\x04MQTT\x05\x02\0\x3c\0\0\0"s;
-  for (const auto& [connect, answer] : std::vector<std::pair<std::string, std::string>>{
-           {v5, "\x20\x03\0\x84\0"s},
-           {"\x10\x0e\0\x06MQIsdp\x03\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s},
-           {"\x10\x0c\0\x04MQTT\x06\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s},
-           {"\x10\x0c\0\x04MQTT\x84\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s}}) {
+  for (const auto& [connect, answer] :
+       std::vector<std::pair<std::string, std::string>>{{v5, "\x20\x03\0\x84\0"s},
+                                                        {"\x10\x0e\0\x06MQIsdp\x03\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s},
+                                                        {"\x10\x0c\0\x04MQTT\x06\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s},
+                                                        {"\x10\x0c\0\x04MQTT\x84\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s}}) {
     Harness harness;
     harness.SendBytes(connect);
     EXPECT_EQ(harness.TakeOutput(), answer);
@@ -182,7 +183,7 @@ TEST(ConnectTest, DCa1HubLostMeanwhileIsConnack3) {
 TEST(ConnectTest, DeviceThatLeavesMeanwhileIsAbandoned) {
   Harness harness;
   harness.Send(Harness::NodeConnect());
-  harness.In([](Connection& connection, Turn& turn) { connection.OnSocketLost(CloseReason::kPeerGone, turn); });
+  harness.In([](Connection& connection, Turn& turn) { connection.Close(CloseReason::kPeerGone, turn); });
   EXPECT_THAT(harness.hub().abandoned, ElementsAre("dev-1"));
 }
 
@@ -215,12 +216,12 @@ TEST(ConnectTest, OneByteAtATimeIsAsGood) {
 }
 
 TEST(WillTest, OnlyTheDevicesOwnTelemetryTopicIsAllowed) {
-  for (const auto& [topic, is_legal] : std::vector<std::pair<std::string, bool>>{
-           {"devices/dev-1/messages/events/", true},
-           {"devices/dev-1/messages/events/a=b", true},
-           {"devices/dev-2/messages/events/", false},
-           {"$iothub/twin/PATCH/properties/reported/?$rid=1", false},
-           {"will", false}}) {
+  for (const auto& [topic, is_legal] :
+       std::vector<std::pair<std::string, bool>>{{"devices/dev-1/messages/events/", true},
+                                                 {"devices/dev-1/messages/events/a=b", true},
+                                                 {"devices/dev-2/messages/events/", false},
+                                                 {"$iothub/twin/PATCH/properties/reported/?$rid=1", false},
+                                                 {"will", false}}) {
     Harness harness;
     mqtt::Connect connect = Harness::NodeConnect();
     connect.will = mqtt::Will{topic, "gone", 1, false};
@@ -238,7 +239,7 @@ TEST(WillTest, Mqtt3_14_4_3DisconnectDiscardsIt) {
     harness.Send(connect);
     harness.Open({ConnectCode::kAccepted, 7, 0, false, std::nullopt});
     if (says_goodbye) harness.Send(mqtt::Disconnect{});
-    harness.In([](Connection& connection, Turn& turn) { connection.OnSocketLost(CloseReason::kPeerGone, turn); });
+    harness.In([](Connection& connection, Turn& turn) { connection.Close(CloseReason::kPeerGone, turn); });
     EXPECT_EQ(harness.dropped(Dropped::kWill), says_goodbye ? 0 : 1);
   }
 }

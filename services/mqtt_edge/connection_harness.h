@@ -16,8 +16,10 @@
 
 namespace fleetcast::mqtt_edge {
 
-inline constexpr std::string_view kDeviceUsername = "hub.test.local/dev-1/?api-version=2021-04-12&DeviceClientType=node";
-inline constexpr std::string_view kDevicePassword = "SharedAccessSignature sr=hub.test.local%2Fdevices%2Fdev-1&sig=x&se=9";
+inline constexpr std::string_view kDeviceUsername =
+    "hub.test.local/dev-1/?api-version=2021-04-12&DeviceClientType=node";
+inline constexpr std::string_view kDevicePassword =
+    "SharedAccessSignature sr=hub.test.local%2Fdevices%2Fdev-1&sig=x&se=9";
 
 // What the connection asked of the hub, in order, as text; and everything with fields as values.
 class RecordingEffects final : public Effects {
@@ -39,8 +41,8 @@ class RecordingEffects final : public Effects {
   LinkIndex PickLink(std::string_view) override { return link; }
   void OpenSession(LinkIndex to, const OpenRequest& request) override {
     opens.push_back({to, std::string(request.client_id), std::string(request.host), std::string(request.device_id),
-                     std::string(request.password), std::string(request.api_version),
-                     std::string(request.product_info), request.clean_session});
+                     std::string(request.password), std::string(request.api_version), std::string(request.product_info),
+                     request.clean_session});
   }
   void ChangeSubscriptions(LinkIndex, Subscriptions subscriptions, bool durable) override {
     changes.push_back({subscriptions, durable});
@@ -96,12 +98,17 @@ class Harness {
     if (now_ < end) Advance(end - now_);
   }
 
-  // Something happens to the connection; what it sends is kept for TakeOutput. `backlog_bytes` is what the socket has not
-  // taken yet.
+  // Something happens to the connection; what it sends is kept for TakeOutput. `backlog_bytes` is what the socket has
+  // not taken yet.
   template <typename Call>
   void In(Call call, size_t backlog_bytes = 0) {
-    Turn turn{.now = now_, .wall = wall_, .backlog_bytes = backlog_bytes, .output = &output_, .effects = &effects_,
-              .metrics = &metrics_, .random = &random_};
+    Turn turn{.now = now_,
+              .wall = wall_,
+              .backlog_bytes = backlog_bytes,
+              .output = &output_,
+              .effects = &effects_,
+              .metrics = &metrics_,
+              .random = &random_};
     call(connection_, turn);
   }
 
@@ -133,7 +140,10 @@ class Harness {
   // A connected device with these subscriptions stored.
   void ConnectWith(Subscriptions stored) {
     Send(NodeConnect());
-    Open({.code = mqtt::ConnectCode::kAccepted, .epoch = 7, .subscriptions = stored, .session_present = true,
+    Open({.code = mqtt::ConnectCode::kAccepted,
+          .epoch = 7,
+          .subscriptions = stored,
+          .session_present = true,
           .token_expiry = std::nullopt});
     TakeOutput();
   }
@@ -152,8 +162,13 @@ class Harness {
     });
   }
   MethodCall NewCall(uint64_t call_id) const {
-    return {.call_id = call_id, .epoch = 7, .method = "lockDoor", .payload = "{}",
-            .permit_expire = wall_ + absl::Seconds(1), .answer_deadline = wall_ + absl::Seconds(30), .link = 0};
+    return {.call_id = call_id,
+            .epoch = 7,
+            .method = "lockDoor",
+            .payload = "{}",
+            .permit_expire = wall_ + absl::Seconds(1),
+            .answer_deadline = wall_ + absl::Seconds(30),
+            .link = 0};
   }
   void Call(const MethodCall& call, size_t backlog_bytes = 0) {
     In([&](Connection& connection, Turn& turn) { connection.OnMethodCall(call, turn); }, backlog_bytes);

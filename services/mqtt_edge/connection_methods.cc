@@ -41,8 +41,7 @@ void Connection::WriteCall(const MethodCall& call, Turn& turn) {
 
 void Connection::RefuseCall(const MethodCall& call, CallReport::Reason reason, Turn& turn) {
   turn.metrics->methods_not_sent.Add();
-  turn.effects->ReportCall(call.link,
-                           {.kind = CallReport::Kind::kNotSent, .reason = reason, .call_id = call.call_id});
+  turn.effects->ReportCall(call.link, {.kind = CallReport::Kind::kNotSent, .reason = reason, .call_id = call.call_id});
 }
 
 void Connection::WriteQueuedCalls(Turn& turn) {

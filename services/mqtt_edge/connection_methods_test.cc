@@ -142,7 +142,7 @@ TEST(MethodTest, DMth1SecondLateAndUnknownAnswersAreCounted) {
   harness.Publish("$iothub/methods/res/200/?$rid=abc", "{}");  // M7
   harness.Publish("$iothub/methods/res/200/?$rid=xyz", "{}");
   harness.Advance(absl::Seconds(31));
-  harness.Publish("$iothub/methods/res/200/?$rid=2", "{}");    // M5
+  harness.Publish("$iothub/methods/res/200/?$rid=2", "{}");  // M5
   EXPECT_TRUE(harness.hub().reports.empty());
   EXPECT_TRUE(harness.is_open());
   EXPECT_EQ(harness.dropped(Dropped::kLateAnswer), 4);
@@ -168,7 +168,7 @@ TEST(MethodTest, M8LossAfterTheWriteIsUnknownAtOnce) {
   harness.ConnectWith(kMethodsBit);
   harness.Call(harness.NewCall(1));
   harness.hub().reports.clear();
-  harness.In([](Connection& connection, Turn& turn) { connection.OnSocketLost(CloseReason::kPeerGone, turn); });
+  harness.In([](Connection& connection, Turn& turn) { connection.Close(CloseReason::kPeerGone, turn); });
   const CallReport report = TakeReport(harness);
   EXPECT_EQ(report.kind, Kind::kConnectionLost);
   EXPECT_EQ(report.call_id, 1u);
@@ -179,7 +179,7 @@ TEST(MethodTest, M10LossBeforeTheWriteIsNotSent) {
   harness.ConnectWith(kMethodsBit);
   harness.Call(harness.NewCall(1), 1000);
   EXPECT_EQ(harness.TakeOutput(), "");
-  harness.In([](Connection& connection, Turn& turn) { connection.OnSocketLost(CloseReason::kPeerGone, turn); });
+  harness.In([](Connection& connection, Turn& turn) { connection.Close(CloseReason::kPeerGone, turn); });
   EXPECT_EQ(TakeReport(harness).reason, Reason::kStaleRoute);
 }
 
@@ -250,47 +250,48 @@ TEST(DrainTest, ConnectionsWithCallsInFlightStay) {
 
 TEST(TraceTest, Node) {
   Harness harness;
-  harness.Send(Harness::NodeConnect());                                                   // 2
+  harness.Send(Harness::NodeConnect());  // 2
   harness.Open({mqtt::ConnectCode::kAccepted, 7, 0, false, std::nullopt});
-  EXPECT_EQ(harness.TakeOutput(), "\x20\x02\0\0"s);                                       // 3
+  EXPECT_EQ(harness.TakeOutput(), "\x20\x02\0\0"s);  // 3
   harness.SendBytes("\x82\x1b\x4b\x42\0\x16$iothub/methods/POST/#\0"s +
-                    "\x82\x17\x4b\x43\0\x12$iothub/twin/res/#\0"s);                       // 4
+                    "\x82\x17\x4b\x43\0\x12$iothub/twin/res/#\0"s);  // 4
   harness.SubscriptionsSaved(kMethodsBit | kTwinResponsesBit);
-  EXPECT_EQ(harness.TakeOutput(), "\x90\x03\x4b\x42\0\x90\x03\x4b\x43\0"s);               // 5
+  EXPECT_EQ(harness.TakeOutput(), "\x90\x03\x4b\x42\0\x90\x03\x4b\x43\0"s);  // 5
   const std::string uuid = "0f8fad5b-d9cb-469f-a165-70867728950e";
-  harness.SendBytes("\x30\x3e\0\x3b$iothub/twin/GET/?$rid="s + uuid + " ");               // 6
+  harness.SendBytes("\x30\x3e\0\x3b$iothub/twin/GET/?$rid="s + uuid + " ");  // 6
   const std::string document = R"({"desired":{"interval":5,"$version":7},"reported":{"$version":3}})";
   harness.TwinRead(uuid, 200, document, 7);
-  EXPECT_EQ(harness.TakeOutput(), TwinResponse(200, uuid, std::nullopt, document));       // 7
+  EXPECT_EQ(harness.TakeOutput(), TwinResponse(200, uuid, std::nullopt, document));  // 7
   std::string bytes = "\x82\x2c\x4b\x44\0\x27$iothub/twin/PATCH/properties/desired/#\0"s;
   mqtt::AppendReportedPatch("9", R"({"fw":"1.1"})", std::nullopt, &bytes);
-  harness.SendBytes(bytes);                                                               // 8
+  harness.SendBytes(bytes);  // 8
   harness.SubscriptionsSaved(kMethodsBit | kTwinResponsesBit | kDesiredBit, 7);
   harness.In([](Connection& connection, Turn& turn) { connection.OnReportedPatched("9", 204, 4, "", turn); });
   EXPECT_EQ(harness.TakeOutput(),
             "\x90\x03\x4b\x44\0\x30\x29\0\x27$iothub/twin/res/204/?$rid=9&$version=4"s);  // 9
   harness.Publish("devices/dev-1/messages/events/%24.mid=m%201&a%20b=c%2Fd%26e%3Df", "t", 1, 0x4b45);
-  EXPECT_EQ(harness.TakeOutput(), "\x40\x02\x4b\x45"s);                                   // 11
+  EXPECT_EQ(harness.TakeOutput(), "\x40\x02\x4b\x45"s);  // 11
   harness.SendBytes("\x82\x29\x4b\x46\0\x24"s + "devices/dev-1/messages/devicebound/#\x01");
   harness.SubscriptionsSaved(0x1f);
-  EXPECT_EQ(harness.TakeOutput(), "\x90\x03\x4b\x46\x01"s);                               // 12
+  EXPECT_EQ(harness.TakeOutput(), "\x90\x03\x4b\x46\x01"s);  // 12
   MethodCall call = harness.NewCall(1);
   call.payload = R"({"d":3})";
   harness.Call(call);
   EXPECT_EQ(harness.TakeOutput(), "\x30\x2e\0\x25$iothub/methods/POST/lockDoor/?$rid=1{\"d\":3}"s);  // 13
   harness.hub().reports.clear();
-  harness.SendBytes("\x30\x30\0\x1f$iothub/methods/res/200/?$rid=1{\"locked\":true}"s);   // 14
+  harness.SendBytes("\x30\x30\0\x1f$iothub/methods/res/200/?$rid=1{\"locked\":true}"s);  // 14
   EXPECT_EQ(TakeReport(harness).payload, R"({"locked":true})");
   harness.DesiredChange(8);
   harness.In([](Connection& connection, Turn& turn) {
     connection.OnDesiredChange(7, 9, R"({"interval":9,"$version":9})", turn);
   });
-  EXPECT_EQ(harness.TakeOutput(),
-            DesiredNotification(8) +
-                "\x30\x4e\0\x31$iothub/twin/PATCH/properties/desired/?$version=9{\"interval\":9,\"$version\":9}"s);  // 15
+  EXPECT_EQ(
+      harness.TakeOutput(),
+      DesiredNotification(8) +
+          "\x30\x4e\0\x31$iothub/twin/PATCH/properties/desired/?$version=9{\"interval\":9,\"$version\":9}"s);  // 15
   harness.SendBytes("\xc0\0"s);
   EXPECT_EQ(harness.TakeOutput(), "\xd0\0"s);
-  harness.SendBytes("\xe0\0"s);                                                           // 16
+  harness.SendBytes("\xe0\0"s);  // 16
   EXPECT_EQ(harness.close_reason(), CloseReason::kDisconnect);
 }
 

@@ -26,24 +26,20 @@ void Connection::HandlePublish(const mqtt::Publish& publish, Turn& turn) {
     if (is_closed()) return;
   }
   switch (topic.kind) {
-    case Kind::kTelemetry:
-      return turn.metrics->CountDropped(Dropped::kTelemetry);
-    case Kind::kMethodResponse:
-      return HandleAnswer(topic, publish.payload, turn);
+    case Kind::kTelemetry: return turn.metrics->CountDropped(Dropped::kTelemetry);
+    case Kind::kMethodResponse: return HandleAnswer(topic, publish.payload, turn);
     case Kind::kTwinRead:
-    case Kind::kReportedPatch:
-      return HandleTwinRequest(topic, publish.payload, turn);
+    case Kind::kReportedPatch: return HandleTwinRequest(topic, publish.payload, turn);
     case Kind::kIgnored:
-    case Kind::kForbidden:
-      return turn.metrics->CountDropped(Dropped::kSenselessTopic);
+    case Kind::kForbidden: return turn.metrics->CountDropped(Dropped::kSenselessTopic);
   }
 }
 
 void Connection::HandleAnswer(const mqtt::DeviceTopic& topic, std::string_view payload, Turn& turn) {
   if (payload.size() > limits_.answer_bytes_max) return turn.metrics->CountDropped(Dropped::kOversizeAnswer);
   const std::optional<uint64_t> call_id = mqtt::ParseCallId(topic.request_id);
-  const auto pending = std::find_if(calls_.begin(), calls_.end(),
-                                    [&](const PendingCall& call) { return call.call_id == call_id; });
+  const auto pending =
+      std::find_if(calls_.begin(), calls_.end(), [&](const PendingCall& call) { return call.call_id == call_id; });
   if (pending == calls_.end() || turn.wall > pending->answer_deadline) {
     return turn.metrics->CountDropped(Dropped::kLateAnswer);
   }
@@ -91,17 +87,18 @@ void Connection::SendTwinRequest(TwinRequest& request, Turn& turn) {
 }
 
 std::vector<Connection::TwinRequest>::iterator Connection::FindTwinRequest(TwinRequest::Kind kind,
-                                                                          std::string_view request_id) {
+                                                                           std::string_view request_id) {
   return std::find_if(twin_requests_.begin(), twin_requests_.end(), [&](const TwinRequest& request) {
     return request.kind == kind && request.is_sent && request.request_id == request_id;
   });
 }
 
-void Connection::OnTwinRead(std::string_view request_id, int status, std::string_view document,
-                            int64_t desired_version, Turn& turn) {
+void Connection::OnTwinRead(std::string_view request_id, int status, std::string_view document, int64_t desired_version,
+                            Turn& turn) {
   if (state_ != State::kConnected) return;
   const bool is_catch_up = request_id == kCatchUpRequestId;
-  const auto request = FindTwinRequest(is_catch_up ? TwinRequest::Kind::kCatchUp : TwinRequest::Kind::kRead, request_id);
+  const auto request =
+      FindTwinRequest(is_catch_up ? TwinRequest::Kind::kCatchUp : TwinRequest::Kind::kRead, request_id);
   if (request == twin_requests_.end()) return turn.metrics->CountDropped(Dropped::kStaleResult);
   twin_requests_.erase(request);
   if (is_catch_up) {
@@ -162,10 +159,8 @@ void Connection::OnCatchUpDocument(int status, std::string_view document, int64_
   const std::string_view desired = status == 200 ? DesiredSection(document) : std::string_view();
   if (desired.empty()) return Close(CloseReason::kDesiredGap, turn);
   switch (desired_.OnDocument(desired_version)) {
-    case DesiredFeed::CatchUp::kSkip:
-      return;
-    case DesiredFeed::CatchUp::kReadAgain:
-      return RequestCatchUp(turn);
+    case DesiredFeed::CatchUp::kSkip: return;
+    case DesiredFeed::CatchUp::kReadAgain: return RequestCatchUp(turn);
     case DesiredFeed::CatchUp::kSend:
       turn.metrics->desired_changes.Add();
       mqtt::AppendDesiredChange(desired_version, desired, turn.output);
@@ -176,10 +171,8 @@ void Connection::OnCatchUpDocument(int status, std::string_view document, int64_
 void Connection::OnDesiredChange(int64_t epoch, int64_t version, std::string_view patch, Turn& turn) {
   if (state_ != State::kConnected || epoch != epoch_) return;
   switch (desired_.OnChange(version)) {
-    case DesiredFeed::Verdict::kSkip:
-      return;
-    case DesiredFeed::Verdict::kGap:
-      return Close(CloseReason::kDesiredGap, turn);
+    case DesiredFeed::Verdict::kSkip: return;
+    case DesiredFeed::Verdict::kGap: return Close(CloseReason::kDesiredGap, turn);
     case DesiredFeed::Verdict::kSend:
       turn.metrics->desired_changes.Add();
       mqtt::AppendDesiredChange(version, patch, turn.output);

@@ -7,15 +7,13 @@
 namespace fleetcast::mqtt_edge {
 namespace {
 
-// `set` with `filter` granted at `qos`, 0 or 1. Only cloud-to-device messages keep their QoS: all else is delivered at 0.
+// `set` with `filter` granted at `qos`, 0 or 1. Only cloud-to-device messages keep their QoS: all else is delivered
+// at 0.
 Subscriptions With(Subscriptions set, mqtt::Filter filter, uint8_t qos) {
   switch (filter) {
-    case mqtt::Filter::kMethods:
-      return set | kMethodsBit;
-    case mqtt::Filter::kTwinResponses:
-      return set | kTwinResponsesBit;
-    case mqtt::Filter::kDesired:
-      return set | kDesiredBit;
+    case mqtt::Filter::kMethods: return set | kMethodsBit;
+    case mqtt::Filter::kTwinResponses: return set | kTwinResponsesBit;
+    case mqtt::Filter::kDesired: return set | kDesiredBit;
     case mqtt::Filter::kMessages:
       set |= kMessagesBit;
       return qos > 0 ? set | kMessagesQos1Bit : set & ~kMessagesQos1Bit;
@@ -23,9 +21,7 @@ Subscriptions With(Subscriptions set, mqtt::Filter filter, uint8_t qos) {
   return set;
 }
 
-Subscriptions Without(Subscriptions set, mqtt::Filter filter) {
-  return set & ~With(0, filter, 1);
-}
+Subscriptions Without(Subscriptions set, mqtt::Filter filter) { return set & ~With(0, filter, 1); }
 
 }  // namespace
 

@@ -29,14 +29,10 @@ DesiredFeed::CatchUp DesiredFeed::OnDocument(int64_t version) {
 
 DesiredFeed::Verdict DesiredFeed::OnChange(int64_t version) {
   switch (state_) {
-    case State::kOff:
-      return Verdict::kSkip;
+    case State::kOff: return Verdict::kSkip;
     case State::kPending:
-    case State::kCatchingUp:
-      seen_version_ = std::max(seen_version_, version);
-      return Verdict::kSkip;
-    case State::kActive:
-      break;
+    case State::kCatchingUp: seen_version_ = std::max(seen_version_, version); return Verdict::kSkip;
+    case State::kActive: break;
   }
   if (sent_version_ > 0 && version <= sent_version_) return Verdict::kSkip;
   if (sent_version_ > 0 && version != sent_version_ + 1) return Verdict::kGap;

@@ -12,9 +12,9 @@ namespace fleetcast::mqtt_edge {
 class DesiredFeed {
  public:
   enum class Verdict : uint8_t {
-    kSend,    // Send this change now.
-    kSkip,    // The device has it, will have it with the document under way, or does not listen.
-    kGap,     // A change is missing: close the connection, so that the device reads its twin.
+    kSend,  // Send this change now.
+    kSkip,  // The device has it, will have it with the document under way, or does not listen.
+    kGap,   // A change is missing: close the connection, so that the device reads its twin.
   };
 
   // The subscription of a stored session is active from the start.

@@ -22,7 +22,8 @@ LoopOptions MakeLoopOptions(const Config& config, int loops) {
   LoopOptions options;
   options.connection.close_on_bad_filter = config.bad_filter == "close";
   options.connects = {config.connect_rate / loops, std::max(1.0, config.connect_burst / loops)};
-  options.connects_per_source = {config.source_connect_rate / loops, std::max(1.0, config.source_connect_burst / loops)};
+  options.connects_per_source = {config.source_connect_rate / loops,
+                                 std::max(1.0, config.source_connect_burst / loops)};
   options.connections_max = config.max_connections;
   return options;
 }
@@ -77,9 +78,8 @@ absl::Status Edge::CreateLinks(telemetry::Metrics& metrics) {
   const telemetry::Counter dropped =
       metrics.NewCounter("fleetcast_edge_dropped_reports_total", "Call reports that no replica took in time");
   for (const std::string& address : config_.device_connection_addresses) {
-    FLEETCAST_ASSIGN_OR_RETURN(
-        std::unique_ptr<HubLink> link,
-        HubLink::Create(static_cast<LinkIndex>(links_.size()), address, identity_, *this, dropped));
+    FLEETCAST_ASSIGN_OR_RETURN(std::unique_ptr<HubLink> link, HubLink::Create(static_cast<LinkIndex>(links_.size()),
+                                                                              address, identity_, *this, dropped));
     links_.push_back(std::move(link));
   }
   return absl::OkStatus();
@@ -92,8 +92,8 @@ absl::Status Edge::CreateLoops(Random& random) {
   std::vector<HubLink*> links;
   for (const auto& link : links_) links.push_back(link.get());
   for (int i = 0; i < count; ++i) {
-    loops_.push_back(std::make_unique<EventLoop>(i, loop_options_, tls_.get(), links, open_connections_, metrics_, clock_,
-                                                 random));
+    loops_.push_back(
+        std::make_unique<EventLoop>(i, loop_options_, tls_.get(), links, open_connections_, metrics_, clock_, random));
     loops_.back()->Serve(std::move(tls[static_cast<size_t>(i)]), std::move(plain[static_cast<size_t>(i)]));
   }
   return absl::OkStatus();

@@ -20,8 +20,9 @@ namespace fleetcast::mqtt_edge {
 // One per process. Create, Start, Drain, Stop belong to one thread.
 class Edge final : private HubLinkObserver {
  public:
-  // Loads certificates and binds the listeners; serves from Start on. `on_attached` is called, on any thread, when a link
-  // to device_connection stands. INVALID_ARGUMENT for bad certificates, UNAVAILABLE when an address cannot be bound.
+  // Loads certificates and binds the listeners; serves from Start on. `on_attached` is called, on any thread, when a
+  // link to device_connection stands. INVALID_ARGUMENT for bad certificates, UNAVAILABLE when an address cannot be
+  // bound.
   static absl::StatusOr<std::unique_ptr<Edge>> Create(const Config& config, telemetry::Metrics& metrics, Clock& clock,
                                                       Random& random, std::function<void()> on_attached);
   ~Edge() override;

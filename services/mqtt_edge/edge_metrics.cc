@@ -7,28 +7,31 @@ namespace fleetcast::mqtt_edge {
 namespace {
 
 constexpr std::array<const char*, kDroppedKinds> kDroppedNames = {
-    "telemetry",          "will",           "late_answer",    "oversize_answer", "senseless_topic",
-    "unsubscribed_twin",  "unknown_puback", "duplicate_call", "stale_result"};
+    "telemetry",         "will",           "late_answer",    "oversize_answer", "senseless_topic",
+    "unsubscribed_twin", "unknown_puback", "duplicate_call", "stale_result"};
 
 }  // namespace
 
 const char* CloseReasonName(CloseReason reason) {
   constexpr std::array<const char*, kCloseReasons> kNames = {
-      "none",       "disconnect", "peer_gone",     "handshake",   "connect_timeout", "refused",     "protocol", "forbidden_topic",
-      "keep_alive", "token_expired", "taken_over", "desired_gap", "slow",            "unavailable", "draining"};
+      "none",     "disconnect",      "peer_gone",  "handshake",     "connect_timeout", "refused",
+      "protocol", "forbidden_topic", "keep_alive", "token_expired", "taken_over",      "desired_gap",
+      "slow",     "unavailable",     "draining"};
   return kNames[static_cast<size_t>(reason)];
 }
 
 EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
     : connections(metrics.NewGauge("fleetcast_edge_connections", "Open sockets of devices")),
       sessions(metrics.NewGauge("fleetcast_edge_sessions", "Connected devices")),
-      backlog_bytes(metrics.NewGauge("fleetcast_edge_outbound_queue_bytes", "Bytes that slow devices have not taken yet")),
+      backlog_bytes(
+          metrics.NewGauge("fleetcast_edge_outbound_queue_bytes", "Bytes that slow devices have not taken yet")),
       accepted(metrics.NewCounter("fleetcast_edge_accepts_total", "Sockets accepted")),
       accept_paused(metrics.NewCounter("fleetcast_edge_accept_pauses_total", "Times accepting was put off by a limit")),
       source_refused(metrics.NewCounter("fleetcast_edge_source_refusals_total",
                                         "Sockets closed before the handshake by the limit per source")),
       handshakes(metrics.NewCounter("fleetcast_edge_tls_handshakes_total", "TLS handshakes completed")),
-      handshakes_resumed(metrics.NewCounter("fleetcast_edge_tls_resumptions_total", "TLS handshakes that resumed a session")),
+      handshakes_resumed(
+          metrics.NewCounter("fleetcast_edge_tls_resumptions_total", "TLS handshakes that resumed a session")),
       handshake_failures(metrics.NewCounter("fleetcast_edge_tls_failures_total", "TLS handshakes that failed")),
       packets_received(metrics.NewCounter("fleetcast_edge_packets_received_total", "MQTT packets received")),
       methods_sent(metrics.NewCounter("fleetcast_edge_methods_sent_total", "Method requests written to devices")),
@@ -36,12 +39,19 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
       methods_not_sent(metrics.NewCounter("fleetcast_edge_methods_not_sent_total", "Method requests proven unsent")),
       methods_lost(metrics.NewCounter("fleetcast_edge_methods_lost_total",
                                       "Method requests whose connection ended before the answer")),
-      twin_requests(metrics.NewCounter("fleetcast_edge_twin_requests_total", "Twin reads and reported patches passed on")),
-      desired_changes(metrics.NewCounter("fleetcast_edge_desired_changes_total", "Desired changes written to devices")) {
+      twin_requests(
+          metrics.NewCounter("fleetcast_edge_twin_requests_total", "Twin reads and reported patches passed on")),
+      desired_changes(
+          metrics.NewCounter("fleetcast_edge_desired_changes_total", "Desired changes written to devices")) {
   const auto connacks = metrics.NewCounters("fleetcast_edge_connects_total", "CONNACKs by return code", {"code"});
   for (int code = 0; code < 6; ++code) connack[code] = connacks.With({std::to_string(code)});
   const auto ends = metrics.NewCounters("fleetcast_edge_disconnects_total", "Connections ended, by reason", {"reason"});
   for (int i = 0; i < kCloseReasons; ++i) disconnects[i] = ends.With({CloseReasonName(static_cast<CloseReason>(i))});
+  const auto violations_by_kind =
+      metrics.NewCounters("fleetcast_edge_violations_total", "Connections that broke MQTT, by kind", {"kind"});
+  for (int i = 0; i < mqtt::kViolations; ++i) {
+    violations[i] = violations_by_kind.With({mqtt::ViolationName(static_cast<mqtt::Violation>(i))});
+  }
   const auto drops = metrics.NewCounters("fleetcast_edge_dropped_total", "Input without effect, by kind", {"kind"});
   for (int i = 0; i < kDroppedKinds; ++i) dropped[i] = drops.With({kDroppedNames[i]});
 }

@@ -1,6 +1,7 @@
 // Everything the edge counts, with the handles resolved once.
 #pragma once
 
+#include "libs/mqtt/codec.h"
 #include "libs/telemetry/metrics.h"
 
 namespace fleetcast::mqtt_edge {
@@ -8,60 +9,61 @@ namespace fleetcast::mqtt_edge {
 // Why a connection ended; also the label `reason` of fleetcast_edge_disconnects_total.
 enum class CloseReason : uint8_t {
   kNone,
-  kDisconnect,       // The device said DISCONNECT.
-  kPeerGone,         // The device closed the socket, or it failed.
-  kHandshake,        // TLS did not come about.
-  kConnectTimeout,   // No CONNECT in time.
-  kRefused,          // CONNACK with a code other than 0.
-  kProtocol,         // Not MQTT 3.1.1, or not the part of it that is offered.
-  kForbiddenTopic,   // A topic or filter outside of the vocabulary.
-  kKeepAlive,        // Silence.
-  kTokenExpired,     // The SAS token's grace is over.
-  kTakenOver,        // device_connection says so: a newer session, disabled, deleted.
-  kDesiredGap,       // A desired change is missing; the device has to read its twin again.
-  kSlow,             // The device does not read what it is sent.
-  kUnavailable,      // device_connection could not store what it had to.
-  kDraining,         // The edge goes down.
+  kDisconnect,      // The device said DISCONNECT.
+  kPeerGone,        // The device closed the socket, or it failed.
+  kHandshake,       // TLS did not come about.
+  kConnectTimeout,  // No CONNECT in time.
+  kRefused,         // CONNACK with a code other than 0.
+  kProtocol,        // Not MQTT 3.1.1, or not the part of it that is offered.
+  kForbiddenTopic,  // A topic or filter outside of the vocabulary.
+  kKeepAlive,       // Silence.
+  kTokenExpired,    // The SAS token's grace is over.
+  kTakenOver,       // device_connection says so: a newer session, disabled, deleted.
+  kDesiredGap,      // A desired change is missing; the device has to read its twin again.
+  kSlow,            // The device does not read what it is sent.
+  kUnavailable,     // device_connection could not store what it had to.
+  kDraining,        // The edge goes down.
 };
-inline constexpr int kCloseReasons = 15;
+inline constexpr int kCloseReasons = static_cast<int>(CloseReason::kDraining) + 1;
 
 // A short snake_case name.
 const char* CloseReasonName(CloseReason reason);
 
 // What devices do that has no effect but is worth counting; label `kind` of fleetcast_edge_dropped_total.
 enum class Dropped : uint8_t {
-  kTelemetry,        // Acknowledged and dropped: no sink yet.
-  kWill,             // A will that would be telemetry.
-  kLateAnswer,       // No call waits for this answer (M5, M6, M7).
-  kOversizeAnswer,   // More than 128 KiB.
-  kSenselessTopic,   // A request without a usable request id, or a status that is no number.
-  kUnsubscribedTwin, // A twin request without the subscription for its answer.
-  kUnknownPuback,    // D-PID-2
-  kDuplicateCall,    // A method call that this session has already.
-  kStaleResult,      // An answer of device_connection that nothing waits for.
+  kTelemetry,         // Acknowledged and dropped: no sink yet.
+  kWill,              // A will that would be telemetry.
+  kLateAnswer,        // No call waits for this answer (M5, M6, M7).
+  kOversizeAnswer,    // More than 128 KiB.
+  kSenselessTopic,    // A request without a usable request id, or a status that is no number.
+  kUnsubscribedTwin,  // A twin request without the subscription for its answer.
+  kUnknownPuback,     // D-PID-2
+  kDuplicateCall,     // A method call that this session has already.
+  kStaleResult,       // An answer of device_connection that nothing waits for.
 };
-inline constexpr int kDroppedKinds = 9;
+inline constexpr int kDroppedKinds = static_cast<int>(Dropped::kStaleResult) + 1;
 
 struct EdgeMetrics {
   explicit EdgeMetrics(telemetry::Metrics& metrics);
 
-  telemetry::Gauge connections;          // Sockets.
-  telemetry::Gauge sessions;             // Connected devices.
+  telemetry::Gauge connections;  // Sockets.
+  telemetry::Gauge sessions;     // Connected devices.
   telemetry::Gauge backlog_bytes;
   telemetry::Counter accepted;
-  telemetry::Counter accept_paused;      // Times that accepting was put off by a limit.
-  telemetry::Counter source_refused;     // Closed before the handshake by the limit per source.
+  telemetry::Counter accept_paused;   // Times that accepting was put off by a limit.
+  telemetry::Counter source_refused;  // Closed before the handshake by the limit per source.
   telemetry::Counter handshakes;
   telemetry::Counter handshakes_resumed;
   telemetry::Counter handshake_failures;
-  telemetry::Counter connack[6];         // By return code.
+  telemetry::Counter connack[6];  // By return code.
   telemetry::Counter disconnects[kCloseReasons];
+  telemetry::Counter violations[mqtt::kViolations];
   telemetry::Counter dropped[kDroppedKinds];
   telemetry::Counter packets_received;
   telemetry::Counter methods_sent;
   telemetry::Counter methods_answered;
   telemetry::Counter methods_not_sent;
-  telemetry::Counter methods_lost;       // The connection ended after the request was written.
+  telemetry::Counter methods_lost;  // The connection ended after the request was written.
   telemetry::Counter twin_requests;
   telemetry::Counter desired_changes;
 

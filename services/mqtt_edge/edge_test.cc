@@ -54,8 +54,8 @@ class EdgeTest : public ::testing::Test {
     TestDevice device = NewDevice(mode);
     EXPECT_TRUE(device.SendConnect(device_id));
     EXPECT_THAT(device.ReadPacket(), HasSubstr("\x20\x02"));
-    device.Send(mqtt::Subscribe{
-        1, {{mqtt::kMethodsFilter, 0}, {mqtt::kTwinResponsesFilter, 0}, {mqtt::kDesiredFilter, 0}}});
+    device.Send(
+        mqtt::Subscribe{1, {{mqtt::kMethodsFilter, 0}, {mqtt::kTwinResponsesFilter, 0}, {mqtt::kDesiredFilter, 0}}});
     EXPECT_EQ(device.ReadPacket(), "\x90\x05\0\x01\0\0\0"s);
     return device;
   }
@@ -404,8 +404,10 @@ TEST(EdgeCreateTest, BadCertificatesAreRefused) {
   config.tls_listen = "127.0.0.1:0";
   config.edge_id = "e";
   config.device_connection_addresses = {"127.0.0.1:1"};
-  for (const auto& [chain, key] : std::vector<std::pair<std::string, std::string>>{
-           {one.certificate_file(), other.key_file()}, {"/nonexistent", one.key_file()}, {one.key_file(), one.key_file()}}) {
+  for (const auto& [chain, key] :
+       std::vector<std::pair<std::string, std::string>>{{one.certificate_file(), other.key_file()},
+                                                        {"/nonexistent", one.key_file()},
+                                                        {one.key_file(), one.key_file()}}) {
     config.tls_cert_files = {chain};
     config.tls_key_files = {key};
     const auto edge = Edge::Create(config, metrics, SystemClock(), SystemRandom(), {});

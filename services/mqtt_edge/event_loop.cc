@@ -10,6 +10,7 @@
 
 #include "fleetcast/internal/v1/edge_link.pb.h"
 #include "libs/base/check.h"
+#include "libs/telemetry/log.h"
 #include "services/mqtt_edge/event_loop_internal.h"
 
 namespace fleetcast::mqtt_edge {
@@ -132,7 +133,7 @@ void EventLoop::HandleTimers() {
     client.scheduled = absl::InfiniteDuration();
     if (now >= client.handshake_deadline && client.socket.is_handshaking()) {
       metrics_.handshake_failures.Add();
-      With(client, [](Connection& connection, Turn& turn) { connection.OnSocketLost(CloseReason::kHandshake, turn); });
+      Lose(client, CloseReason::kHandshake);
     } else {
       With(client, [](Connection& connection, Turn& turn) { connection.OnTimer(turn); });
     }
@@ -171,7 +172,7 @@ void EventLoop::CloseForDrain() {
     if (client == nullptr) continue;
     if (!is_late && client->connection.has_calls()) continue;
     drain_credit_ -= 1;
-    With(*client, [](Connection& connection, Turn& turn) { connection.Close(CloseReason::kDraining, turn); });
+    Lose(*client, CloseReason::kDraining);
   }
   drain_credit_ = std::min(drain_credit_, drain_->closes_per_second);
 }
@@ -191,6 +192,10 @@ void EventLoop::With(Client& client, absl::FunctionRef<void(Connection& connecti
   Settle(client);
 }
 
+void EventLoop::Lose(Client& client, CloseReason reason) {
+  With(client, [reason](Connection& connection, Turn& turn) { connection.Close(reason, turn); });
+}
+
 void EventLoop::SendOutput(Client& client, Turn& turn) {
   if (output_.empty()) return;
   size_t written = 0;
@@ -204,7 +209,7 @@ void EventLoop::SendOutput(Client& client, Turn& turn) {
     }
     if (progress == Socket::Progress::kClosed) {
       output_.clear();
-      client.connection.OnSocketLost(CloseReason::kPeerGone, turn);
+      client.connection.Close(CloseReason::kPeerGone, turn);
       output_.clear();
       return;
     }
@@ -236,6 +241,10 @@ void EventLoop::Settle(Client& client) {
 }
 
 void EventLoop::Remove(Client& client) {
+  FLEETCAST_LOG(kDebug, "connection ended",
+                {{"device_id", client.connection.device_id()},
+                 {"peer", FormatPeer(client.peer)},
+                 {"reason", CloseReasonName(client.connection.close_reason())}});
   const uint32_t slot = SlotOf(client.session);
   metrics_.connections.Add(-1);
   metrics_.backlog_bytes.Add(-static_cast<double>(client.backlog.size()));

@@ -1,5 +1,5 @@
-// One thread with the sockets of its devices. A connection belongs to one loop for life, so nothing here takes a lock but
-// the inbox through which frames of device_connection arrive.
+// One thread with the sockets of its devices. A connection belongs to one loop for life, so nothing here takes a lock
+// but the inbox through which frames of device_connection arrive.
 #pragma once
 
 #include <atomic>
@@ -97,12 +97,12 @@ class EventLoop final : private Effects {
     const PeerAddress peer;
     Socket socket;
     Connection connection;
-    std::string backlog;                                               // What the socket did not take.
+    std::string backlog;  // What the socket did not take.
     absl::Duration handshake_deadline = absl::InfiniteDuration();
-    absl::Duration scheduled = absl::InfiniteDuration();               // When the timer wheel fires.
-    uint32_t interest = 0;                                             // Events that epoll watches for.
+    absl::Duration scheduled = absl::InfiniteDuration();  // When the timer wheel fires.
+    uint32_t interest = 0;                                // Events that epoll watches for.
     bool is_read_paused = false;
-    bool is_active = false;                                            // Received something since the last heartbeat.
+    bool is_active = false;  // Received something since the last heartbeat.
   };
 
   // Effects of the connection that is being called.
@@ -136,8 +136,11 @@ class EventLoop final : private Effects {
   void PauseReading(Client& client);
   void Watch(Client& client, uint32_t interest);
 
-  // Calls `call(connection, turn)` and does what follows from it: sends, closes, schedules. The client may be gone after.
+  // Calls `call(connection, turn)` and does what follows from it: sends, closes, schedules. The client may be gone
+  // after.
   void With(Client& client, absl::FunctionRef<void(Connection& connection, Turn& turn)> call);
+  // Ends the connection.
+  void Lose(Client& client, CloseReason reason);
   void SendOutput(Client& client, Turn& turn);
   void Settle(Client& client);
   void Remove(Client& client);
@@ -174,26 +177,26 @@ class EventLoop final : private Effects {
   std::vector<std::unique_ptr<Client>> clients_;  // By slot.
   std::vector<uint32_t> free_slots_;
   uint32_t next_serial_ = 1;
-  std::vector<SessionId> ready_;                  // Have bytes to read that epoll does not know of.
-  std::vector<SessionId> active_;                 // For the next heartbeat.
+  std::vector<SessionId> ready_;   // Have bytes to read that epoll does not know of.
+  std::vector<SessionId> active_;  // For the next heartbeat.
   TimerWheel wheel_;
   absl::Duration next_heartbeat_;
   std::optional<DrainOrder> drain_;
   absl::Duration drain_counted_at_;
-  double drain_credit_ = 0;                       // Connections that may be closed now.
+  double drain_credit_ = 0;  // Connections that may be closed now.
   uint32_t drain_cursor_ = 0;
 
   std::vector<LinkOutbox> links_;
   // Devices whose connection ended while device_connection was still checking them.
   absl::flat_hash_map<SessionId, std::pair<LinkIndex, std::string>> abandoned_;
-  Client* current_ = nullptr;                     // Whose connection is being called.
-  std::string output_;                            // Reused: what the connection sends.
+  Client* current_ = nullptr;  // Whose connection is being called.
+  std::string output_;         // Reused: what the connection sends.
   std::unique_ptr<char[]> read_buffer_;
 
   Mutex inbox_mutex_;
   std::vector<Message> inbox_ GUARDED_BY(inbox_mutex_);
-  std::vector<Message> taken_;                    // Reused: what the loop took from the inbox.
-  std::jthread thread_;                           // Last: uses all above.
+  std::vector<Message> taken_;  // Reused: what the loop took from the inbox.
+  std::jthread thread_;         // Last: uses all above.
 };
 
 }  // namespace fleetcast::mqtt_edge

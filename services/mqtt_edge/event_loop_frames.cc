@@ -16,14 +16,10 @@ constexpr int kAnnouncedPerFrame = 1'000;
 
 mqtt::ConnectCode ToConnectCode(pb::OpenSessionResult::Code code) {
   switch (code) {
-    case pb::OpenSessionResult::CODE_ACCEPTED:
-      return mqtt::ConnectCode::kAccepted;
-    case pb::OpenSessionResult::CODE_BAD_IDENTIFIER:
-      return mqtt::ConnectCode::kIdentifierRejected;
-    case pb::OpenSessionResult::CODE_BAD_USER_OR_PASSWORD:
-      return mqtt::ConnectCode::kBadCredentials;
-    case pb::OpenSessionResult::CODE_NOT_AUTHORIZED:
-      return mqtt::ConnectCode::kNotAuthorized;
+    case pb::OpenSessionResult::CODE_ACCEPTED: return mqtt::ConnectCode::kAccepted;
+    case pb::OpenSessionResult::CODE_BAD_IDENTIFIER: return mqtt::ConnectCode::kIdentifierRejected;
+    case pb::OpenSessionResult::CODE_BAD_USER_OR_PASSWORD: return mqtt::ConnectCode::kBadCredentials;
+    case pb::OpenSessionResult::CODE_NOT_AUTHORIZED: return mqtt::ConnectCode::kNotAuthorized;
     default:  // D-CA-1: whatever is not known to be the device's fault is "try again".
       return mqtt::ConnectCode::kServerUnavailable;
   }
@@ -203,8 +199,7 @@ void EventLoop::Handle(const FrameArrived& message) {
   for (const pb::DisconnectSession& order : frame.disconnects()) {
     Client* client = Find(order.session());
     if (client == nullptr) continue;
-    With(*client,
-         [&](Connection& connection, Turn& turn) { connection.OnDisconnectOrder(order.epoch(), turn); });
+    With(*client, [&](Connection& connection, Turn& turn) { connection.OnDisconnectOrder(order.epoch(), turn); });
   }
   if (frame.announce_sessions()) Announce(message.link);
 }
@@ -217,7 +212,8 @@ void EventLoop::HandleOpenResults(LinkIndex link, const pb::AttachResponse& fram
                     .subscriptions = result.subscriptions(),
                     .session_present = result.session_present(),
                     .token_expiry = std::nullopt};
-    if (result.token_expiry_unix_seconds() > 0) open.token_expiry = absl::FromUnixSeconds(result.token_expiry_unix_seconds());
+    if (result.token_expiry_unix_seconds() > 0)
+      open.token_expiry = absl::FromUnixSeconds(result.token_expiry_unix_seconds());
     if (Client* client = Find(result.session())) {
       With(*client, [&](Connection& connection, Turn& turn) { connection.OnOpenResult(open, turn); });
       continue;

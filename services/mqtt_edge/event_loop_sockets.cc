@@ -18,7 +18,8 @@ constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
 void EventLoop::AcceptFrom(Listener& listener) {
   for (int i = 0; i < kAcceptsPerTurn && !listener.is_paused; ++i) {
     const absl::Duration now = clock_.Monotonic();
-    const bool is_full = open_connections_ >= options_.connections_max || clients_.size() - free_slots_.size() >= kSlotsMax;
+    const bool is_full =
+        open_connections_ >= options_.connections_max || clients_.size() - free_slots_.size() >= kSlotsMax;
     if (is_full) return PauseAccepting(now + kAcceptPause);
     // What is not accepted waits in the kernel, which costs nothing and tells the devices nothing.
     if (const absl::Duration wait = connects_.UntilToken(options_.connects, now); wait > absl::ZeroDuration()) {
@@ -68,8 +69,8 @@ void EventLoop::AddClient(Fd fd, const PeerAddress& peer, bool is_tls) {
   const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   const SessionId session = MakeSessionId(next_serial_++, slot, index_);
-  clients_[slot] = std::make_unique<Client>(session, std::move(fd), is_tls ? tls_ : nullptr, peer, options_,
-                                            clock_.Monotonic());
+  clients_[slot] =
+      std::make_unique<Client>(session, std::move(fd), is_tls ? tls_ : nullptr, peer, options_, clock_.Monotonic());
   Client& client = *clients_[slot];
   client.interest = EPOLLIN | EPOLLRDHUP;
   ++open_connections_;
@@ -105,26 +106,17 @@ void EventLoop::HandleSocket(Client& client, uint32_t events) {
   }
   constexpr uint32_t kGone = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
   if ((events & kGone) != 0 && !MayRead(client)) {
-    return With(client, [](Connection& connection, Turn& turn) {
-      connection.OnSocketLost(CloseReason::kPeerGone, turn);
-    });
+    return Lose(client, CloseReason::kPeerGone);
   }
   if ((events & (EPOLLIN | kGone)) != 0) ReadFrom(client);
 }
 
 void EventLoop::Handshake(Client& client) {
   switch (client.socket.Handshake()) {
-    case Socket::Progress::kWantRead:
-      return Watch(client, EPOLLIN | EPOLLRDHUP);
-    case Socket::Progress::kWantWrite:
-      return Watch(client, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
-    case Socket::Progress::kClosed:
-      metrics_.handshake_failures.Add();
-      return With(client, [](Connection& connection, Turn& turn) {
-        connection.OnSocketLost(CloseReason::kHandshake, turn);
-      });
-    case Socket::Progress::kDone:
-      break;
+    case Socket::Progress::kWantRead: return Watch(client, EPOLLIN | EPOLLRDHUP);
+    case Socket::Progress::kWantWrite: return Watch(client, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+    case Socket::Progress::kClosed: metrics_.handshake_failures.Add(); return Lose(client, CloseReason::kHandshake);
+    case Socket::Progress::kDone: break;
   }
   metrics_.handshakes.Add();
   if (client.socket.was_resumed()) metrics_.handshakes_resumed.Add();
@@ -140,9 +132,7 @@ void EventLoop::ReadFrom(Client& client) {
     const Socket::Progress progress = client.socket.Read(read_buffer_.get(), kReadBytes, &count);
     if (progress == Socket::Progress::kWantRead || progress == Socket::Progress::kWantWrite) return;
     if (progress == Socket::Progress::kClosed) {
-      return With(client, [](Connection& connection, Turn& turn) {
-        connection.OnSocketLost(CloseReason::kPeerGone, turn);
-      });
+      return Lose(client, CloseReason::kPeerGone);
     }
     if (!client.is_active && client.connection.state() == Connection::State::kConnected) {
       client.is_active = true;
@@ -165,9 +155,7 @@ void EventLoop::FlushBacklog(Client& client) {
     written += count;
   }
   if (progress == Socket::Progress::kClosed) {
-    return With(client, [](Connection& connection, Turn& turn) {
-      connection.OnSocketLost(CloseReason::kPeerGone, turn);
-    });
+    return Lose(client, CloseReason::kPeerGone);
   }
   client.backlog.erase(0, written);
   metrics_.backlog_bytes.Add(-static_cast<double>(written));

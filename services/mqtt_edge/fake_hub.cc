@@ -32,10 +32,11 @@ std::string FakeHub::address() const { return "127.0.0.1:" + std::to_string(port
 grpc::ServerBidiReactor<pb::AttachRequest, pb::AttachResponse>* FakeHub::Attach(grpc::CallbackServerContext* context) {
   auto stream = Stream::Create();
   auto* reactor = stream->Start(context, {.on_message = [this](pb::AttachRequest&& request) { Receive(request); },
-                                          .on_closed = [this, raw = stream.get()](const absl::Status&) {
-                                            MutexLock lock(mutex_);
-                                            if (stream_.get() == raw) stream_.reset();
-                                          }});
+                                          .on_closed =
+                                              [this, raw = stream.get()](const absl::Status&) {
+                                                MutexLock lock(mutex_);
+                                                if (stream_.get() == raw) stream_.reset();
+                                              }});
   MutexLock lock(mutex_);
   stream_ = stream;
   announced_.clear();

@@ -17,16 +17,11 @@ constexpr rpc::OutboxLimits kOutboxLimits = {.messages_max = 4096, .bytes_max = 
 
 pb::NotSentReason ToProto(CallReport::Reason reason) {
   switch (reason) {
-    case CallReport::Reason::kNotSubscribed:
-      return pb::NOT_SENT_REASON_NOT_SUBSCRIBED;
-    case CallReport::Reason::kPermitExpired:
-      return pb::NOT_SENT_REASON_PERMIT_EXPIRED;
-    case CallReport::Reason::kBusy:
-      return pb::NOT_SENT_REASON_BUSY;
-    case CallReport::Reason::kStaleRoute:
-      return pb::NOT_SENT_REASON_STALE_ROUTE;
-    case CallReport::Reason::kNone:
-      break;
+    case CallReport::Reason::kNotSubscribed: return pb::NOT_SENT_REASON_NOT_SUBSCRIBED;
+    case CallReport::Reason::kPermitExpired: return pb::NOT_SENT_REASON_PERMIT_EXPIRED;
+    case CallReport::Reason::kBusy: return pb::NOT_SENT_REASON_BUSY;
+    case CallReport::Reason::kStaleRoute: return pb::NOT_SENT_REASON_STALE_ROUTE;
+    case CallReport::Reason::kNone: break;
   }
   return pb::NOT_SENT_REASON_UNSPECIFIED;
 }
@@ -40,9 +35,7 @@ void FillReport(const ReportLog::Entry& entry, pb::CallReport* out) {
       out->mutable_sent()->set_session_epoch(report.epoch);
       out->mutable_sent()->set_sent_unix_micros(report.sent_unix_micros);
       break;
-    case CallReport::Kind::kNotSent:
-      out->mutable_not_sent()->set_reason(ToProto(report.reason));
-      break;
+    case CallReport::Kind::kNotSent: out->mutable_not_sent()->set_reason(ToProto(report.reason)); break;
     case CallReport::Kind::kAnswer:
       out->mutable_answer()->set_device_status(report.device_status);
       out->mutable_answer()->set_session_epoch(report.epoch);
@@ -59,21 +52,20 @@ void FillReport(const ReportLog::Entry& entry, pb::CallReport* out) {
 struct HubLink::State {
   using Stream = rpc::BidiClientStream<pb::AttachRequest, pb::AttachResponse>;
 
-  State(LinkIndex index, const std::string& address, std::shared_ptr<grpc::ChannelInterface> channel, const EdgeIdentity& identity,
-        HubLinkObserver& observer, telemetry::Counter dropped_reports)
+  State(LinkIndex index, const std::string& address, std::shared_ptr<grpc::ChannelInterface> channel,
+        const EdgeIdentity& identity, HubLinkObserver& observer, telemetry::Counter dropped_reports)
       : index(index),
         address(address),
         identity(identity),
         observer(observer),
         dropped_reports(dropped_reports),
         stub(pb::EdgeLinkService::NewStub(channel)),
-        stream(rpc::ClientStreamOptions{.peer = address, .outbox = kOutboxLimits},
-               [this](grpc::ClientContext* context, Stream::Reactor* reactor) {
-                 stub->async()->Attach(context, reactor);
-               },
-               {.on_connected = [this] { Greet(); },
-                .on_message = [this](pb::AttachResponse&& message) { OnMessage(std::move(message)); },
-                .on_disconnected = [this](const absl::Status& why) { OnDisconnected(why); }}) {}
+        stream(
+            rpc::ClientStreamOptions{.peer = address, .outbox = kOutboxLimits},
+            [this](grpc::ClientContext* context, Stream::Reactor* reactor) { stub->async()->Attach(context, reactor); },
+            {.on_connected = [this] { Greet(); },
+             .on_message = [this](pb::AttachResponse&& message) { OnMessage(std::move(message)); },
+             .on_disconnected = [this](const absl::Status& why) { OnDisconnected(why); }}) {}
 
   void Greet() {
     pb::AttachRequest hello;

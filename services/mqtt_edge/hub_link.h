@@ -41,10 +41,10 @@ class HubLinkObserver {
 // Thread-safe.
 class HubLink {
  public:
-  static constexpr size_t kUnacknowledgedMax = 100'000;              // Reports; beyond it the oldest is dropped.
+  static constexpr size_t kUnacknowledgedMax = 100'000;                // Reports; beyond it the oldest is dropped.
   static constexpr size_t kUnacknowledgedBytesMax = 64 * 1024 * 1024;  // Of their payloads.
   static constexpr size_t kFrameReportsMax = 2'000;
-  static constexpr size_t kFrameBytesMax = 1024 * 1024;              // Of payloads in one frame, more or less.
+  static constexpr size_t kFrameBytesMax = 1024 * 1024;  // Of payloads in one frame, more or less.
 
   // `address` is host:port. INVALID_ARGUMENT for a malformed one. `observer` and `identity` outlive the link.
   static absl::StatusOr<std::unique_ptr<HubLink>> Create(LinkIndex index, const std::string& address,

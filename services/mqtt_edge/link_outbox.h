@@ -17,7 +17,7 @@ class LinkOutbox {
  public:
   static constexpr absl::Duration kClosedKept = absl::Seconds(30);  // How long ended sessions are told again.
   static constexpr size_t kClosedMax = 10'000;
-  static constexpr size_t kFrameBytesMax = 512 * 1024;              // A larger frame goes out before the turn ends.
+  static constexpr size_t kFrameBytesMax = 512 * 1024;  // A larger frame goes out before the turn ends.
 
   explicit LinkOutbox(HubLink* link);
   ~LinkOutbox();

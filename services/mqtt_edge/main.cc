@@ -35,6 +35,7 @@ class EdgeProcess final : public rpc::Application {
 }  // namespace fleetcast::mqtt_edge
 
 int main(int argc, char** argv) {
-  return fleetcast::rpc::RunProcess({.name = "fleetcast-mqtt-edge", .summary = "Terminates device connections: TLS, MQTT"},
-                                    std::make_unique<fleetcast::mqtt_edge::EdgeProcess>(), argc, argv);
+  return fleetcast::rpc::RunProcess(
+      {.name = "fleetcast-mqtt-edge", .summary = "Terminates device connections: TLS, MQTT"},
+      std::make_unique<fleetcast::mqtt_edge::EdgeProcess>(), argc, argv);
 }

@@ -12,8 +12,7 @@ void ReportLog::PopFront() {
 
 size_t ReportLog::Append(CallReport report) {
   size_t dropped = 0;
-  while (!entries_.empty() &&
-         (entries_.size() >= reports_max_ || bytes_ + report.payload.size() > bytes_max_)) {
+  while (!entries_.empty() && (entries_.size() >= reports_max_ || bytes_ + report.payload.size() > bytes_max_)) {
     PopFront();
     ++dropped;
   }

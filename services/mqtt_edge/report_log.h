@@ -9,9 +9,9 @@
 
 namespace fleetcast::mqtt_edge {
 
-// A queue with a cursor: everything before it was sent on the current stream, everything in it is unacknowledged. Bounded
-// in reports and payload bytes; when full, the oldest is dropped (its caller hears nothing and says UNKNOWN at its
-// deadline). Not thread-safe.
+// A queue with a cursor: everything before it was sent on the current stream, everything in it is unacknowledged.
+// Bounded in reports and payload bytes; when full, the oldest is dropped (its caller hears nothing and says UNKNOWN
+// at its deadline). Not thread-safe.
 class ReportLog {
  public:
   struct Entry {
@@ -24,8 +24,8 @@ class ReportLog {
   // Numbers `report`, one more than the one before. How many old ones were dropped for it.
   size_t Append(CallReport report);
 
-  // The next reports to send, at most `count_max` and about `bytes_max` of payload, and moves the cursor behind them. The
-  // pointers live until the next call.
+  // The next reports to send, at most `count_max` and about `bytes_max` of payload, and moves the cursor behind them.
+  // The pointers live until the next call.
   std::vector<const Entry*> TakeUnsent(size_t count_max, size_t bytes_max);
 
   bool has_unsent() const { return cursor_ < entries_.size(); }

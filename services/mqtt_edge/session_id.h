@@ -1,5 +1,6 @@
-// The number of a connection outside of its loop: which loop, which slot there, and a serial number, so that an answer for
-// a connection that is gone never reaches its successor in the slot. Other threads hold these numbers, never pointers.
+// The number of a connection outside of its loop: which loop, which slot there, and a serial number, so that an
+// answer for a connection that is gone never reaches its successor in the slot. Other threads hold these numbers,
+// never pointers.
 #pragma once
 
 #include <cstdint>

@@ -84,13 +84,9 @@ Socket::~Socket() {
 
 Socket::Progress Socket::ToProgress(int result) {
   switch (SSL_get_error(ssl_, result)) {
-    case SSL_ERROR_WANT_READ:
-      return Progress::kWantRead;
-    case SSL_ERROR_WANT_WRITE:
-      return Progress::kWantWrite;
-    default:
-      is_broken_ = true;
-      return Progress::kClosed;
+    case SSL_ERROR_WANT_READ: return Progress::kWantRead;
+    case SSL_ERROR_WANT_WRITE: return Progress::kWantWrite;
+    default: is_broken_ = true; return Progress::kClosed;
   }
 }
 
@@ -190,7 +186,8 @@ void CloseWithReset(Fd fd) {
 std::string FormatPeer(const PeerAddress& peer) {
   char text[INET6_ADDRSTRLEN] = "";
   const bool is_ipv4 = std::memcmp(peer.data(), kMappedPrefix, sizeof(kMappedPrefix)) == 0;
-  inet_ntop(is_ipv4 ? AF_INET : AF_INET6, is_ipv4 ? peer.data() + sizeof(kMappedPrefix) : peer.data(), text, sizeof(text));
+  inet_ntop(is_ipv4 ? AF_INET : AF_INET6, is_ipv4 ? peer.data() + sizeof(kMappedPrefix) : peer.data(), text,
+            sizeof(text));
   return text;
 }
 

@@ -58,8 +58,8 @@ class Socket {
   Progress Read(char* buffer, size_t size, size_t* count);
   // True if bytes were taken from the kernel that Read has not given out yet: epoll will not tell.
   bool HasPending() const;
-  // Writes from the front of `bytes`; `count` says how many. After kWantRead or kWantWrite the next call must start with
-  // the same bytes.
+  // Writes from the front of `bytes`; `count` says how many. After kWantRead or kWantWrite the next call must start
+  // with the same bytes.
   Progress Write(std::string_view bytes, size_t* count);
 
  private:
@@ -71,15 +71,15 @@ class Socket {
   bool is_broken_ = false;  // TLS must not be spoken any more.
 };
 
-// A listening socket that shares its port with others of this process (SO_REUSEPORT). `address` is host:port; with port 0
-// the kernel chooses. UNAVAILABLE when it cannot be bound.
+// A listening socket that shares its port with others of this process (SO_REUSEPORT). `address` is host:port; with
+// port 0 the kernel chooses. UNAVAILABLE when it cannot be bound.
 absl::StatusOr<Fd> Listen(const std::string& address);
 
 // The port that a listening socket is bound to.
 int BoundPort(const Fd& listener);
 
-// One connection from the queue of `listener`: its socket, which never blocks and sends small packets at once. NOT_FOUND
-// when none waits, RESOURCE_EXHAUSTED when the process is out of descriptors or memory.
+// One connection from the queue of `listener`: its socket, which never blocks and sends small packets at once.
+// NOT_FOUND when none waits, RESOURCE_EXHAUSTED when the process is out of descriptors or memory.
 absl::StatusOr<Fd> Accept(const Fd& listener, PeerAddress* peer);
 
 // Closes with a reset: the peer learns at once, and no state stays here.

@@ -86,8 +86,8 @@ bool TestDevice::SendConnect(const std::string& device_id, bool clean_session) {
 
 bool TestDevice::Receive() {
   std::array<char, 65536> buffer;
-  const ssize_t count = tls_ != nullptr ? SSL_read(tls_->ssl, buffer.data(), buffer.size())
-                                        : recv(fd_, buffer.data(), buffer.size(), 0);
+  const ssize_t count =
+      tls_ != nullptr ? SSL_read(tls_->ssl, buffer.data(), buffer.size()) : recv(fd_, buffer.data(), buffer.size(), 0);
   if (count <= 0) {
     const bool is_timeout = tls_ != nullptr ? SSL_get_error(tls_->ssl, static_cast<int>(count)) == SSL_ERROR_WANT_READ
                                             : count < 0 && errno == EAGAIN;

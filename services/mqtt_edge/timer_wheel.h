@@ -1,4 +1,5 @@
-// Deadlines of very many connections in ticks of one second: one list per tick, no system timer per connection (D-KA-1).
+// Deadlines of very many connections in ticks of one second: one list per tick, no system timer per connection
+// (D-KA-1).
 #pragma once
 
 #include <array>

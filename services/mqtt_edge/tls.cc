@@ -58,7 +58,7 @@ absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_read_ahead(context, 1);  // One read call for a whole record.
+  SSL_CTX_set_read_ahead(context, 1);                           // One read call for a whole record.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // Tickets instead: no state here.
   SSL_CTX_set_num_tickets(context, kTicketsPerHandshake);
   SSL_CTX_set_session_id_context(context, kSessionContext, sizeof(kSessionContext) - 1);

@@ -8,8 +8,8 @@
 
 namespace fleetcast::mqtt_edge {
 
-// The value of the top-level member "desired" of `document`, a JSON object of our own making (TwinReadResult). Empty when
-// there is none. The text is not validated.
+// The value of the top-level member "desired" of `document`, a JSON object of our own making (TwinReadResult). Empty
+// when there is none. The text is not validated.
 std::string_view DesiredSection(std::string_view document);
 
 // The JSON error object of a twin operation that the edge itself refuses (device-mqtt.md 4.7). `message` is a sentence
