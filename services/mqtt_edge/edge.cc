@@ -1,5 +1,7 @@
 #include "services/mqtt_edge/edge.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <csignal>
 #include <thread>
@@ -33,6 +35,18 @@ int LoopCount(const Config& config) {
   return config.loops > 0 ? config.loops : std::min(cores, kLoopsMax);
 }
 
+// Each connection is a descriptor, and the usual soft limit is 1,024: raises it as far as the system lets us.
+void RaiseDescriptorLimit(int64_t connections_max) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max < static_cast<rlim_t>(connections_max)) {
+    FLEETCAST_LOG(kWarning, "the system allows fewer descriptors than --max-connections",
+                  {{"descriptors", static_cast<uint64_t>(limit.rlim_max)}, {"max_connections", connections_max}});
+  }
+}
+
 // A listener of the same address for each loop; the kernel spreads connections over them. Nothing for an empty address.
 absl::StatusOr<std::vector<Fd>> ListenForLoops(const std::string& address, int loops, int* port) {
   std::vector<Fd> listeners(static_cast<size_t>(loops));
@@ -61,6 +75,7 @@ Edge::~Edge() { Stop(); }
 absl::StatusOr<std::unique_ptr<Edge>> Edge::Create(const Config& config, telemetry::Metrics& metrics, Clock& clock,
                                                    Random& random, std::function<void()> on_attached) {
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the peer has closed.
+  RaiseDescriptorLimit(config.max_connections);
   std::unique_ptr<Edge> edge(new Edge(config, metrics, clock, std::move(on_attached)));
   if (!config.tls_listen.empty()) {
     std::vector<CertificateFiles> certificates;
