@@ -60,7 +60,8 @@ absl::Status TwinClient::Lookup(const std::vector<std::string>& device_ids, Reco
       pb::LookupDevicesResponse response,
       stub_->Ask("DeviceRecordService/LookupDevices", &pb::DeviceRecordService::Stub::LookupDevices, request));
   for (pb::DeviceRecord& record : *response.mutable_devices()) {
-    records[record.device_id()].record = std::make_shared<const pb::DeviceRecord>(std::move(record));
+    FoundRecord& found = records[record.device_id()];
+    found.record = std::make_shared<const pb::DeviceRecord>(std::move(record));
   }
   const absl::Duration now = clock_.Monotonic();
   for (const std::string& device_id : device_ids) {
