@@ -5,7 +5,7 @@
 
 namespace fleetcast::config {
 
-// Of the project, with the commit when the build knows it: "0.1.0" or "0.1.0+1a2b3c4".
+// Of the project, from the top CMakeLists.txt: "0.1.0".
 std::string_view Version();
 
 }  // namespace fleetcast::config
