@@ -116,4 +116,8 @@ absl::StatusOr<std::string> ArgumentText(const std::string& argument) {
 
 void Say(std::string_view line) { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); }
 
+void SayIfMore(std::string_view next_page_token) {
+  if (!next_page_token.empty()) Say("There are more.\ntry:   --limit with a larger number");
+}
+
 }  // namespace fleetcast::cli

@@ -58,4 +58,7 @@ absl::StatusOr<std::string> ArgumentText(const std::string& argument);
 // A line on standard error.
 void Say(std::string_view line);
 
+// Says that a list was cut, when there is a token for its next page.
+void SayIfMore(std::string_view next_page_token);
+
 }  // namespace fleetcast::cli

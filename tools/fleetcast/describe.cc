@@ -179,6 +179,8 @@ Record ExecutionRecord(const Execution& execution) {
 
 std::vector<std::string> DeviceHeadings() { return {"ID", "STATUS", "CONNECTED", "LAST ACTIVITY", "PRIMARY KEY"}; }
 
+std::vector<std::string> DeviceFieldNames() { return {"id", "status", "connected", "last activity", "primary key"}; }
+
 Record DeviceRecord(const Device& device) {
   const std::string status = PlainName(Device::Status_Name(device.status()), "STATUS_");
   Value object = Value::MakeObject();

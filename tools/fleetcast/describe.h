@@ -38,6 +38,7 @@ Record ExecutionRecord(const jobs::v1::Execution& execution);
 
 // Keys are shown when the message has them.
 std::vector<std::string> DeviceHeadings();
+std::vector<std::string> DeviceFieldNames();
 Record DeviceRecord(const registry::v1::Device& device);
 
 // JSON text as a value; text that is none becomes a string.

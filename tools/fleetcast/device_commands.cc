@@ -61,7 +61,7 @@ absl::Status CreateDevices(Context& context, const std::vector<std::string>& ids
     request.mutable_device()->set_id(ids[0]);
     pb::CreateDeviceResponse response;
     FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->CreateDevice(&call, request, &response)));
-    context.PrintOne(DeviceHeadings(), DeviceRecord(response.device()));
+    context.PrintOne(DeviceFieldNames(), DeviceRecord(response.device()));
     return absl::OkStatus();
   }
   std::vector<Record> created;
@@ -83,7 +83,7 @@ absl::Status GetDevice(Context& context, const std::string& id) {
   request.set_device_id(id);
   pb::GetDeviceResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->GetDevice(&call, request, &response)));
-  context.PrintOne(DeviceHeadings(), DeviceRecord(response.device()));
+  context.PrintOne(DeviceFieldNames(), DeviceRecord(response.device()));
   return absl::OkStatus();
 }
 
@@ -102,6 +102,7 @@ absl::Status ListDevices(Context& context, const ListOptions& options) {
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty() && static_cast<int>(records.size()) < options.limit);
   context.Print(DeviceHeadings(), records);
+  SayIfMore(request.page_token());
   return absl::OkStatus();
 }
 

@@ -171,6 +171,7 @@ absl::Status ListJobs(Context& context, const ListOptions& options) {
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty() && static_cast<int>(records.size()) < options.limit);
   context.Print(JobHeadings(), records);
+  SayIfMore(request.page_token());
   return absl::OkStatus();
 }
 
@@ -194,6 +195,7 @@ absl::Status ListExecutions(Context& context, const ListOptions& options) {
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty() && static_cast<int>(records.size()) < options.limit);
   context.Print(ExecutionHeadings(), records);
+  SayIfMore(request.page_token());
   return absl::OkStatus();
 }
 

@@ -86,6 +86,7 @@ absl::Status Query(Context& context, const QueryOptions& options) {
   // Rows have no columns in common: a line each is their table.
   const Format format = context.format() == Format::kJson ? Format::kJson : Format::kJsonl;
   std::fputs(FormatList(format, {}, records).c_str(), stdout);
+  SayIfMore(request.page_token());
   return absl::OkStatus();
 }
 

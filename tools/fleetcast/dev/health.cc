@@ -21,7 +21,8 @@ bool IsServing(const std::string& address, absl::Duration limit) {
   grpc::GenericStub stub(*channel);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + limit));
-  grpc::ByteBuffer request;
+  const grpc::Slice no_fields;
+  grpc::ByteBuffer request(&no_fields, 1);
   grpc::ByteBuffer response;
   std::promise<bool> answered;
   stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &response,

@@ -10,6 +10,8 @@ namespace {
 
 using Flags = std::vector<std::string>;
 
+constexpr char kQuickly[] = "1s";  // A developer who stops the stack does not wait for devices.
+
 // The address of another service.
 const std::string& Of(const Stack& stack, const char* service) { return stack.grpc_addresses.at(service); }
 
@@ -33,7 +35,8 @@ Flags MethodDispatchFlags(const Stack& stack) {
 }
 
 Flags SchedulerFlags(const Stack& stack) {
-  return {"--method-addresses", Of(stack, "method_dispatch"), "--twin-addresses", Of(stack, "twin")};
+  return {"--method-addresses", Of(stack, "method_dispatch"), "--twin-addresses", Of(stack, "twin"),
+          "--drain-in-flight", kQuickly};
 }
 
 Flags RestGatewayFlags(const Stack& stack) {
@@ -53,7 +56,9 @@ Flags MqttEdgeFlags(const Stack& stack) {
           "--tls-cert-file", CertificateFile(stack),
           "--tls-key-file", KeyFile(stack),
           "--plain-listen", stack.Address(stack.env.mqtt_port),
-          "--device-connection-addresses", Of(stack, "device_connection")};
+          "--device-connection-addresses", Of(stack, "device_connection"),
+          "--call-drain", kQuickly,
+          "--close-over", "0"};
 }
 
 }  // namespace

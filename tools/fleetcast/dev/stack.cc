@@ -21,6 +21,7 @@ namespace fleetcast::dev {
 namespace {
 
 constexpr char kOwnerPolicy[] = "iothubowner";
+constexpr char kDrainTimeout[] = "2s";
 constexpr absl::Duration kProbeLimit = absl::Milliseconds(250);
 
 // Every name that clients may use, each once.
@@ -105,7 +106,8 @@ ChildSpec ServiceChild(const Stack& stack, const ServiceEntry& service) {
   spec.command = {absl::StrCat(stack.options.bin_dir, "/fleetcast-", dashed),
                   "--listen", address,
                   "--metrics-listen", stack.metrics_addresses.at(service.name),
-                  "--drain-delay", "0"};
+                  "--drain-delay", "0",
+                  "--drain-timeout", kDrainTimeout};
   for (std::string& flag : service.flags(stack)) spec.command.push_back(std::move(flag));
   if (const auto extra = stack.options.extra_flags.find(service.name); extra != stack.options.extra_flags.end()) {
     spec.command.insert(spec.command.end(), extra->second.begin(), extra->second.end());
