@@ -8,12 +8,11 @@
 #include "absl/status/statusor.h"
 
 // Returns from the enclosing function with the status of `expr` unless it is OK.
-#define FLEETCAST_RETURN_IF_ERROR(expr)             \
-  do {                                              \
-    if (absl::Status fleetcast_status_ = (expr);    \
-        !fleetcast_status_.ok()) {                  \
-      return fleetcast_status_;                     \
-    }                                               \
+#define FLEETCAST_RETURN_IF_ERROR(expr)                                     \
+  do {                                                                      \
+    if (absl::Status fleetcast_status_ = (expr); !fleetcast_status_.ok()) { \
+      return fleetcast_status_;                                             \
+    }                                                                       \
   } while (false)
 
 // FLEETCAST_ASSIGN_OR_RETURN(Type name, expr): declares or assigns `lhs` from the value of the

@@ -51,10 +51,35 @@ TEST(JsonTest, LastDuplicateWinsAtThePlaceOfTheFirst) {
 }
 
 TEST(JsonTest, RefusesWhatIsNotJson) {
-  for (const std::string_view text :
-       {"", " ", "{", "[1,]", "{\"a\":1,}", "nul", "NaN", "Infinity", "01", "1.", ".5", "+1", "'a'", "/*c*/1", "1 2",
-        "{} {}", "{a:1}", "\xEF\xBB\xBF{}", "\"\x01\"", "\"\\x\"", "\"\xff\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"",
-        "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\u0000\"", "{\"\\u0000\":1}", "\"open"}) {
+  for (const std::string_view text : {"",
+                                      " ",
+                                      "{",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "nul",
+                                      "NaN",
+                                      "Infinity",
+                                      "01",
+                                      "1.",
+                                      ".5",
+                                      "+1",
+                                      "'a'",
+                                      "/*c*/1",
+                                      "1 2",
+                                      "{} {}",
+                                      "{a:1}",
+                                      "\xEF\xBB\xBF{}",
+                                      "\"\x01\"",
+                                      "\"\\x\"",
+                                      "\"\xff\"",
+                                      "\"\xC0\x80\"",
+                                      "\"\xED\xA0\x80\"",
+                                      "\"\\ud800\"",
+                                      "\"\\udc00\"",
+                                      "\"\\ud800\\u0041\"",
+                                      "\"\\u0000\"",
+                                      "{\"\\u0000\":1}",
+                                      "\"open"}) {
     EXPECT_TRUE(IsRefused(text)) << text;
   }
   EXPECT_TRUE(IsRefused(std::string_view("\"a\0b\"", 5)));
@@ -118,9 +143,16 @@ TEST(JsonTest, ComparesNumbersByTheirExactValue) {
            {"1", "1.0"}, {"100", "1e2"}, {"0", "-0.0"}, {"0.001", "1E-3"}, {"120", "1.2e+2"}, {"-5", "-50e-1"}}) {
     EXPECT_EQ(CompareNumbers(a, b), 0) << a << " " << b;
   }
-  for (const auto& [a, b] : std::vector<std::pair<std::string, std::string>>{
-           {"1", "2"}, {"-2", "-1"}, {"-1", "0"}, {"0", "0.001"}, {"9", "10"}, {"0.1", "0.11"}, {"0.09", "0.1"},
-           {"9007199254740992", "9007199254740993"}, {"1e-5", "1e-4"}, {"-1e10", "1"}}) {
+  for (const auto& [a, b] : std::vector<std::pair<std::string, std::string>>{{"1", "2"},
+                                                                             {"-2", "-1"},
+                                                                             {"-1", "0"},
+                                                                             {"0", "0.001"},
+                                                                             {"9", "10"},
+                                                                             {"0.1", "0.11"},
+                                                                             {"0.09", "0.1"},
+                                                                             {"9007199254740992", "9007199254740993"},
+                                                                             {"1e-5", "1e-4"},
+                                                                             {"-1e10", "1"}}) {
     EXPECT_LT(CompareNumbers(a, b), 0) << a << " " << b;
     EXPECT_GT(CompareNumbers(b, a), 0) << a << " " << b;
   }

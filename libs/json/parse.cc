@@ -58,9 +58,9 @@ void RemoveDuplicates(Object& members) {
 // An array or object that is being read.
 struct Frame {
   bool is_object = false;
-  std::string key;     // Of the member being read.
-  size_t index = 0;    // Of the element being read.
-  Value value;         // Filled only when building.
+  std::string key;   // Of the member being read.
+  size_t index = 0;  // Of the element being read.
+  Value value;       // Filled only when building.
 };
 
 class Handler {

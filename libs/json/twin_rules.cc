@@ -17,8 +17,8 @@ constexpr size_t kPathInErrorMax = 256;
 
 absl::Status Refusal(std::string_view path, std::string_view what) {
   path = ClipUtf8(path, kPathInErrorMax);
-  return MakeError(absl::StatusCode::kInvalidArgument, kInvalidTwin,
-                   absl::StrCat(Absl(path), ": ", Absl(what)), {{"path", std::string(path)}});
+  return MakeError(absl::StatusCode::kInvalidArgument, kInvalidTwin, absl::StrCat(Absl(path), ": ", Absl(what)),
+                   {{"path", std::string(path)}});
 }
 
 std::string Join(std::string_view path, std::string_view key) { return absl::StrCat(Absl(path), ".", Absl(key)); }
@@ -45,7 +45,8 @@ size_t TextSize(std::string_view text) {
 
 absl::Status CheckKey(std::string_view path, std::string_view key) {
   if (key.empty()) return Refusal(path, "an empty key is not allowed");
-  if (key.size() > kTwinKeyBytesMax) return Refusal(path, absl::StrCat("a key is longer than ", kTwinKeyBytesMax, " bytes"));
+  if (key.size() > kTwinKeyBytesMax)
+    return Refusal(path, absl::StrCat("a key is longer than ", kTwinKeyBytesMax, " bytes"));
   for (size_t i = 0; i < key.size();) {
     const char c = key[i];
     const bool is_forbidden = c == '.' || c == '$' || c == '#' || c == ' ';
@@ -70,8 +71,7 @@ absl::Status CheckValue(const std::string& path, const Value& value, int level, 
   }
   switch (value.kind()) {
     case Kind::kBool: return absl::OkStatus();
-    case Kind::kNull:
-      return is_in_array ? Refusal(path, "an array may not contain null") : absl::OkStatus();
+    case Kind::kNull: return is_in_array ? Refusal(path, "an array may not contain null") : absl::OkStatus();
     case Kind::kNumber: return CheckInteger(path, value);
     case Kind::kString:
       if (value.AsString().size() <= kTwinValueBytesMax) return absl::OkStatus();
@@ -156,9 +156,7 @@ absl::Status CheckSectionSize(Section section, size_t before, size_t after) {
   return Refusal(SectionName(section), absl::StrCat("would be ", after, " bytes, the limit is ", limit));
 }
 
-std::string TwinTime(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6S0Z", time, absl::UTCTimeZone());
-}
+std::string TwinTime(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%E6S0Z", time, absl::UTCTimeZone()); }
 
 Value FreshMetadata(const MetadataStamp& stamp) {
   Value node = Value::MakeObject();

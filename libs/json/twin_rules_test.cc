@@ -13,9 +13,7 @@ std::string Nested(int levels, const std::string& inner) {
   return text;
 }
 
-bool Accepts(std::string_view text, Section section = Section::kDesired) {
-  return ParseSection(text, section).ok();
-}
+bool Accepts(std::string_view text, Section section = Section::kDesired) { return ParseSection(text, section).ok(); }
 
 TEST(TwinRulesTest, DropsMetadataAndVersionAtTheRootOfProperties) {
   const absl::StatusOr<Value> desired = ParseSection(R"({"$version":7,"a":1,"$metadata":{"x":1}})", Section::kDesired);
@@ -62,7 +60,8 @@ TEST(TwinRulesTest, ErrorsNameTheMember) {
 
 TEST(TwinRulesTest, SizeFollowsTheFormula) {
   EXPECT_EQ(TwinSize(*Parse("{}")), 0u);
-  EXPECT_EQ(TwinSize(*Parse(R"({"ab":1,"c":true,"d":"xyz","e":{"f":[1.5,"é"]}})")), 2u + 8 + 1 + 4 + 1 + 3 + 1 + 1 + 8 + 2);
+  EXPECT_EQ(TwinSize(*Parse(R"({"ab":1,"c":true,"d":"xyz","e":{"f":[1.5,"é"]}})")),
+            2u + 8 + 1 + 4 + 1 + 3 + 1 + 1 + 8 + 2);
   EXPECT_EQ(TwinSize(*Parse(R"({"a":"x\n\u0085y"})")), 3u);
 }
 

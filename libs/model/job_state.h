@@ -30,7 +30,8 @@ enum class JobEvent {
   kCancelRequested,
 };
 
-// The state after `event` in `state`; nullopt where the event has no place in that state. Never leaves a terminal state.
+// The state after `event` in `state`; nullopt where the event has no place in that state. Never leaves a terminal
+// state.
 constexpr std::optional<JobState> NextJobState(JobState state, JobEvent event) {
   const bool waiting = state == JobState::kQueued || state == JobState::kScheduled;
   switch (event) {

@@ -196,7 +196,8 @@ class Lexer {
 }  // namespace
 
 absl::StatusOr<std::vector<Token>> Tokenize(std::string_view text, size_t bytes_max, std::string_view reason) {
-  if (text.size() > bytes_max) return ErrorAt(reason, {}, absl::StrCat("the text is longer than ", bytes_max, " bytes"));
+  if (text.size() > bytes_max)
+    return ErrorAt(reason, {}, absl::StrCat("the text is longer than ", bytes_max, " bytes"));
   if (!json::IsValidUtf8(text)) return ErrorAt(reason, {}, "the text is not valid UTF-8");
   if (text.find('\0') != std::string_view::npos) return ErrorAt(reason, {}, "the character U+0000 is not allowed");
   return Lexer(text, reason).Run();

@@ -15,10 +15,9 @@ namespace fleetcast::query {
 namespace {
 
 // The words of the language, and DISTINCT, which would otherwise read as a path with an alias.
-constexpr std::string_view kReserved[] = {"SELECT", "TOP",  "FROM", "WHERE",     "GROUP", "BY",  "AS",  "AND", "OR",
-                                          "NOT",    "IN",   "NIN",  "TRUE",      "FALSE", "NULL", "UNDEFINED",
-                                          "COUNT",  "AVG",  "SUM",  "MIN",       "MAX",   "ORDER", "ASC", "DESC", "ALL",
-                                          "DISTINCT"};
+constexpr std::string_view kReserved[] = {
+    "SELECT", "TOP",  "FROM",      "WHERE", "GROUP", "BY",  "AS",  "AND", "OR",    "NOT", "IN",   "NIN", "TRUE",
+    "FALSE",  "NULL", "UNDEFINED", "COUNT", "AVG",   "SUM", "MIN", "MAX", "ORDER", "ASC", "DESC", "ALL", "DISTINCT"};
 
 struct FunctionName {
   std::string_view name;
@@ -27,18 +26,18 @@ struct FunctionName {
 };
 
 constexpr FunctionName kFunctions[] = {
-    {"IS_DEFINED", Function::kIsDefined, 1},    {"IS_NULL", Function::kIsNull, 1},
-    {"IS_NUMBER", Function::kIsNumber, 1},      {"IS_STRING", Function::kIsString, 1},
-    {"IS_BOOL", Function::kIsBool, 1},          {"IS_OBJECT", Function::kIsObject, 1},
-    {"IS_ARRAY", Function::kIsArray, 1},        {"IS_PRIMITIVE", Function::kIsPrimitive, 1},
-    {"STARTSWITH", Function::kStartsWith, 2},   {"STARTS_WITH", Function::kStartsWith, 2},
-    {"ENDSWITH", Function::kEndsWith, 2},       {"ENDS_WITH", Function::kEndsWith, 2},
-    {"CONTAINS", Function::kContains, 2},       {"ARRAY_CONTAINS", Function::kArrayContains, 2}};
+    {"IS_DEFINED", Function::kIsDefined, 1},  {"IS_NULL", Function::kIsNull, 1},
+    {"IS_NUMBER", Function::kIsNumber, 1},    {"IS_STRING", Function::kIsString, 1},
+    {"IS_BOOL", Function::kIsBool, 1},        {"IS_OBJECT", Function::kIsObject, 1},
+    {"IS_ARRAY", Function::kIsArray, 1},      {"IS_PRIMITIVE", Function::kIsPrimitive, 1},
+    {"STARTSWITH", Function::kStartsWith, 2}, {"STARTS_WITH", Function::kStartsWith, 2},
+    {"ENDSWITH", Function::kEndsWith, 2},     {"ENDS_WITH", Function::kEndsWith, 2},
+    {"CONTAINS", Function::kContains, 2},     {"ARRAY_CONTAINS", Function::kArrayContains, 2}};
 
 // Functions of the language that this version does not execute.
-constexpr std::string_view kLaterFunctions[] = {"LOWER",   "UPPER", "LENGTH", "CONCAT", "SUBSTRING", "INDEX_OF",
-                                                "ABS",     "FLOOR", "SIGN",   "SQRT",   "SQUARE",    "CEILING",
-                                                "POWER",   "EXP",   "AS_NUMBER"};
+constexpr std::string_view kLaterFunctions[] = {"LOWER",    "UPPER",   "LENGTH", "CONCAT", "SUBSTRING",
+                                                "INDEX_OF", "ABS",     "FLOOR",  "SIGN",   "SQRT",
+                                                "SQUARE",   "CEILING", "POWER",  "EXP",    "AS_NUMBER"};
 
 constexpr std::pair<std::string_view, Aggregate> kAggregates[] = {{"COUNT", Aggregate::kCount},
                                                                   {"AVG", Aggregate::kAvg},
@@ -139,7 +138,8 @@ class Parser {
     int64_t count = 0;
     const std::string& text = Now().text;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    const bool is_integer = Now().kind == Token::Kind::kNumber && error == std::errc() && end == text.data() + text.size();
+    const bool is_integer =
+        Now().kind == Token::Kind::kNumber && error == std::errc() && end == text.data() + text.size();
     if (!is_integer || count < 1) return Error("TOP needs a whole number of at least 1");
     Take();
     return count;
@@ -153,8 +153,8 @@ class Parser {
       FLEETCAST_RETURN_IF_ERROR(CountTerm());
       FLEETCAST_RETURN_IF_ERROR(ItemSource(item));
       const bool has_as = TakeWord("AS");
-      const bool has_name = Now().kind == Token::Kind::kQuoted ||
-                            (Now().kind == Token::Kind::kName && !Contains(kReserved, Now().text));
+      const bool has_name =
+          Now().kind == Token::Kind::kQuoted || (Now().kind == Token::Kind::kName && !Contains(kReserved, Now().text));
       if (has_name) {
         item.name = Take().text;
       } else if (has_as) {
@@ -224,7 +224,8 @@ class Parser {
     }
     if (!query.is_aggregate()) {
       for (const SelectItem& item : query.items) {
-        if (item.aggregate != Aggregate::kNone) return ErrorAt(reason_, item.position, "aggregates and paths need GROUP BY");
+        if (item.aggregate != Aggregate::kNone)
+          return ErrorAt(reason_, item.position, "aggregates and paths need GROUP BY");
       }
       return absl::OkStatus();
     }
@@ -435,7 +436,8 @@ class Parser {
     Take();
     FLEETCAST_RETURN_IF_ERROR(Elements(")", call.args));
     if (static_cast<int>(call.args.size()) != known->arguments) {
-      return ErrorAt(reason_, name.position, absl::StrCat(Absl(known->name), " takes ", known->arguments, " arguments"));
+      return ErrorAt(reason_, name.position,
+                     absl::StrCat(Absl(known->name), " takes ", known->arguments, " arguments"));
     }
     return call;
   }
@@ -454,7 +456,8 @@ class Parser {
       } else {
         break;
       }
-      if (expr.path.size() > kSegmentsMax) return Error(absl::StrCat("a path of more than ", kSegmentsMax, " segments"));
+      if (expr.path.size() > kSegmentsMax)
+        return Error(absl::StrCat("a path of more than ", kSegmentsMax, " segments"));
     }
     return expr;
   }

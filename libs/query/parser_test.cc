@@ -12,8 +12,8 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 TEST(ParserTest, ReadsWholeQueries) {
-  const absl::StatusOr<Query> query =
-      ParseQuery("select top 5 DeviceID, tags.site as place, properties.desired.hostAddress\n from devices where 1 = 1;");
+  const absl::StatusOr<Query> query = ParseQuery(
+      "select top 5 DeviceID, tags.site as place, properties.desired.hostAddress\n from devices where 1 = 1;");
   ASSERT_TRUE(query.ok()) << query.status();
   EXPECT_EQ(query->top, 5);
   EXPECT_EQ(query->collection, Collection::kDevices);
@@ -36,21 +36,43 @@ TEST(ParserTest, ReadsAggregates) {
 }
 
 TEST(ParserTest, RefusesWhatTheLanguageLacks) {
-  for (const std::string_view text :
-       {"", " ", "SELECT", "SELECT * devices", "SELECT * FROM twins", "SELECT *, deviceId FROM devices",
-        "SELECT deviceId, COUNT() FROM devices", "SELECT * FROM devices ORDER BY deviceId", "SELECT TOP 0 * FROM devices",
-        "SELECT TOP -1 * FROM devices", "SELECT TOP 1e9 * FROM devices", "SELECT * FROM devices WHERE",
-        "SELECT * FROM devices WHERE a = = 1", "SELECT * FROM devices WHERE 'unterminated",
-        "SELECT * FROM devices WHERE a IN 'x'", "SELECT deviceId FROM devices.jobs",
-        "SELECT * FROM devices WHERE nosuch(deviceId)", "SELECT * FROM devices GROUP BY tags.a",
-        "SELECT tags.b, COUNT() FROM devices GROUP BY tags.a", "SELECT COUNT() FROM devices.jobs",
-        "SELECT * FROM devices WHERE STARTSWITH(deviceId)", "SELECT * FROM devices WHERE a = 1 = 2",
-        "SELECT * FROM devices WHERE a LIKE 'x'", "SELECT DISTINCT a FROM devices", "SELECT * FROM devices; SELECT",
-        "SELECT * FROM devices WHERE a = 0x", "SELECT * FROM devices WHERE a = 1x", "SELECT * FROM devices WHERE a = 1e999",
-        "SELECT * FROM devices WHERE a = '\\q'", "SELECT * FROM devices WHERE a = '\\u0000'",
-        "SELECT * FROM devices WHERE a = '\\ud800'", "SELECT * FROM devices WHERE [[a = 1", "SELECT * FROM devices WHERE a--",
-        "SELECT * FROM devices WHERE a /* x */ = 1", "SELECT * FROM devices WHERE COUNT() = 1",
-        "SELECT * FROM devices WHERE a = \xff", "SELECT * FROM devices WHERE a = \u201cx\u201d OR \\"}) {
+  for (const std::string_view text : {"",
+                                      " ",
+                                      "SELECT",
+                                      "SELECT * devices",
+                                      "SELECT * FROM twins",
+                                      "SELECT *, deviceId FROM devices",
+                                      "SELECT deviceId, COUNT() FROM devices",
+                                      "SELECT * FROM devices ORDER BY deviceId",
+                                      "SELECT TOP 0 * FROM devices",
+                                      "SELECT TOP -1 * FROM devices",
+                                      "SELECT TOP 1e9 * FROM devices",
+                                      "SELECT * FROM devices WHERE",
+                                      "SELECT * FROM devices WHERE a = = 1",
+                                      "SELECT * FROM devices WHERE 'unterminated",
+                                      "SELECT * FROM devices WHERE a IN 'x'",
+                                      "SELECT deviceId FROM devices.jobs",
+                                      "SELECT * FROM devices WHERE nosuch(deviceId)",
+                                      "SELECT * FROM devices GROUP BY tags.a",
+                                      "SELECT tags.b, COUNT() FROM devices GROUP BY tags.a",
+                                      "SELECT COUNT() FROM devices.jobs",
+                                      "SELECT * FROM devices WHERE STARTSWITH(deviceId)",
+                                      "SELECT * FROM devices WHERE a = 1 = 2",
+                                      "SELECT * FROM devices WHERE a LIKE 'x'",
+                                      "SELECT DISTINCT a FROM devices",
+                                      "SELECT * FROM devices; SELECT",
+                                      "SELECT * FROM devices WHERE a = 0x",
+                                      "SELECT * FROM devices WHERE a = 1x",
+                                      "SELECT * FROM devices WHERE a = 1e999",
+                                      "SELECT * FROM devices WHERE a = '\\q'",
+                                      "SELECT * FROM devices WHERE a = '\\u0000'",
+                                      "SELECT * FROM devices WHERE a = '\\ud800'",
+                                      "SELECT * FROM devices WHERE [[a = 1",
+                                      "SELECT * FROM devices WHERE a--",
+                                      "SELECT * FROM devices WHERE a /* x */ = 1",
+                                      "SELECT * FROM devices WHERE COUNT() = 1",
+                                      "SELECT * FROM devices WHERE a = \xff",
+                                      "SELECT * FROM devices WHERE a = \u201cx\u201d OR \\"}) {
     const absl::Status status = ParseQuery(text).status();
     EXPECT_EQ(GetReason(status), kInvalidQuery) << text;
     EXPECT_THAT(std::string(status.message()), StartsWith("Line ")) << text;
@@ -71,7 +93,8 @@ TEST(ParserTest, ReadsConditionsOfJobs) {
   EXPECT_FALSE(ParseCondition(" * ")->expression.has_value());
   EXPECT_TRUE(ParseCondition("DeviceId IN ['a', 'b']")->expression.has_value());
   EXPECT_TRUE(ParseCondition("deviceId NOT IN ('a', 'b')")->expression->is_negated);
-  for (const std::string_view text : {"", "* AND a = 1", "SELECT * FROM devices", "FROM devices.modules", "a = 1 GROUP BY b"}) {
+  for (const std::string_view text :
+       {"", "* AND a = 1", "SELECT * FROM devices", "FROM devices.modules", "a = 1 GROUP BY b"}) {
     EXPECT_EQ(GetReason(ParseCondition(text).status()), kInvalidCondition) << text;
   }
 }
@@ -113,7 +136,8 @@ TEST(ParserTest, NormalizesTimes) {
   EXPECT_EQ(NormalizeTime("2026-03-04T05:06:07.1234567Z"), "2026-03-04T05:06:07.123456Z");
   EXPECT_EQ(NormalizeTime("2026-03-04T05:06:07+02:00"), "2026-03-04T03:06:07.000000Z");
   EXPECT_EQ(NormalizeTime("0001-01-01T00:00:00Z"), "0001-01-01T00:00:00.000000Z");
-  for (const std::string_view text : {"", "yesterday", "2026-13-01", "26-03-04", "12026-03-04", "2026-03-04T25:00:00Z"}) {
+  for (const std::string_view text :
+       {"", "yesterday", "2026-13-01", "26-03-04", "12026-03-04", "2026-03-04T25:00:00Z"}) {
     EXPECT_EQ(NormalizeTime(text), std::nullopt) << text;
   }
 }

@@ -20,26 +20,55 @@ struct SystemMember {
   std::string_view alias = "";
 };
 
-constexpr SystemMember kTwinMembers[] = {
-    {"deviceId", "id"}, {"etag"}, {"deviceEtag"}, {"status"}, {"statusReason"}, {"statusUpdateTime"},
-    {"connectionState"}, {"lastActivityTime"}, {"cloudToDeviceMessageCount"}, {"authenticationType"},
-    {"x509Thumbprint.primaryThumbprint"}, {"x509Thumbprint.secondaryThumbprint"}, {"modelId"}, {"version"},
-    {"capabilities.iotEdge"}, {"deviceScope"}, {"parentScopes"}, {"tags"}, {"properties.desired"},
-    {"properties.reported"}, {"configurations"}, {"moduleId"}};
+constexpr SystemMember kTwinMembers[] = {{"deviceId", "id"},
+                                         {"etag"},
+                                         {"deviceEtag"},
+                                         {"status"},
+                                         {"statusReason"},
+                                         {"statusUpdateTime"},
+                                         {"connectionState"},
+                                         {"lastActivityTime"},
+                                         {"cloudToDeviceMessageCount"},
+                                         {"authenticationType"},
+                                         {"x509Thumbprint.primaryThumbprint"},
+                                         {"x509Thumbprint.secondaryThumbprint"},
+                                         {"modelId"},
+                                         {"version"},
+                                         {"capabilities.iotEdge"},
+                                         {"deviceScope"},
+                                         {"parentScopes"},
+                                         {"tags"},
+                                         {"properties.desired"},
+                                         {"properties.reported"},
+                                         {"configurations"},
+                                         {"moduleId"}};
 
-constexpr SystemMember kJobMembers[] = {
-    {"deviceId"}, {"moduleId"}, {"jobId"}, {"jobType"}, {"status"}, {"startTimeUtc"}, {"endTimeUtc"},
-    {"createdDateTimeUtc", "createdTimeUtc"}, {"lastUpdatedDateTimeUtc"}, {"outcome.deviceMethodResponse.status"},
-    {"outcome.deviceMethodResponse.payload"}, {"error.code"}, {"error.description"}};
+constexpr SystemMember kJobMembers[] = {{"deviceId"},
+                                        {"moduleId"},
+                                        {"jobId"},
+                                        {"jobType"},
+                                        {"status"},
+                                        {"startTimeUtc"},
+                                        {"endTimeUtc"},
+                                        {"createdDateTimeUtc", "createdTimeUtc"},
+                                        {"lastUpdatedDateTimeUtc"},
+                                        {"outcome.deviceMethodResponse.status"},
+                                        {"outcome.deviceMethodResponse.payload"},
+                                        {"error.code"},
+                                        {"error.description"}};
 
 constexpr std::string_view kTimeMembers[] = {"statusUpdateTime", "lastActivityTime",   "startTimeUtc",
                                              "endTimeUtc",       "createdDateTimeUtc", "lastUpdatedDateTimeUtc"};
 
 constexpr std::pair<std::string_view, std::string_view> kJobTypes[] = {
-    {"scheduleDeviceMethod", "scheduleDeviceMethod"},   {"scheduleDirectRequest", "scheduleDeviceMethod"},
-    {"scheduleDirectMethod", "scheduleDeviceMethod"},   {"scheduledDeviceMethod", "scheduleDeviceMethod"},
-    {"cloudToDeviceMethod", "scheduleDeviceMethod"},    {"scheduleUpdateTwin", "scheduleUpdateTwin"},
-    {"scheduleTwinUpdate", "scheduleUpdateTwin"},       {"scheduledUpdateTwin", "scheduleUpdateTwin"},
+    {"scheduleDeviceMethod", "scheduleDeviceMethod"},
+    {"scheduleDirectRequest", "scheduleDeviceMethod"},
+    {"scheduleDirectMethod", "scheduleDeviceMethod"},
+    {"scheduledDeviceMethod", "scheduleDeviceMethod"},
+    {"cloudToDeviceMethod", "scheduleDeviceMethod"},
+    {"scheduleUpdateTwin", "scheduleUpdateTwin"},
+    {"scheduleTwinUpdate", "scheduleUpdateTwin"},
+    {"scheduledUpdateTwin", "scheduleUpdateTwin"},
     {"updateTwin", "scheduleUpdateTwin"}};
 
 bool IsSame(std::string_view a, std::string_view b) { return absl::EqualsIgnoreCase(Absl(a), Absl(b)); }
@@ -110,8 +139,8 @@ std::optional<std::string> NormalizeTime(std::string_view text) {
   if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
   absl::Time time;
   std::string error;
-  for (const char* format : {"%Y-%m-%dT%H:%M:%E*S%Ez", "%Y-%m-%dT%H:%M:%E*S", "%Y-%m-%dT%H:%M%Ez", "%Y-%m-%dT%H:%M",
-                             "%Y-%m-%d"}) {
+  for (const char* format :
+       {"%Y-%m-%dT%H:%M:%E*S%Ez", "%Y-%m-%dT%H:%M:%E*S", "%Y-%m-%dT%H:%M%Ez", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
     if (!absl::ParseTime(format, Absl(text), &time, &error)) continue;
     std::string normal = absl::FormatTime("%E4Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone());
     if (normal.size() != std::string_view("2026-03-04T05:06:07.123456Z").size()) return std::nullopt;

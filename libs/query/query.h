@@ -24,9 +24,9 @@ using reasons::kInvalidQuery;      // ParseQuery.
 // Bounds that keep parser, tree, SQL text and planner small whatever the input is (reliability.md 4.4, L2).
 struct Limits {
   size_t bytes_max;
-  int depth_max;   // Nested brackets, NOT, signs and calls.
-  int terms_max;   // Comparisons, calls, paths: everything that becomes a piece of SQL.
-  int list_max;    // Elements of one IN list.
+  int depth_max;  // Nested brackets, NOT, signs and calls.
+  int terms_max;  // Comparisons, calls, paths: everything that becomes a piece of SQL.
+  int list_max;   // Elements of one IN list.
 };
 inline constexpr Limits kQueryLimits = {size_t{64} * 1024, 200, 500, 5'000};
 inline constexpr Limits kJobConditionLimits = {size_t{1024} * 1024, 200, 1'000, 30'000};
@@ -50,20 +50,31 @@ using Path = std::vector<Segment>;
 enum class Comparison : uint8_t { kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
 enum class Arithmetic : uint8_t { kAdd, kSubtract, kMultiply, kDivide, kRemainder };
 enum class Function : uint8_t {
-  kIsDefined, kIsNull, kIsNumber, kIsString, kIsBool, kIsObject, kIsArray, kIsPrimitive,
-  kStartsWith, kEndsWith, kContains, kArrayContains,
+  kIsDefined,
+  kIsNull,
+  kIsNumber,
+  kIsString,
+  kIsBool,
+  kIsObject,
+  kIsArray,
+  kIsPrimitive,
+  kStartsWith,
+  kEndsWith,
+  kContains,
+  kArrayContains,
 };
 
 // A node of an expression.
 struct Expr {
   enum class Kind : uint8_t {
-    kLiteral,     // `literal`: string, number, Boolean or null
+    kLiteral,  // `literal`: string, number, Boolean or null
     kUndefined,
-    kPath,        // `path`
-    kList,        // args: elements
-    kCompare,     // args: left, right; `comparison`
-    kIn,          // args: subject, then the elements; `is_negated` for NIN
-    kAnd, kOr,    // args: two or more
+    kPath,     // `path`
+    kList,     // args: elements
+    kCompare,  // args: left, right; `comparison`
+    kIn,       // args: subject, then the elements; `is_negated` for NIN
+    kAnd,
+    kOr,          // args: two or more
     kNot,         // args: one
     kSign,        // args: one; unary plus, or minus when `is_negated`
     kArithmetic,  // args: left, right; `arithmetic`

@@ -24,11 +24,11 @@ constexpr size_t kContainmentListMax = 16;
 struct Operand {
   enum class Type : uint8_t { kUndefined, kLiteral, kText, kBool, kNumber, kTime, kJson, kObject };
   Type type = Type::kUndefined;
-  std::string sql;                  // Not for kUndefined, kLiteral, kObject.
-  const Value* literal = nullptr;   // kLiteral
-  const Column* column = nullptr;   // Paths.
-  std::vector<Segment> below;       // kJson paths: the segments below the column.
-  bool is_time_text = false;        // kJson: a $lastUpdated.
+  std::string sql;                 // Not for kUndefined, kLiteral, kObject.
+  const Value* literal = nullptr;  // kLiteral
+  const Column* column = nullptr;  // Paths.
+  std::vector<Segment> below;      // kJson paths: the segments below the column.
+  bool is_time_text = false;       // kJson: a $lastUpdated.
 };
 
 std::string_view OperatorOf(Comparison comparison) {
@@ -53,9 +53,7 @@ Comparison Mirror(Comparison comparison) {
   }
 }
 
-bool IsOrder(Comparison comparison) {
-  return comparison != Comparison::kEqual && comparison != Comparison::kNotEqual;
-}
+bool IsOrder(Comparison comparison) { return comparison != Comparison::kEqual && comparison != Comparison::kNotEqual; }
 
 class Compiler {
  public:
@@ -289,8 +287,7 @@ class Compiler {
         return absl::Substitute("($0 $1 $2)", left.sql, Absl(op), literal.AsBool() ? "TRUE" : "FALSE");
       case Operand::Type::kNumber:
         if (!literal.is_number()) return OtherType(left, comparison);
-        return absl::Substitute("($0::numeric $1 $2)", left.sql, Absl(op),
-                                Parameter(literal.NumberText(), "numeric"));
+        return absl::Substitute("($0::numeric $1 $2)", left.sql, Absl(op), Parameter(literal.NumberText(), "numeric"));
       case Operand::Type::kTime: return CompareTime(left, literal, comparison, position);
       default: return CompareJson(left, literal, comparison);
     }
@@ -440,7 +437,8 @@ class Compiler {
     if (subject.type == Operand::Type::kUndefined || part.type == Operand::Type::kUndefined) {
       return std::string(kUndefinedBoolean);
     }
-    if (part.type != Operand::Type::kLiteral) return NotYet(expr.args[1].position, "a second argument that is no literal");
+    if (part.type != Operand::Type::kLiteral)
+      return NotYet(expr.args[1].position, "a second argument that is no literal");
     if (expr.function == Function::kArrayContains) return ArrayContains(subject, *part.literal);
     if (!part.literal->is_string()) return std::string(kUndefinedBoolean);
     return TextFunction(expr.function, subject, part.literal->AsString());

@@ -14,7 +14,7 @@
 namespace fleetcast::query {
 
 enum class ColumnType : uint8_t {
-  kText,    // SQL NULL = undefined, here and below.
+  kText,  // SQL NULL = undefined, here and below.
   kBool,
   kNumber,  // bigint
   kTime,    // timestamptz

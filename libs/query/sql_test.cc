@@ -10,10 +10,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr Column kColumns[] = {
-    {"deviceId", "t.device_id", ColumnType::kText, false, 1}, {"tags", "t.tags", ColumnType::kJson, true, 1},
-    {"version", "t.version", ColumnType::kNumber, false, 1},  {"properties", "", ColumnType::kObject},
-    {"properties.desired", "t.desired", ColumnType::kJson},   {"lastActivityTime", "d.last", ColumnType::kTime, false, 2}};
+constexpr Column kColumns[] = {{"deviceId", "t.device_id", ColumnType::kText, false, 1},
+                               {"tags", "t.tags", ColumnType::kJson, true, 1},
+                               {"version", "t.version", ColumnType::kNumber, false, 1},
+                               {"properties", "", ColumnType::kObject},
+                               {"properties.desired", "t.desired", ColumnType::kJson},
+                               {"lastActivityTime", "d.last", ColumnType::kTime, false, 2}};
 
 Sql Compile(std::string_view condition) {
   const absl::StatusOr<Condition> parsed = ParseCondition(condition);

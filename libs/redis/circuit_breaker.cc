@@ -6,14 +6,12 @@ namespace fleetcast::redis {
 
 bool CircuitBreaker::Allow(absl::Duration now) {
   switch (state_) {
-    case State::kClosed:
-      return true;
+    case State::kClosed: return true;
     case State::kOpen:
       if (now < open_until_) return false;
       state_ = State::kProbing;
       return true;
-    case State::kProbing:
-      return false;
+    case State::kProbing: return false;
   }
   return false;
 }

@@ -25,9 +25,9 @@ class Connection;  // One hiredis context; connection.h, private to this library
 class Client {
  public:
   struct Options {
-    std::string address;              // "host:port", "[v6]:port" or "unix:/path/of/socket".
-    std::string password = {};        // Empty: no AUTH. Never logged.
-    int connections = 4;              // Pipelines that run at the same time; others wait for a free connection.
+    std::string address;        // "host:port", "[v6]:port" or "unix:/path/of/socket".
+    std::string password = {};  // Empty: no AUTH. Never logged.
+    int connections = 4;        // Pipelines that run at the same time; others wait for a free connection.
     absl::Duration connect_timeout = absl::Seconds(1);
     CircuitBreaker::Options breaker = {};
   };

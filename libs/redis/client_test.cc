@@ -14,16 +14,14 @@ namespace {
 constexpr absl::Duration kTimeout = absl::Seconds(5);
 
 const Script& SetAndGet() {
-  static const auto& script =
-      *new Script("redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])");
+  static const auto& script = *new Script("redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])");
   return script;
 }
 
 class ClientTest : public ::testing::Test {
  protected:
   std::unique_ptr<Client> Connect(int connections = 2) {
-    auto client = Client::Create({.address = redis_->address(), .connections = connections},
-                                 SystemClock());
+    auto client = Client::Create({.address = redis_->address(), .connections = connections}, SystemClock());
     EXPECT_TRUE(client.ok()) << client.status();
     return *std::move(client);
   }
@@ -140,8 +138,7 @@ TEST_F(ClientTest, UsesThePassword) {
 
 TEST(ClientAddressTest, WantsAHostAndAPortOrAPath) {
   for (const char* address : {"", "localhost", "localhost:", ":6379", "localhost:0", "localhost:65536", "unix:"}) {
-    EXPECT_TRUE(absl::IsInvalidArgument(Client::Create({.address = address}, SystemClock()).status()))
-        << address;
+    EXPECT_TRUE(absl::IsInvalidArgument(Client::Create({.address = address}, SystemClock()).status())) << address;
   }
   for (const char* address : {"localhost:6379", "[::1]:6379", "unix:/run/redis.sock"}) {
     EXPECT_TRUE(Client::Create({.address = address}, SystemClock()).ok()) << address;

@@ -43,8 +43,7 @@ Reply ToReply(const redisReply& from) {
       reply.elements.reserve(from.elements);
       for (size_t i = 0; i < from.elements; ++i) reply.elements.push_back(ToReply(*from.element[i]));
       break;
-    default:
-      break;
+    default: break;
   }
   return reply;
 }
@@ -58,8 +57,7 @@ Connection::~Connection() = default;
 void Connection::Close() { context_.reset(); }
 
 absl::Status Connection::OpenTcp(const std::string& host, int port, absl::Duration deadline) {
-  FLEETCAST_RETURN_IF_ERROR(
-      Adopt(redisConnectWithTimeout(host.c_str(), port, TimeLeft(clock_.Monotonic(), deadline))));
+  FLEETCAST_RETURN_IF_ERROR(Adopt(redisConnectWithTimeout(host.c_str(), port, TimeLeft(clock_.Monotonic(), deadline))));
   // Without keep-alive a peer that vanished without a word would look idle for ever.
   redisEnableKeepAlive(context_.get());
   return absl::OkStatus();
@@ -131,9 +129,8 @@ absl::Status Connection::Await(short event, absl::Duration deadline) {
   while (true) {
     const absl::Duration left = deadline - clock_.Monotonic();
     pollfd waiting = {context_->fd, event, 0};
-    const int ready = left <= absl::ZeroDuration()
-                          ? 0
-                          : poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+    const int ready =
+        left <= absl::ZeroDuration() ? 0 : poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
     if (ready > 0) return absl::OkStatus();
     if (ready < 0 && errno == EINTR) continue;
     // Answers may still come: this connection can never be in step again.

@@ -32,8 +32,7 @@ class Pipeline {
   void Add(std::vector<std::string> arguments) { commands_.push_back({std::move(arguments), nullptr}); }
 
   // Appends a run of `script` on `keys` with `arguments`.
-  void AddScript(const Script& script, const std::vector<std::string>& keys,
-                 const std::vector<std::string>& arguments);
+  void AddScript(const Script& script, const std::vector<std::string>& keys, const std::vector<std::string>& arguments);
 
   size_t size() const { return commands_.size(); }
   bool empty() const { return commands_.empty(); }

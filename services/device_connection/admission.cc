@@ -74,8 +74,7 @@ Admission CheckToken(const OpenSession& open, const DeviceRecord* record, const 
 }  // namespace
 
 Admission CheckRequest(const OpenSession& open, const AdmissionRules& rules) {
-  const std::string expected =
-      open.module_id().empty() ? open.device_id() : open.device_id() + "/" + open.module_id();
+  const std::string expected = open.module_id().empty() ? open.device_id() : open.device_id() + "/" + open.module_id();
   if (open.client_id() != expected || !ValidateNewDeviceId(open.device_id()).ok()) {
     return Refused(OpenSessionResult::CODE_BAD_IDENTIFIER, "identifier");
   }

@@ -27,8 +27,8 @@ struct Admission {
 // against it yet. device-mqtt.md 2.2, 2.3, 2.9.
 Admission CheckRequest(const internal::v1::OpenSession& open, const AdmissionRules& rules);
 
-// The whole decision, for a request that passed CheckRequest. `record` is null when the device does not exist; the answer
-// to the client is then the same as for a wrong signature. device-mqtt.md 2.4, 2.5, 2.9.
+// The whole decision, for a request that passed CheckRequest. `record` is null when the device does not exist; the
+// answer to the client is then the same as for a wrong signature. device-mqtt.md 2.4, 2.5, 2.9.
 Admission CheckDevice(const internal::v1::OpenSession& open, const internal::v1::DeviceRecord* record,
                       const AdmissionRules& rules, absl::Time now);
 

@@ -17,7 +17,8 @@ void Config::Declare(config::Settings& settings) {
                 "An edge that is not heard for so long is taken for dead");
   settings.Time("record-cache-ttl", &record_cache_ttl, {.max = absl::Hours(1)},
                 "How long a device's record is used without asking twin again");
-  settings.Number("record-cache-max", &record_cache_max, {.min = 1, .max = 100'000'000}, "Device records kept in memory");
+  settings.Number("record-cache-max", &record_cache_max, {.min = 1, .max = 100'000'000},
+                  "Device records kept in memory");
   settings.Number("calls-max", &calls_max, {.min = 1, .max = 100'000'000},
                   "Method calls on their way through this process; more are refused");
   settings.SecretFile("page-token-key-file", &page_token_key, {},

@@ -11,17 +11,17 @@
 namespace fleetcast::device_connection {
 
 struct Config {
-  std::string redis;                             // host:port or unix:/path.
-  std::string redis_password;                    // A secret; empty = none.
-  int redis_connections = 6;                     // Batches of all kinds that talk to Redis at the same time.
+  std::string redis;           // host:port or unix:/path.
+  std::string redis_password;  // A secret; empty = none.
+  int redis_connections = 6;   // Batches of all kinds that talk to Redis at the same time.
   std::vector<std::string> twin_addresses;
-  std::string policies;                          // JSON text (libs/auth/policies.h); a secret.
-  std::vector<std::string> host_names;           // Names that devices may use for this hub.
+  std::string policies;                           // JSON text (libs/auth/policies.h); a secret.
+  std::vector<std::string> host_names;            // Names that devices may use for this hub.
   absl::Duration edge_lease = absl::Seconds(10);  // An edge not heard for so long is taken for dead.
   absl::Duration record_cache_ttl = absl::Minutes(5);
   int64_t record_cache_max = 200'000;
-  int64_t calls_max = 500'000;                   // Calls on their way through this process.
-  std::string page_token_key;                    // At least 16 bytes, the same in all replicas; a secret.
+  int64_t calls_max = 500'000;  // Calls on their way through this process.
+  std::string page_token_key;   // At least 16 bytes, the same in all replicas; a secret.
 
   void Declare(config::Settings& settings);
 };

@@ -25,20 +25,11 @@ pb::DeliverEvent ToEvent(pb::CallReport&& report) {
   pb::DeliverEvent event;
   event.set_call_id(report.call_id());
   switch (report.event_case()) {
-    case pb::CallReport::kSent:
-      *event.mutable_sent() = std::move(*report.mutable_sent());
-      break;
-    case pb::CallReport::kNotSent:
-      *event.mutable_not_sent() = std::move(*report.mutable_not_sent());
-      break;
-    case pb::CallReport::kAnswer:
-      *event.mutable_answer() = std::move(*report.mutable_answer());
-      break;
-    case pb::CallReport::kUnknown:
-      *event.mutable_unknown() = std::move(*report.mutable_unknown());
-      break;
-    case pb::CallReport::EVENT_NOT_SET:
-      break;
+    case pb::CallReport::kSent: *event.mutable_sent() = std::move(*report.mutable_sent()); break;
+    case pb::CallReport::kNotSent: *event.mutable_not_sent() = std::move(*report.mutable_not_sent()); break;
+    case pb::CallReport::kAnswer: *event.mutable_answer() = std::move(*report.mutable_answer()); break;
+    case pb::CallReport::kUnknown: *event.mutable_unknown() = std::move(*report.mutable_unknown()); break;
+    case pb::CallReport::EVENT_NOT_SET: break;
   }
   return event;
 }

@@ -11,14 +11,9 @@ void DeviceFeed::OnBatch(pb::PublishRequest& batch) {
   EdgeMessages messages;
   for (pb::DeviceChangeEvent& event : *batch.mutable_changes()) {
     switch (event.change_case()) {
-      case pb::DeviceChangeEvent::kDesired:
-        OnDesired(event.device_id(), *event.mutable_desired(), messages);
-        break;
-      case pb::DeviceChangeEvent::kRecord:
-        OnRecord(event.device_id(), event.record(), messages);
-        break;
-      case pb::DeviceChangeEvent::CHANGE_NOT_SET:
-        break;
+      case pb::DeviceChangeEvent::kDesired: OnDesired(event.device_id(), *event.mutable_desired(), messages); break;
+      case pb::DeviceChangeEvent::kRecord: OnRecord(event.device_id(), event.record(), messages); break;
+      case pb::DeviceChangeEvent::CHANGE_NOT_SET: break;
     }
   }
   messages.Send();

@@ -40,8 +40,8 @@ class DirectoryKeeper {
   };
 
   static constexpr absl::Duration kTick = absl::Seconds(1);
-  static constexpr absl::Duration kSettle = absl::Seconds(5);   // For all replicas to announce their sessions.
-  static constexpr absl::Duration kSweep = absl::Minutes(5);    // Between two looks for entries of dead edges.
+  static constexpr absl::Duration kSettle = absl::Seconds(5);  // For all replicas to announce their sessions.
+  static constexpr absl::Duration kSweep = absl::Minutes(5);   // Between two looks for entries of dead edges.
 
   DirectoryKeeper(const Parts& parts, const Options& options);
 

@@ -10,9 +10,9 @@ namespace fleetcast::device_connection {
 const redis::Script& InstallScript();
 
 // KEYS sentinel, counter, one per session. ARGV highest epoch ever seen; per session a mode and a place. A mode is one
-// letter and a stored part: c = clean and f = fresh: take that part; i = inherit: take the part of the entry that stands
-// there, an empty stored session after a clean one, or that part if there is none. Answers generation, first counter,
-// and per session the entry before; or an empty list when the directory lost its memory.
+// letter and a stored part: c = clean and f = fresh: take that part; i = inherit: take the part of the entry that
+// stands there, an empty stored session after a clean one, or that part if there is none. Answers generation, first
+// counter, and per session the entry before; or an empty list when the directory lost its memory.
 const redis::Script& OpenScript();
 
 // KEYS sentinel, counter, one per session. ARGV one entry per session. Answers per session 1 = stands, 0 = a newer one

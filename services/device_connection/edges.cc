@@ -88,8 +88,8 @@ void Edges::AbortAll() {
 
 size_t Edges::attached_count() const {
   MutexLock lock(mutex_);
-  return static_cast<size_t>(std::count_if(lives_.begin(), lives_.end(),
-                                           [](const auto& entry) { return entry.second.stream != nullptr; }));
+  return static_cast<size_t>(
+      std::count_if(lives_.begin(), lives_.end(), [](const auto& entry) { return entry.second.stream != nullptr; }));
 }
 
 internal::v1::AttachResponse& EdgeMessages::To(const std::shared_ptr<const Edge>& edge) { return messages_[edge]; }

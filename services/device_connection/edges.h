@@ -28,7 +28,7 @@ class EdgeOutlet {
 
 // One stream of one edge. Immutable, shared by those who answer it.
 struct Edge {
-  EdgeNumber number = 0;                 // The same for all streams of one life of the edge.
+  EdgeNumber number = 0;  // The same for all streams of one life of the edge.
   std::shared_ptr<const EdgeName> name;
   std::shared_ptr<EdgeOutlet> outlet;
 

@@ -50,7 +50,16 @@ struct Hub::Parts {
         keeper({directory, sessions, edges, twin, presence, deliveries, clock, hub_metrics},
                {.lease = config.edge_lease}),
         changes({directory, keeper, sessions, twin, presence, deliveries, clock, hub_metrics}),
-        opener({directory, keeper, sessions, edges, twin, records, presence, deliveries, {this->policies, hosts}, clock,
+        opener({directory,
+                keeper,
+                sessions,
+                edges,
+                twin,
+                records,
+                presence,
+                deliveries,
+                {this->policies, hosts},
+                clock,
                 hub_metrics}),
         twin_operations(twin, clock, hub_metrics),
         feed({records, sessions, edges, changes, hub_metrics}),
@@ -102,8 +111,10 @@ absl::StatusOr<std::unique_ptr<Hub>> Hub::Create(const Config& config, Clock& cl
   FLEETCAST_ASSIGN_OR_RETURN(
       std::unique_ptr<redis::Client> redis,
       redis::Client::Create(
-          {.address = config.redis, .password = config.redis_password, .connections = config.redis_connections}, clock));
-  FLEETCAST_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelInterface> twin, rpc::MakeChannel(config.twin_addresses));
+          {.address = config.redis, .password = config.redis_password, .connections = config.redis_connections},
+          clock));
+  FLEETCAST_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelInterface> twin,
+                             rpc::MakeChannel(config.twin_addresses));
   return std::unique_ptr<Hub>(
       new Hub(std::make_unique<Parts>(config, clock, metrics, std::move(policies), std::move(redis), twin)));
 }

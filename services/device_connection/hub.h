@@ -14,8 +14,8 @@ class Service;
 
 namespace fleetcast::device_connection {
 
-// Owns the parts; starts working when made and stops when destroyed. The services must not be called after that, so shut
-// their server down first. Does not wait for Redis or twin: while they are away its answers are UNAVAILABLE.
+// Owns the parts; starts working when made and stops when destroyed. The services must not be called after that, so
+// shut their server down first. Does not wait for Redis or twin: while they are away its answers are UNAVAILABLE.
 class Hub {
  public:
   // `clock` and `metrics` outlive the hub.

@@ -12,8 +12,8 @@ struct HubMetrics {
         takeovers(metrics.NewCounter("fleetcast_session_takeovers_total", "Connections replaced by a newer one")),
         open_seconds(metrics.NewHistogram("fleetcast_session_open_seconds", "Time of one batch of connection attempts",
                                           telemetry::CallSeconds())),
-        open_batch(metrics.NewHistogram("fleetcast_session_open_batch", "Attempts in one batch",
-                                        telemetry::BatchSizes())),
+        open_batch(
+            metrics.NewHistogram("fleetcast_session_open_batch", "Attempts in one batch", telemetry::BatchSizes())),
         calls(metrics.NewCounters("fleetcast_delivery_calls_total", "Calls by what this process did with them",
                                   {"result"})),
         resolve_seconds(metrics.NewHistogram("fleetcast_delivery_resolve_seconds",
@@ -22,7 +22,8 @@ struct HubMetrics {
         orphans(metrics.NewCounter("fleetcast_delivery_orphans_total", "Events whose dispatcher was gone")),
         refused(metrics.NewCounters("fleetcast_hub_refused_total", "Work refused because a queue was full", {"queue"})),
         directory_lost(metrics.NewCounter("fleetcast_directory_lost_total", "Times that Redis had lost its memory")),
-        announced(metrics.NewCounter("fleetcast_sessions_announced_total", "Sessions entered into the directory again")),
+        announced(
+            metrics.NewCounter("fleetcast_sessions_announced_total", "Sessions entered into the directory again")),
         desired_changes(metrics.NewCounters("fleetcast_desired_changes_total", "Desired changes by what became of them",
                                             {"result"})) {}
 

@@ -64,8 +64,8 @@ void PresenceChanges::Merge(PresenceChange change) {
   const int64_t activity = std::max(standing.activity_unix_micros(), change.activity_unix_micros());
   const bool keeps_state = change.activity_only() && change.session_epoch() == standing.session_epoch();
   // A disconnect is the last word on its epoch; a connect that arrives later is a repetition.
-  const bool is_ended = change.session_epoch() == standing.session_epoch() && !standing.activity_only() &&
-                        !standing.connected();
+  const bool is_ended =
+      change.session_epoch() == standing.session_epoch() && !standing.activity_only() && !standing.connected();
   if (!keeps_state && !is_ended) standing = std::move(change);
   standing.set_activity_unix_micros(activity);
 }

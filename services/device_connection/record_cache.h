@@ -29,7 +29,8 @@ class RecordCache {
   struct Options {
     size_t records_max = 200'000;
     absl::Duration ttl = absl::Minutes(5);
-    absl::Duration negative_ttl = absl::Seconds(1);  // Of "does not exist": a device may connect right after its creation.
+    absl::Duration negative_ttl =
+        absl::Seconds(1);  // Of "does not exist": a device may connect right after its creation.
   };
   using Ticket = uint64_t;
 
@@ -62,8 +63,8 @@ class RecordCache {
   mutable Mutex mutex_;
   std::list<Slot> slots_ GUARDED_BY(mutex_);  // Most recently used first.
   absl::flat_hash_map<std::string, std::list<Slot>::iterator> by_device_ GUARDED_BY(mutex_);
-  Ticket clock_ GUARDED_BY(mutex_) = 0;       // Counts invalidations.
-  Ticket forgotten_ GUARDED_BY(mutex_) = 0;   // Invalidations up to this one are no longer listed.
+  Ticket clock_ GUARDED_BY(mutex_) = 0;      // Counts invalidations.
+  Ticket forgotten_ GUARDED_BY(mutex_) = 0;  // Invalidations up to this one are no longer listed.
   absl::flat_hash_map<std::string, Ticket> invalidated_ GUARDED_BY(mutex_);
 };
 

@@ -96,7 +96,8 @@ void SessionChanges::HandleAnnounced(std::vector<Live> batch) {
 // False when the directory cannot be asked: the sessions are taken as standing, and entered by the keeper later.
 bool SessionChanges::EnterAgain(const std::vector<Live>& batch, std::vector<bool>* stands) {
   std::vector<Announcement> entries;
-  for (const Live& live : batch) entries.push_back({live.session.device_id(), ToSession(live.session, *live.edge).ToEntry()});
+  for (const Live& live : batch)
+    entries.push_back({live.session.device_id(), ToSession(live.session, *live.edge).ToEntry()});
   auto entered = parts_.directory.Announce(entries);
   if (!entered.ok() && SessionDirectory::IsLost(entered.status()) && parts_.keeper.Recover().ok()) {
     entered = parts_.directory.Announce(entries);
@@ -188,7 +189,8 @@ void SessionChanges::Register(const std::vector<Subscription>& batch, EdgeMessag
   const auto stands = parts_.directory.SetSubscriptions(updates);
   if (!stands.ok()) {
     // The table has them; the keeper enters the table when Redis is back with nothing in it.
-    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "subscriptions not in the directory", {{"error", stands.status()}});
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "subscriptions not in the directory",
+                        {{"error", stands.status()}});
     return;
   }
   for (size_t i = 0; i < batch.size(); ++i) {

@@ -37,8 +37,8 @@ class SessionChanges {
 
   explicit SessionChanges(const Parts& parts);
 
-  // A live session of an edge that attached. One that has been replaced, disabled or deleted meanwhile is told to go; one
-  // that listens to desired properties is told their version, so that its edge sees whether it missed a change.
+  // A live session of an edge that attached. One that has been replaced, disabled or deleted meanwhile is told to go;
+  // one that listens to desired properties is told their version, so that its edge sees whether it missed a change.
   void Announce(std::shared_ptr<const Edge> edge, internal::v1::LiveSession session);
   // Registers, and stores if durable, the subscriptions of a session; answered by one SubscriptionSaved (D-SES-1).
   void Subscribe(std::shared_ptr<const Edge> edge, internal::v1::SubscriptionChange change);

@@ -74,10 +74,11 @@ absl::StatusOr<int64_t> SessionDirectory::Generation() {
 }
 
 absl::StatusOr<int64_t> SessionDirectory::Install(int64_t generation) {
-  FLEETCAST_ASSIGN_OR_RETURN(
-      const auto replies, RunScript(InstallScript(), {kSentinel, kCounter}, {std::to_string(generation)}));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto replies,
+                             RunScript(InstallScript(), {kSentinel, kCounter}, {std::to_string(generation)}));
   int64_t standing = 0;
-  if (!absl::SimpleAtoi(replies.front().text, &standing)) return absl::InternalError("directory: install answered text");
+  if (!absl::SimpleAtoi(replies.front().text, &standing))
+    return absl::InternalError("directory: install answered text");
   return standing;
 }
 
@@ -87,9 +88,8 @@ absl::StatusOr<std::vector<OpenedSession>> SessionDirectory::Open(const std::vec
   for (const NewSession& session : sessions) {
     keys.push_back(KeyOf(session.device_id));
     arguments.push_back(ModeOf(session));
-    arguments.push_back(EncodePlace({.edge = session.edge,
-                                     .session = session.session,
-                                     .connect_unix_micros = session.connect_unix_micros}));
+    arguments.push_back(EncodePlace(
+        {.edge = session.edge, .session = session.session, .connect_unix_micros = session.connect_unix_micros}));
   }
   FLEETCAST_ASSIGN_OR_RETURN(const auto replies, RunScript(OpenScript(), std::move(keys), arguments));
   const std::vector<redis::Reply>& answer = replies.front().elements;

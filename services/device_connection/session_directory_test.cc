@@ -39,8 +39,7 @@ class SessionDirectoryTest : public ::testing::Test {
   void Flush() { ASSERT_TRUE(redis_->Run({"FLUSHALL"}, absl::Seconds(5)).ok()); }
 
   testing::PrivateRedis server_;
-  std::unique_ptr<redis::Client> redis_ =
-      *redis::Client::Create({.address = server_.address()}, SystemClock());
+  std::unique_ptr<redis::Client> redis_ = *redis::Client::Create({.address = server_.address()}, SystemClock());
   SessionDirectory directory_{*redis_};
   uint64_t next_session_ = 1;
 };
@@ -143,8 +142,7 @@ TEST_F(SessionDirectoryTest, EveryCallSaysThatTheMemoryIsLost) {
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Generation().status()));
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Find({"dev-1"}).status()));
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Announce({{"dev-1", opened.entry}}).status()));
-  EXPECT_TRUE(SessionDirectory::IsLost(
-      directory_.Open({{.device_id = "dev-1", .edge = {"e", "b"}}}).status()));
+  EXPECT_TRUE(SessionDirectory::IsLost(directory_.Open({{.device_id = "dev-1", .edge = {"e", "b"}}}).status()));
 }
 
 TEST_F(SessionDirectoryTest, ANewGenerationTakesTheLiveSessionsBack) {
@@ -175,14 +173,12 @@ TEST_F(SessionDirectoryTest, AnAnnouncementThatDoesNotKnowLeavesWhatIsStored) {
 }
 
 TEST_F(SessionDirectoryTest, AStaleReplicaIsRecognisedByItsCounter) {
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const redis::Reply counter,
-                                 redis_->Run({"GET", "fleetcast:epoch"}, absl::Seconds(5)));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const redis::Reply counter, redis_->Run({"GET", "fleetcast:epoch"}, absl::Seconds(5)));
   const OpenedSession opened = Open("dev-1", 5);
   Open("dev-1", 5);
   ASSERT_TRUE(redis_->Run({"SET", "fleetcast:epoch", counter.text}, absl::Seconds(5)).ok());
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Announce({{"dev-2", opened.entry}}).status()));
-  EXPECT_TRUE(SessionDirectory::IsLost(
-      directory_.Open({{.device_id = "dev-3", .edge = {"e", "b"}}}).status()));
+  EXPECT_TRUE(SessionDirectory::IsLost(directory_.Open({{.device_id = "dev-3", .edge = {"e", "b"}}}).status()));
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Generation().status()));
   EXPECT_EQ(directory_.seen_generation(), 1);
 }

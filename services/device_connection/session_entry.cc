@@ -24,8 +24,7 @@ std::optional<Stored> ParseStored(char letter) {
   switch (const Stored stored = static_cast<Stored>(letter)) {
     case Stored::kYes:
     case Stored::kNo:
-    case Stored::kUnknown:
-      return stored;
+    case Stored::kUnknown: return stored;
   }
   return std::nullopt;
 }

@@ -45,8 +45,8 @@ std::string EncodeEpoch(int64_t epoch);
 std::string EncodeStored(Stored stored, uint32_t subscriptions);
 std::string EncodePlace(const SessionEntry& entry);  // The part after the fixed one; empty when not connected.
 
-// Epochs rise for ever, also when Redis lost its memory: the generation (24 bits) is kept by twin, the counter (40 bits)
-// by Redis (reliability.md 7.4).
+// Epochs rise for ever, also when Redis lost its memory: the generation (24 bits) is kept by twin, the counter (40
+// bits) by Redis (reliability.md 7.4).
 constexpr int64_t MakeEpoch(int64_t generation, int64_t counter) { return (generation << 40) + counter; }
 constexpr int64_t GenerationOf(int64_t epoch) { return epoch >> 40; }
 

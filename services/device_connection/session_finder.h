@@ -23,9 +23,9 @@ struct FoundSession {
   std::shared_ptr<const Edge> edge;
 };
 
-// Looks sessions up in the directory; entries of edges that are gone count as absent. What the directory does not know is
-// looked up among the sessions opened here, so that a lost memory of Redis disconnects nobody. Results in the order of
-// `device_ids`. Blocks for one or two round trips.
+// Looks sessions up in the directory; entries of edges that are gone count as absent. What the directory does not
+// know is looked up among the sessions opened here, so that a lost memory of Redis disconnects nobody. Results in the
+// order of `device_ids`. Blocks for one or two round trips.
 std::vector<FoundSession> FindSessions(const std::vector<std::string>& device_ids, SessionDirectory& directory,
                                        const SessionTable& sessions, const Edges& edges);
 

@@ -21,8 +21,8 @@
 
 namespace fleetcast::device_connection {
 
-// Works in batches on threads of its own. Every attempt gets exactly one result; what cannot be decided because something
-// is down is UNAVAILABLE, never a refusal (D-CA-1). Thread-safe.
+// Works in batches on threads of its own. Every attempt gets exactly one result; what cannot be decided because
+// something is down is UNAVAILABLE, never a refusal (D-CA-1). Thread-safe.
 class SessionOpener {
  public:
   struct Parts {

@@ -37,20 +37,20 @@ grpc::ServerBidiReactor<pb::AttachRequest, pb::AttachResponse>* EdgeLinkService:
   auto stream = EdgeStream::Create(kOutbox);
   auto link = std::make_shared<EdgeLink>(
       parts_, std::make_shared<StreamOutlet<EdgeOutlet, EdgeStream, pb::AttachResponse>>(stream));
-  return stream->Start(context, {.on_message = [link](pb::AttachRequest&& message) { link->OnMessage(std::move(message)); },
-                                 .on_closed = [link](const absl::Status& why) { link->OnClosed(why); }});
+  return stream->Start(context,
+                       {.on_message = [link](pb::AttachRequest&& message) { link->OnMessage(std::move(message)); },
+                        .on_closed = [link](const absl::Status& why) { link->OnClosed(why); }});
 }
 
 grpc::ServerBidiReactor<pb::DeliverRequest, pb::DeliverResponse>* DeliveryService::Deliver(
     grpc::CallbackServerContext* context) {
   auto stream = DispatcherRpc::Create(kOutbox);
-  const DispatcherStream number = deliveries_.Attach(
-      std::make_shared<StreamOutlet<DispatcherOutlet, DispatcherRpc, pb::DeliverResponse>>(stream));
-  return stream->Start(context, {.on_message =
-                                     [this, number](pb::DeliverRequest&& message) {
-                                       deliveries_.OnMessage(number, std::move(message));
-                                     },
-                                 .on_closed = [this, number](const absl::Status&) { deliveries_.Detach(number); }});
+  const DispatcherStream number =
+      deliveries_.Attach(std::make_shared<StreamOutlet<DispatcherOutlet, DispatcherRpc, pb::DeliverResponse>>(stream));
+  return stream->Start(
+      context, {.on_message =
+                    [this, number](pb::DeliverRequest&& message) { deliveries_.OnMessage(number, std::move(message)); },
+                .on_closed = [this, number](const absl::Status&) { deliveries_.Detach(number); }});
 }
 
 grpc::ServerBidiReactor<pb::PublishRequest, pb::PublishResponse>* DeviceFeedService::Publish(

@@ -21,10 +21,9 @@ struct TwinClient::Stub {
                                                                                      const Request&, Response*),
                                const Request& request) {
     Response response;
-    FLEETCAST_RETURN_IF_ERROR(
-        rpc::CallUnary(rpc::BackgroundCall(kLimit), kLimit, name, [&](grpc::ClientContext* context) {
-          return (service.get()->*method)(context, request, &response);
-        }));
+    FLEETCAST_RETURN_IF_ERROR(rpc::CallUnary(
+        rpc::BackgroundCall(kLimit), kLimit, name,
+        [&](grpc::ClientContext* context) { return (service.get()->*method)(context, request, &response); }));
     return response;
   }
 };
@@ -74,7 +73,8 @@ absl::Status TwinClient::Lookup(const std::vector<std::string>& device_ids, Reco
 
 absl::StatusOr<pb::SaveSubscriptionsResponse> TwinClient::SaveSubscriptions(
     const pb::SaveSubscriptionsRequest& request) {
-  return stub_->Ask("DeviceRecordService/SaveSubscriptions", &pb::DeviceRecordService::Stub::SaveSubscriptions, request);
+  return stub_->Ask("DeviceRecordService/SaveSubscriptions", &pb::DeviceRecordService::Stub::SaveSubscriptions,
+                    request);
 }
 
 absl::StatusOr<pb::ReadDeviceTwinsResponse> TwinClient::ReadTwins(const pb::ReadDeviceTwinsRequest& request) {

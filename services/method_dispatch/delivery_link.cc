@@ -48,7 +48,8 @@ class GrpcDeliveryLink final : public DeliveryLink {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DeliveryLink>> DeliveryLink::Start(const std::string& address, Dispatcher& dispatcher) {
-  FLEETCAST_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelInterface> channel, rpc::MakeChannel(address, {.own_connection = true}));
+  FLEETCAST_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelInterface> channel,
+                             rpc::MakeChannel(address, {.own_connection = true}));
   return std::make_unique<GrpcDeliveryLink>(address, std::move(channel), dispatcher);
 }
 

@@ -10,8 +10,8 @@
 
 namespace fleetcast::method_dispatch {
 
-// Connects in the background, tells the dispatcher when the stream is up, down, or says something. Thread-safe; Stop before the
-// dispatcher goes.
+// Connects in the background, tells the dispatcher when the stream is up, down, or says something. Thread-safe; Stop
+// before the dispatcher goes.
 class DeliveryLink : public DeliveryOutlet {
  public:
   // `address` is host:port; INVALID_ARGUMENT when malformed. `dispatcher` must outlive the link.

@@ -30,14 +30,15 @@ grpc::ServerBidiReactor<pb::DispatchRequest, pb::DispatchResponse>* DispatchServ
     grpc::CallbackServerContext* context) {
   auto stream = Stream::Create(kOutbox);
   const SchedulerStream id = dispatcher_.AddScheduler(std::make_shared<StreamOutlet>(stream));
-  return stream->Start(context, {.on_message =
-                                     [this, id](pb::DispatchRequest&& request) {
-                                       if (request.has_hello()) {
-                                         FLEETCAST_LOG(kInfo, "scheduler attached", {{"owner", request.hello().owner()}});
-                                       }
-                                       dispatcher_.OnSchedulerMessage(id, request);
-                                     },
-                                 .on_closed = [this, id](const absl::Status&) { dispatcher_.RemoveScheduler(id); }});
+  return stream->Start(context,
+                       {.on_message =
+                            [this, id](pb::DispatchRequest&& request) {
+                              if (request.has_hello()) {
+                                FLEETCAST_LOG(kInfo, "scheduler attached", {{"owner", request.hello().owner()}});
+                              }
+                              dispatcher_.OnSchedulerMessage(id, request);
+                            },
+                        .on_closed = [this, id](const absl::Status&) { dispatcher_.RemoveScheduler(id); }});
 }
 
 }  // namespace fleetcast::method_dispatch

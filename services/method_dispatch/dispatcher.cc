@@ -47,9 +47,11 @@ Dispatcher::Dispatcher(const PendingLimits& limits, int64_t scheduler_credit, Cl
       scheduler_credit_(scheduler_credit),
       boot_id_(RandomId()),
       calls_(limits, SystemRandom().Next() | 1, Now{clock.Monotonic(), clock.Now()}),
-      anomalies_(metrics.NewCounters("fleetcast_method_anomalies_total", "Events that changed nothing, and refusals", {"kind"})),
-      roundtrip_seconds_(metrics.NewHistograms("fleetcast_method_roundtrip_seconds", "Direct calls, from request to answer",
-                                               {"outcome"}, telemetry::WaitSeconds())) {
+      anomalies_(metrics.NewCounters("fleetcast_method_anomalies_total", "Events that changed nothing, and refusals",
+                                     {"kind"})),
+      roundtrip_seconds_(metrics.NewHistograms("fleetcast_method_roundtrip_seconds",
+                                               "Direct calls, from request to answer", {"outcome"},
+                                               telemetry::WaitSeconds())) {
   gauges_.push_back(metrics.ReadGauge("fleetcast_method_calls", "Unfinished method calls", [this] {
     MutexLock lock(mutex_);
     return static_cast<double>(calls_.call_count());
@@ -111,7 +113,8 @@ void Dispatcher::OnSchedulerMessage(SchedulerStream stream, const pb::DispatchRe
     for (const pb::ExecutionKey& key : request.acknowledge()) calls_.Acknowledge(FromProto(key));
     for (const pb::JobCallBatch& batch : request.batches()) ReadBatch(now, stream, batch);
     for (const std::string& device_id : request.watch_device_ids()) calls_.Watch(stream, device_id, decisions_.actions);
-    for (const std::string& device_id : request.unwatch_device_ids()) calls_.Unwatch(stream, device_id, decisions_.actions);
+    for (const std::string& device_id : request.unwatch_device_ids())
+      calls_.Unwatch(stream, device_id, decisions_.actions);
     for (const pb::ExecutionKey& key : request.recover()) {
       calls_.Recover(stream, FromProto(key), decisions_.actions);
       decisions_.recovered.emplace_back(stream, decisions_.actions.recovered.back());
@@ -133,7 +136,8 @@ void Dispatcher::ReadBatch(const Now& now, SchedulerStream stream, const pb::Job
                         .response_timeout = absl::Microseconds(batch.response_timeout_micros()),
                         .permit_expire = absl::FromUnixMicros(batch.permit_expire_unix_micros())};
   for (const pb::JobCallTarget& target : batch.targets()) {
-    calls_.StartJobCall(now, stream, job, {target.position(), target.attempt(), target.device_id()}, decisions_.actions);
+    calls_.StartJobCall(now, stream, job, {target.position(), target.attempt(), target.device_id()},
+                        decisions_.actions);
   }
 }
 
@@ -190,7 +194,8 @@ void Dispatcher::OnDeliveryMessage(const pb::DeliverResponse& response) {
 }
 
 void Dispatcher::OnDeliveryDown(size_t index) {
-  // Calls that were pushed through it stay open until their deadline: the edges that hold them may attach again and report.
+  // Calls that were pushed through it stay open until their deadline: the edges that hold them may attach again and
+  // report.
   MutexLock lock(mutex_);
   deliveries_[index].up = false;
 }
@@ -319,7 +324,8 @@ void Dispatcher::SendToSchedulers(Decisions& decisions) {
     *event->mutable_key() = ToProto(each.key);
     SetOutcome(each.outcome, event);
   }
-  for (auto& [stream, device_id] : decisions.actions.ready) responses[stream].add_ready_device_ids(std::move(device_id));
+  for (auto& [stream, device_id] : decisions.actions.ready)
+    responses[stream].add_ready_device_ids(std::move(device_id));
   for (auto& [stream, response] : responses) {
     std::shared_ptr<SchedulerOutlet> outlet;
     {

@@ -23,8 +23,9 @@ namespace fleetcast::method_dispatch {
 // Most calls, and most watched devices, in one message.
 inline constexpr size_t kCallsPerMessageMax = 1'000;
 
-// Feeds events to PendingCalls under one lock and carries out what it decides, in the order of its decisions: whoever decides
-// while somebody else carries out leaves the work to him, so no stream sees an answer before its SENT. Thread-safe.
+// Feeds events to PendingCalls under one lock and carries out what it decides, in the order of its decisions: whoever
+// decides while somebody else carries out leaves the work to him, so no stream sees an answer before its SENT.
+// Thread-safe.
 class Dispatcher {
  public:
   // How a direct call ended: OK with the device's answer, or an error. Called once, on any thread; must not block.

@@ -52,7 +52,8 @@ absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest
   }
   DirectCall call;
   call.device_id = request.device_id();
-  call.response_timeout = request.has_response_timeout() ? FromProto(request.response_timeout()) : kResponseTimeoutDefault;
+  call.response_timeout =
+      request.has_response_timeout() ? FromProto(request.response_timeout()) : kResponseTimeoutDefault;
   call.connect_timeout = request.has_connect_timeout() ? FromProto(request.connect_timeout()) : absl::ZeroDuration();
   if (call.response_timeout < kResponseTimeoutMin || call.response_timeout > kResponseTimeoutMax) {
     violate(reasons::kInvalidTimeout, "response_timeout", "must be from 5 s to 300 s");
@@ -69,7 +70,8 @@ absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest
 
 absl::Status ReadAnswer(const pb::Answer& answer, methods::v1::InvokeMethodResponse& response) {
   if (!answer.payload().empty() && !json::ValidateDocument(answer.payload(), {.bytes_max = kPayloadBytesMax}).ok()) {
-    return MakeError(absl::StatusCode::kInternal, reasons::kBadDeviceResponse, "the device answered with something that is not JSON");
+    return MakeError(absl::StatusCode::kInternal, reasons::kBadDeviceResponse,
+                     "the device answered with something that is not JSON");
   }
   response.set_device_status(answer.device_status());
   response.set_payload(answer.payload().empty() ? "null" : answer.payload());

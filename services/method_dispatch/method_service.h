@@ -23,7 +23,8 @@ class MethodService final : public methods::v1::MethodService::CallbackService {
  public:
   explicit MethodService(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
 
-  grpc::ServerUnaryReactor* InvokeMethod(grpc::CallbackServerContext* context, const methods::v1::InvokeMethodRequest* request,
+  grpc::ServerUnaryReactor* InvokeMethod(grpc::CallbackServerContext* context,
+                                         const methods::v1::InvokeMethodRequest* request,
                                          methods::v1::InvokeMethodResponse* response) override;
 
  private:

@@ -22,7 +22,7 @@ struct Now {
 };
 
 using CallId = uint64_t;
-using DirectToken = uint64_t;    // Names a waiting InvokeMethod RPC.
+using DirectToken = uint64_t;      // Names a waiting InvokeMethod RPC.
 using SchedulerStream = uint64_t;  // Names a scheduler's stream; 0 = none.
 
 // A request as it goes to devices; shared by the calls of a batch.

@@ -22,17 +22,13 @@ absl::Status FinalStatus(pb::NotSentReason reason) {
   switch (reason) {
     case pb::NOT_SENT_REASON_DEVICE_NOT_FOUND:
       return MakeError(absl::StatusCode::kNotFound, reasons::kDeviceNotFound, "the device is not registered");
-    case pb::NOT_SENT_REASON_DEVICE_DISABLED:
-      return NotOnline("the device is disabled");
-    case pb::NOT_SENT_REASON_NOT_SUBSCRIBED:
-      return NotOnline("the device is connected but does not listen to methods");
-    case pb::NOT_SENT_REASON_BUSY:
-      return TooManyInFlight();
+    case pb::NOT_SENT_REASON_DEVICE_DISABLED: return NotOnline("the device is disabled");
+    case pb::NOT_SENT_REASON_NOT_SUBSCRIBED: return NotOnline("the device is connected but does not listen to methods");
+    case pb::NOT_SENT_REASON_BUSY: return TooManyInFlight();
     case pb::NOT_SENT_REASON_OVERLOADED:
     case pb::NOT_SENT_REASON_PERMIT_EXPIRED:
       return absl::UnavailableError("the way to the device is overloaded; nothing was sent");
-    default:
-      return NotOnline("the device is not connected");
+    default: return NotOnline("the device is not connected");
   }
 }
 
@@ -65,9 +61,9 @@ absl::Status PendingCalls::StartDirect(const Now& now, DirectToken token, Direct
   auto call = std::make_unique<PendingCall>();
   call->device_id = std::move(direct.device_id);
   call->owner = DirectOwner{.token = token,
-                       .request = std::move(direct.request),
-                       .connect_deadline = now.monotonic + direct.connect_timeout,
-                       .answer_deadline = now.monotonic + direct.response_timeout};
+                            .request = std::move(direct.request),
+                            .connect_deadline = now.monotonic + direct.connect_timeout,
+                            .answer_deadline = now.monotonic + direct.response_timeout};
   const CallId id = Insert(std::move(call));
   direct_[token] = id;
   Deliver(now, id, *calls_[id], actions);

@@ -20,14 +20,14 @@ namespace fleetcast::method_dispatch {
 
 // Bounds. Everything this core holds has one.
 struct PendingLimits {
-  size_t calls_max = 100'000;            // Unfinished calls.
-  size_t calls_per_device_max = 16;      // device-mqtt.md 5.1, M15.
-  size_t results_max = 200'000;          // Ends that no scheduler has acknowledged; then new job calls are refused.
-  size_t result_bytes_max = 256 << 20;   // Payloads among them.
+  size_t calls_max = 100'000;           // Unfinished calls.
+  size_t calls_per_device_max = 16;     // device-mqtt.md 5.1, M15.
+  size_t results_max = 200'000;         // Ends that no scheduler has acknowledged; then new job calls are refused.
+  size_t result_bytes_max = 256 << 20;  // Payloads among them.
   absl::Duration result_ttl = absl::Hours(24);
-  size_t watched_devices_max = 100'000;  // What one Delivery stream accepts.
+  size_t watched_devices_max = 100'000;      // What one Delivery stream accepts.
   absl::Duration permit = absl::Seconds(1);  // How long a direct call may be on its way to the device's socket.
-  int redeliveries_max = 3;              // Of a direct call that provably was not sent.
+  int redeliveries_max = 3;                  // Of a direct call that provably was not sent.
 };
 
 struct DirectCall {
@@ -86,15 +86,15 @@ struct Actions {
 
 // Counted here, exported by the owner as metrics. Only grow.
 struct PendingCounts {
-  int64_t late_events = 0;       // For calls that had ended: answers after the deadline, second answers.
-  int64_t fenced_answers = 0;    // From another session than the one that got the request (M4).
-  int64_t refused_calls = 0;     // A bound was reached.
+  int64_t late_events = 0;     // For calls that had ended: answers after the deadline, second answers.
+  int64_t fenced_answers = 0;  // From another session than the one that got the request (M4).
+  int64_t refused_calls = 0;   // A bound was reached.
   int64_t refused_watches = 0;
   int64_t expired_results = 0;
 };
 
-// The pure core: events in, actions out, the time as an argument. Each call ends exactly once. Rules: device-mqtt.md 5.1,
-// service-rest.md 10, reliability.md 2.3. Not thread-safe.
+// The pure core: events in, actions out, the time as an argument. Each call ends exactly once. Rules: device-mqtt.md
+// 5.1, service-rest.md 10, reliability.md 2.3. Not thread-safe.
 class PendingCalls {
  public:
   // `first_id` should be random: ids are never reused within a day, also over restarts (M6). `now` is when this memory

@@ -34,15 +34,15 @@ void PendingCalls::StartJobCall(const Now& now, SchedulerStream stream, const Jo
   const bool late = now.wall >= batch.permit_expire;
   if (busy || full || late) {
     if (!late) ++counts_.refused_calls;
-    actions.events.push_back({stream, key, NotSentBecause(late   ? pb::NOT_SENT_REASON_PERMIT_EXPIRED
-                                                          : busy ? pb::NOT_SENT_REASON_BUSY
-                                                                 : pb::NOT_SENT_REASON_OVERLOADED)});
+    actions.events.push_back({stream, key,
+                              NotSentBecause(late   ? pb::NOT_SENT_REASON_PERMIT_EXPIRED
+                                             : busy ? pb::NOT_SENT_REASON_BUSY
+                                                    : pb::NOT_SENT_REASON_OVERLOADED)});
     return;
   }
   auto call = std::make_unique<PendingCall>();
   call->device_id = std::move(target.device_id);
-  call->owner =
-      JobOwner{.key = key, .stream = stream, .response_timeout = batch.response_timeout, .issued = now.wall};
+  call->owner = JobOwner{.key = key, .stream = stream, .response_timeout = batch.response_timeout, .issued = now.wall};
   const std::string& device_id = call->device_id;
   // Until SENT says when it was written, the latest possible moment counts.
   const absl::Time answer_deadline = batch.permit_expire + batch.response_timeout;

@@ -65,28 +65,20 @@ const AzureError* FindReason(std::string_view reason) {
 AzureError ByCode(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kOutOfRange:
-      return kArgumentInvalidError;
-    case absl::StatusCode::kNotFound:
-      return {404, 404000, "GenericNotFound"};
-    case absl::StatusCode::kAlreadyExists:
-      return {409, 409000, "GenericConflict"};
-    case absl::StatusCode::kFailedPrecondition:
-      return {400, 400003, "InvalidOperation"};
+    case absl::StatusCode::kOutOfRange: return kArgumentInvalidError;
+    case absl::StatusCode::kNotFound: return {404, 404000, "GenericNotFound"};
+    case absl::StatusCode::kAlreadyExists: return {409, 409000, "GenericConflict"};
+    case absl::StatusCode::kFailedPrecondition: return {400, 400003, "InvalidOperation"};
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kPermissionDenied:  // 403 would mean "quota" or "too many devices" to the SDKs.
       return kUnauthorized;
-    case absl::StatusCode::kResourceExhausted:
-      return {429, 429001, "ThrottlingException"};
+    case absl::StatusCode::kResourceExhausted: return {429, 429001, "ThrottlingException"};
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kUnavailable:
-      return kServiceUnavailable;
-    case absl::StatusCode::kUnimplemented:
-      return {403, 403010, "OperationNotAvailableInCurrentTier"};
-    default:
-      return kServerError;
+    case absl::StatusCode::kUnavailable: return kServiceUnavailable;
+    case absl::StatusCode::kUnimplemented: return {403, 403010, "OperationNotAvailableInCurrentTier"};
+    default: return kServerError;
   }
 }
 
@@ -129,14 +121,10 @@ AzureError ToAzureError(std::string_view reason) {
 
 AzureError ToAzureError(int http_status) {
   switch (http_status) {
-    case 404:
-      return {404, 404000, "GenericNotFound"};
-    case 405:
-      return {405, 405000, "GenericMethodNotAllowed"};
-    case 413:
-      return {413, 413001, "MessageTooLarge"};
-    default:
-      return {http_status, 400000, "GenericBadRequest"};
+    case 404: return {404, 404000, "GenericNotFound"};
+    case 405: return {405, 405000, "GenericMethodNotAllowed"};
+    case 413: return {413, 413001, "MessageTooLarge"};
+    default: return {http_status, 400000, "GenericBadRequest"};
   }
 }
 

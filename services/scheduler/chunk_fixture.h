@@ -20,8 +20,8 @@ inline job_store::LeasedChunk LeasedMethodChunk(int targets) {
   auto job = std::make_shared<job_store::Job>();
   job->seq = 7;
   job->spec.id = "job";
-  job->spec.action = job_store::MethodAction{.method = "lockDoor", .payload = "{}",
-                                             .response_timeout = absl::Seconds(30), .connect_timeout = {}};
+  job->spec.action = job_store::MethodAction{
+      .method = "lockDoor", .payload = "{}", .response_timeout = absl::Seconds(30), .connect_timeout = {}};
   job->started_time = At(-absl::Seconds(100)).wall;
   job_store::LeasedChunk chunk;
   chunk.lease = {.key = {.job_seq = 7, .chunk_no = 2}, .epoch = 5};

@@ -13,7 +13,8 @@ void Config::Declare(config::Settings& settings) {
   settings.Text("postgres", &postgres, {.required = true, .secret = true}, "libpq connection string of the database");
   settings.Number("postgres-connections", &postgres_connections, {.min = 2, .max = 64},
                   "Database sessions, and threads that use them");
-  settings.Flag("allow-unsafe-database", &allow_unsafe_database, "Accept a database that does not sync its writes (tests)");
+  settings.Flag("allow-unsafe-database", &allow_unsafe_database,
+                "Accept a database that does not sync its writes (tests)");
   settings.List("method-addresses", &method_addresses, {.required = true, .count_max = kDispatchersMax},
                 "method_dispatch, host:port of every replica, comma separated");
   settings.List("twin-addresses", &twin_addresses, {.required = true, .count_max = kDispatchersMax},

@@ -32,8 +32,8 @@ class DeviceWatch {
  private:
   EngineContext& context_;
   WaitingTable table_;
-  std::optional<int> watcher_;         // The dispatcher that watches.
-  std::vector<std::string> watch_;     // Not sent yet.
+  std::optional<int> watcher_;      // The dispatcher that watches.
+  std::vector<std::string> watch_;  // Not sent yet.
   std::vector<std::string> unwatch_;
 };
 

@@ -45,9 +45,7 @@ bool FromProto(pb::JobCallEvent& from, CallEvent& to) {
   to.job_seq = from.key().job_seq();
   to.target = from.key().position();
   switch (from.event_case()) {
-    case pb::JobCallEvent::kSent:
-      to.kind = CallEvent::Kind::kSent;
-      return true;
+    case pb::JobCallEvent::kSent: to.kind = CallEvent::Kind::kSent; return true;
     case pb::JobCallEvent::kNotSent:
       to.kind = CallEvent::Kind::kNotSent;
       to.not_sent = FromProto(from.not_sent().reason());

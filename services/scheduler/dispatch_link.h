@@ -15,8 +15,9 @@ namespace fleetcast::scheduler {
 
 // What comes back. Called on gRPC's threads, one at a time; must not block.
 struct DispatchLinkCallbacks {
-  std::function<void(absl::Time boot)> on_up;  // The dispatcher has said hello (again): it knows everything since `boot`.
-  std::function<void()> on_down;               // Once per first on_up of a stream.
+  std::function<void(absl::Time boot)>
+      on_up;                      // The dispatcher has said hello (again): it knows everything since `boot`.
+  std::function<void()> on_down;  // Once per first on_up of a stream.
   std::function<void(int64_t credit)> on_credit;
   std::function<void(std::vector<CallEvent> events)> on_events;
   std::function<void(std::vector<TargetKnowledge> answers)> on_knowledge;

@@ -88,8 +88,7 @@ class TargetSource {
   // Hands over the ids of matching devices after `after_device_id`, ascending, in pages; blocks until the end, until
   // `on_page` returns an error (which is returned), until `stop`, or until the stream breaks. kInvalidArgument
   // INVALID_CONDITION: the condition does not parse; the message says where.
-  virtual absl::Status StreamTargets(std::string_view condition, std::string_view after_device_id,
-                                     std::stop_token stop,
+  virtual absl::Status StreamTargets(std::string_view condition, std::string_view after_device_id, std::stop_token stop,
                                      const std::function<absl::Status(std::vector<std::string> page)>& on_page) = 0;
 };
 

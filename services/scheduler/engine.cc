@@ -30,10 +30,8 @@ Engine::Engine(const EngineOptions& options, job_store::JobStore& store, StoreEx
       issuer_(context_, chunks_, recorder_),
       leases_(context_, chunks_),
       next_scan_(context_.now.steady) {
-  recorder_.SetRecordedCallback(
-      [this](std::span<const job_store::Outcome> batch, const job_store::RecordResult& result) {
-        OnRecorded(batch, result);
-      });
+  recorder_.SetRecordedCallback([this](std::span<const job_store::Outcome> batch,
+                                       const job_store::RecordResult& result) { OnRecorded(batch, result); });
 }
 
 void Engine::OnDispatcherUp(int dispatcher, absl::Time boot) {

@@ -19,14 +19,14 @@
 namespace fleetcast::scheduler {
 
 struct EngineOptions {
-  std::string owner;            // Of leases: pod name and boot id, never used twice.
-  int dispatchers = 1;          // How many method addresses there are,
-  int writers = 1;              // … and twin addresses.
-  int chunks_active_max = 128;  // Chunks held with something to do,
-  int chunks_held_max = 2048;   // … and including those whose devices are all waited for.
+  std::string owner;                    // Of leases: pod name and boot id, never used twice.
+  int dispatchers = 1;                  // How many method addresses there are,
+  int writers = 1;                      // … and twin addresses.
+  int chunks_active_max = 128;          // Chunks held with something to do,
+  int chunks_held_max = 2048;           // … and including those whose devices are all waited for.
   int64_t twin_in_flight_max = 16'000;  // Targets in flight to one twin address.
   LeaseTerms lease;
-  MethodChunkOptions method;    // response_timeout, wait_max, permit and dispatchers are set per chunk.
+  MethodChunkOptions method;  // response_timeout, wait_max, permit and dispatchers are set per chunk.
   TwinChunkOptions twin;
   OutcomeCollectorOptions collector;
   absl::Duration permit = absl::Seconds(1);         // How long a sub-batch may be under way to its devices.
@@ -41,8 +41,14 @@ struct EngineOptions {
 struct EngineContext {
   EngineContext(const EngineOptions& options, job_store::JobStore& store, StoreExecutor& executor, Effects& effects,
                 Clock& clock, SchedulerMetrics& metrics)
-      : options(options), store(store), executor(executor), effects(effects), clock(clock), metrics(metrics),
-        methods(options.dispatchers), twins(options.writers) {
+      : options(options),
+        store(store),
+        executor(executor),
+        effects(effects),
+        clock(clock),
+        metrics(metrics),
+        methods(options.dispatchers),
+        twins(options.writers) {
     ReadClock();
   }
 
@@ -69,7 +75,7 @@ struct EngineContext {
   Clock& clock;
   SchedulerMetrics& metrics;
 
-  Moment now;             // Of the current step.
+  Moment now;  // Of the current step.
   Lane methods;
   Lane twins;
   bool stopping = false;  // Nothing new is leased or issued.

@@ -43,9 +43,8 @@ DispatchLinkCallbacks GrpcEffects::DispatcherCallbacks(int index) {
           },
       .on_knowledge =
           [this, index](std::vector<TargetKnowledge> answers) {
-            post_([index, answers = Shared(std::move(answers))](Engine& engine) {
-              engine.OnKnowledge(index, *answers);
-            });
+            post_(
+                [index, answers = Shared(std::move(answers))](Engine& engine) { engine.OnKnowledge(index, *answers); });
           },
       .on_ready =
           [this](std::vector<std::string> device_ids) {

@@ -19,8 +19,8 @@ struct HeldJob {
   int64_t seq = 0;
   job_store::ActionKind kind = job_store::ActionKind::kInvokeMethod;
   int chunks = 0;
-  int ready = 0;                                  // Targets that could be issued now, over all chunks.
-  std::deque<job_store::ChunkKey> ready_chunks;   // Those that have some; may name others.
+  int ready = 0;                                 // Targets that could be issued now, over all chunks.
+  std::deque<job_store::ChunkKey> ready_chunks;  // Those that have some; may name others.
 };
 
 // A leased chunk and what is kept beside it.
@@ -32,14 +32,14 @@ struct HeldChunk {
   TwinChunk* twin = nullptr;
   HeldJob* job = nullptr;
   LeaseTrust trust;
-  telemetry::Span span;           // From the lease to the end of the chunk.
-  int64_t serial = 0;             // Tells this holding of the chunk from later ones.
-  int ready = 0;                  // As last told to the planner.
-  int taken = 0;                  // In flight or about to be, as last told to the planner.
-  int intending = 0;              // Between BeginIssue and the answer of MarkIssued.
-  int unrecorded = 0;             // Outcomes that are not in the database yet.
-  bool touched = false;           // Settle has to look at it.
-  bool queued = false;            // In its job's ready_chunks.
+  telemetry::Span span;  // From the lease to the end of the chunk.
+  int64_t serial = 0;    // Tells this holding of the chunk from later ones.
+  int ready = 0;         // As last told to the planner.
+  int taken = 0;         // In flight or about to be, as last told to the planner.
+  int intending = 0;     // Between BeginIssue and the answer of MarkIssued.
+  int unrecorded = 0;    // Outcomes that are not in the database yet.
+  bool touched = false;  // Settle has to look at it.
+  bool queued = false;   // In its job's ready_chunks.
 };
 
 // Names one holding of a chunk, for answers that come later.

@@ -156,8 +156,10 @@ void Issuer::SendSlices(HeldChunk& held, const Pending& pending) {
   if (context_.effects.SendSlices(pending.to.peer, batch)) return;
   ChunkActions actions;  // Nothing left this process: that is proof.
   for (const int number : numbers) {
-    const SliceResult refused{.chunk = chunk.lease().key, .slice = number,
-                              .disposition = SliceResult::Disposition::kNotApplied, .failures = {}};
+    const SliceResult refused{.chunk = chunk.lease().key,
+                              .slice = number,
+                              .disposition = SliceResult::Disposition::kNotApplied,
+                              .failures = {}};
     chunk.OnResult(refused, context_.now, actions);
   }
   chunks_.Act(held, actions, kNoPeer);

@@ -38,8 +38,8 @@ int64_t Lane::free() const {
 }
 
 std::optional<Destination> Lane::Roomiest() const {
-  const auto best = std::max_element(peers_.begin(), peers_.end(),
-                                     [](const Peer& a, const Peer& b) { return a.free() < b.free(); });
+  const auto best =
+      std::max_element(peers_.begin(), peers_.end(), [](const Peer& a, const Peer& b) { return a.free() < b.free(); });
   if (best == peers_.end() || best->free() == 0) return std::nullopt;
   return Destination{static_cast<int>(best - peers_.begin()), best->connection};
 }

@@ -40,9 +40,11 @@ int LeaseKeeper::FreeRoom(job_store::LeaseRequest& request) {
     ++active_of_job[held.job->seq];
   });
   const EngineOptions& options = context_.options;
-  const int room = std::min(options.chunks_active_max - active, options.chunks_held_max - static_cast<int>(chunks_.size()));
+  const int room =
+      std::min(options.chunks_active_max - active, options.chunks_held_max - static_cast<int>(chunks_.size()));
   for (const auto& [job_seq, chunks] : active_of_job) {
-    if (!MayTakeMore(chunks, room)) request.except_jobs.push_back(job_seq);
+    // The last free place is for a job that holds nothing yet.
+    if (!MayTakeMore(chunks, room - 1)) request.except_jobs.push_back(job_seq);
   }
   return room;
 }
@@ -67,8 +69,7 @@ void LeaseKeeper::LeaseMore() {
       });
 }
 
-void LeaseKeeper::OnLeased(absl::Duration sent, int asked,
-                           absl::StatusOr<std::vector<job_store::LeasedChunk>> leased) {
+void LeaseKeeper::OnLeased(absl::Duration sent, int asked, absl::StatusOr<std::vector<job_store::LeasedChunk>> leased) {
   look_under_way_ = false;
   next_look_ = context_.now.steady + context_.options.poll;
   if (!leased.ok()) {
@@ -165,13 +166,11 @@ void LeaseKeeper::Release(std::vector<job_store::ChunkLease> leases) {
     const size_t count = std::min<size_t>(leases.size(), job_store::kLeaseChunksMax);
     std::vector<job_store::ChunkLease> page(leases.end() - static_cast<ptrdiff_t>(count), leases.end());
     leases.resize(leases.size() - count);
-    context_.CallStore(
-        [page = std::move(page)](job_store::JobStore& store, absl::Time deadline) {
-          return store.ReleaseChunks(deadline, page);
-        },
-        [this](const absl::Status& status) {  // Not released: the lease runs out by itself.
-          if (!status.ok()) context_.metrics.store_failures.With({"release"}).Add();
-        });
+    context_.CallStore([page = std::move(page)](job_store::JobStore& store,
+                                                absl::Time deadline) { return store.ReleaseChunks(deadline, page); },
+                       [this](const absl::Status& status) {  // Not released: the lease runs out by itself.
+                         if (!status.ok()) context_.metrics.store_failures.With({"release"}).Add();
+                       });
   }
 }
 

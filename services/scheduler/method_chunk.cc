@@ -117,8 +117,8 @@ void MethodChunk::NotIssued(const Intent& intent) {
 
 void MethodChunk::OnEvent(int position, int dispatcher, CallEvent& event, Moment now, ChunkActions& actions) {
   Target& target = At(position);
-  const bool concerns = (target.state == State::kInFlight && target.dispatcher == dispatcher) ||
-                        target.state == State::kAsking;
+  const bool concerns =
+      (target.state == State::kInFlight && target.dispatcher == dispatcher) || target.state == State::kAsking;
   switch (event.kind) {
     case CallEvent::Kind::kSent:
       if (!concerns) return;
@@ -252,14 +252,9 @@ void MethodChunk::OnKnowledge(int position, int dispatcher, Knowledge knowledge,
   Target& target = At(position);
   if (target.state != State::kAsking || (target.asked & Bit(dispatcher)) == 0) return;
   switch (knowledge) {
-    case Knowledge::kPending:
-      Fly(position, dispatcher, now);
-      return;
-    case Knowledge::kFinished:
-      return;  // Its event is on the way.
-    case Knowledge::kNotSeen:
-      OnProof(position, dispatcher, boot > target.boot_max, now, actions);
-      return;
+    case Knowledge::kPending: Fly(position, dispatcher, now); return;
+    case Knowledge::kFinished: return;  // Its event is on the way.
+    case Knowledge::kNotSeen: OnProof(position, dispatcher, boot > target.boot_max, now, actions); return;
   }
 }
 
@@ -314,8 +309,7 @@ void MethodChunk::TickTarget(int position, Moment now, ChunkActions& actions) {
       return;
     case State::kReady:
     case State::kIntending:
-    case State::kDone:
-      return;
+    case State::kDone: return;
   }
 }
 

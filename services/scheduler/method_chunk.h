@@ -27,8 +27,8 @@ struct MethodChunkOptions {
 };
 
 // Rules (reliability 2.7): a target is sent only after its intent is committed, and never again unless there is proof
-// that it was not sent: the typed event NOT_SENT, or "not seen" from every dispatcher that could have got it, each asked
-// after the permit ran out and each running since before the intent. Everything else ends as unknown.
+// that it was not sent: the typed event NOT_SENT, or "not seen" from every dispatcher that could have got it, each
+// asked after the permit ran out and each running since before the intent. Everything else ends as unknown.
 class MethodChunk final : public ChunkRun {
  public:
   // Goes on where the previous owner stopped: `chunk.in_flight` becomes an inquiry to all dispatchers.
@@ -70,17 +70,17 @@ class MethodChunk final : public ChunkRun {
 
   struct Target {
     State state = State::kReady;
-    bool sent = false;       // In flight: SENT was seen, so NOT_SENT can no longer be true.
-    bool young = false;      // Asking: some dispatcher started too late to prove anything.
+    bool sent = false;   // In flight: SENT was seen, so NOT_SENT can no longer be true.
+    bool young = false;  // Asking: some dispatcher started too late to prove anything.
     uint8_t retries = 0;
-    uint8_t dispatcher = 0;  // In flight: where.
-    NotSentReason waits_for = NotSentReason::kOffline;   // Waiting: why.
-    uint32_t ask = 0;        // Asking: bit set of dispatchers whose word is needed,
-    uint32_t asked = 0;      // … that were asked on their current stream,
-    uint32_t not_seen = 0;   // … that proved that they did not send it.
-    absl::Time issued = absl::InfinitePast();    // Wall; of the latest issue.
-    absl::Time boot_max = absl::InfinitePast();  // "Not seen" of a dispatcher that started later proves nothing.
-    absl::Duration wake = absl::InfiniteDuration();      // Steady: when Tick has to look at it.
+    uint8_t dispatcher = 0;                             // In flight: where.
+    NotSentReason waits_for = NotSentReason::kOffline;  // Waiting: why.
+    uint32_t ask = 0;                                   // Asking: bit set of dispatchers whose word is needed,
+    uint32_t asked = 0;                                 // … that were asked on their current stream,
+    uint32_t not_seen = 0;                              // … that proved that they did not send it.
+    absl::Time issued = absl::InfinitePast();           // Wall; of the latest issue.
+    absl::Time boot_max = absl::InfinitePast();         // "Not seen" of a dispatcher that started later proves nothing.
+    absl::Duration wake = absl::InfiniteDuration();     // Steady: when Tick has to look at it.
     absl::Duration wait_end = absl::InfiniteDuration();  // Steady: end of the wait for the device.
     absl::Duration ask_after = absl::ZeroDuration();     // Steady: the permit has run out, so an answer is proof.
   };

@@ -32,10 +32,12 @@ SchedulerMetrics::SchedulerMetrics(telemetry::Metrics& metrics)
                                         telemetry::BatchSizes())),
       issue_batch(metrics.NewHistogram("fleetcast_job_issue_batch_targets", "Targets sent in one sub-batch",
                                        telemetry::BatchSizes())),
-      leases_lost(metrics.NewCounter("fleetcast_job_leases_lost_total", "Chunk leases lost to a cancel, expiry or peer")),
+      leases_lost(
+          metrics.NewCounter("fleetcast_job_leases_lost_total", "Chunk leases lost to a cancel, expiry or peer")),
       inquiries(metrics.NewCounter("fleetcast_job_inquiries_total", "Targets whose fate had to be asked for")),
       unmatched_events(metrics.NewCounter("fleetcast_job_unmatched_events_total", "Events of targets not held here")),
-      store_failures(metrics.NewCounters("fleetcast_job_store_failures_total", "Store calls that failed", {"operation"})),
+      store_failures(
+          metrics.NewCounters("fleetcast_job_store_failures_total", "Store calls that failed", {"operation"})),
       chunks_leased(metrics.NewGauge("fleetcast_job_chunks_leased", "Chunks leased by this process")),
       targets_in_flight(metrics.NewGauge("fleetcast_job_device_operations_inflight", "Targets sent and not ended")),
       targets_waiting(metrics.NewGauge("fleetcast_job_devices_waiting", "Devices that are waited for")),

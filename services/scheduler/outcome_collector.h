@@ -12,13 +12,13 @@
 namespace fleetcast::scheduler {
 
 struct OutcomeCollectorOptions {
-  absl::Duration gather = absl::Milliseconds(20);              // The oldest outcome waits so long for company,
-  size_t gather_count = 500;                                   // … or until there are so many.
-  size_t batch_count_max = job_store::kRecordOutcomesMax;      // Most outcomes of one transaction,
-  size_t batch_bytes_max = 4 << 20;                            // … and most bytes of payload.
-  int writes_max = 2;                                          // Transactions under way at once.
-  absl::Duration retry_after = absl::Milliseconds(200);        // After a failed transaction.
-  size_t backlog_max = 20'000;                                 // Beyond it nothing new is issued.
+  absl::Duration gather = absl::Milliseconds(20);          // The oldest outcome waits so long for company,
+  size_t gather_count = 500;                               // … or until there are so many.
+  size_t batch_count_max = job_store::kRecordOutcomesMax;  // Most outcomes of one transaction,
+  size_t batch_bytes_max = 4 << 20;                        // … and most bytes of payload.
+  int writes_max = 2;                                      // Transactions under way at once.
+  absl::Duration retry_after = absl::Milliseconds(200);    // After a failed transaction.
+  size_t backlog_max = 20'000;                             // Beyond it nothing new is issued.
 };
 
 // What goes into one transaction.

@@ -59,8 +59,7 @@ job_store::Outcome OutcomeOfUnknown(const OutcomeTarget& target, UnknownReason r
       return EndedWith(target, ExecutionState::kFailed, kConnectionClosed, reasons::kOutcomeUnknown, now);
     case UnknownReason::kResponseTimeout:
       return EndedWith(target, ExecutionState::kTimedOut, kGatewayTimeout, reasons::kResponseTimeout, now);
-    case UnknownReason::kDispatcherLost:
-      break;
+    case UnknownReason::kDispatcherLost: break;
   }
   return EndedWith(target, ExecutionState::kTimedOut, kGatewayTimeout, reasons::kOutcomeUnknown, now);
 }

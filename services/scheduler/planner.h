@@ -10,8 +10,8 @@
 namespace fleetcast::scheduler {
 
 // May one of several users of a common capacity take more? Yes while it holds less than `factor` times what is free
-// ("dynamic threshold"). One user alone may hold factor/(1+factor) of the capacity, and whoever comes later always finds
-// something free: a small job never waits for a big one with silent devices (rule J13).
+// ("dynamic threshold"). One user alone may hold factor/(1+factor) of the capacity, and whoever comes later always
+// finds something free: a small job never waits for a big one with silent devices (rule J13).
 constexpr bool MayTakeMore(int64_t held, int64_t free, int64_t factor = 8) { return free > 0 && held < factor * free; }
 
 // One turn of one job.
@@ -20,8 +20,8 @@ struct Turn {
   int targets = 0;  // At most; >= 1.
 };
 
-// Fair choice among jobs that have something ready. Each turn is at most one sub-batch; what a job was granted and could
-// not use because the credit was short is kept for its next turn. Pure, not thread-safe.
+// Fair choice among jobs that have something ready. Each turn is at most one sub-batch; what a job was granted and
+// could not use because the credit was short is kept for its next turn. Pure, not thread-safe.
 class Planner {
  public:
   // How many targets of the job could be issued right now; 0 takes it out of the round.

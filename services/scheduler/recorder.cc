@@ -17,13 +17,11 @@ void Recorder::Flush() {
     if (batch.outcomes.empty()) return;
     context_.metrics.record_batch.Observe(static_cast<double>(batch.outcomes.size()));
     auto shared = std::make_shared<OutcomeBatch>(std::move(batch));
-    context_.CallStore(
-        [shared](job_store::JobStore& store, absl::Time deadline) {
-          return store.RecordOutcomes(deadline, shared->outcomes);
-        },
-        [this, shared](const absl::StatusOr<job_store::RecordResult>& result) {
-          OnRecorded(std::move(*shared), result);
-        });
+    context_.CallStore([shared](job_store::JobStore& store,
+                                absl::Time deadline) { return store.RecordOutcomes(deadline, shared->outcomes); },
+                       [this, shared](const absl::StatusOr<job_store::RecordResult>& result) {
+                         OnRecorded(std::move(*shared), result);
+                       });
   }
 }
 

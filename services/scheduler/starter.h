@@ -15,14 +15,14 @@
 namespace fleetcast::scheduler {
 
 struct StarterOptions {
-  std::string owner;                                // Of leases, as EngineOptions::owner.
-  int threads = 4;                                  // Jobs resolved at once: a small one never waits for a big one.
-  absl::Duration poll = absl::Milliseconds(200);    // Between looks for due jobs, without a hint.
-  absl::Duration lease_ttl = absl::Seconds(15);     // Of a job whose targets are being frozen.
+  std::string owner;                              // Of leases, as EngineOptions::owner.
+  int threads = 4;                                // Jobs resolved at once: a small one never waits for a big one.
+  absl::Duration poll = absl::Milliseconds(200);  // Between looks for due jobs, without a hint.
+  absl::Duration lease_ttl = absl::Seconds(15);   // Of a job whose targets are being frozen.
   absl::Duration store_deadline = absl::Seconds(10);
   int page_targets = job_store::kAppendTargetsMax;  // A multiple of kChunkTargets.
   int promote_max = 100;                            // Due jobs of one look.
-  int tries = 5;                                    // Of a stream or a page that failed, before the lease is left to others.
+  int tries = 5;  // Of a stream or a page that failed, before the lease is left to others.
   absl::Duration retry_after = absl::Milliseconds(200);
 };
 

@@ -104,8 +104,8 @@ void TwinChunk::OnResult(const SliceResult& result, Moment now, ChunkActions& ac
     const int position = FirstOf(result.slice) + i;
     if (!slice.open.Contains(position)) continue;
     const OutcomeTarget target{.lease = chunk_.lease, .position = position, .issued = slice.issued};
-    actions.outcomes.push_back(OutcomeOfTwinWrite(target, failed ? failure->code : 0,
-                                                  failed ? failure->reason : std::string(), now.wall));
+    actions.outcomes.push_back(
+        OutcomeOfTwinWrite(target, failed ? failure->code : 0, failed ? failure->reason : std::string(), now.wall));
   }
 }
 

@@ -64,7 +64,8 @@ class TwinChunk final : public ChunkRun {
   static int FirstOf(int slice) { return slice * kSubBatchTargets; }
   int SizeOf(int slice) const;
   std::span<const std::string> DevicesOf(int slice) const {
-    return std::span(chunk_.device_ids).subspan(static_cast<size_t>(FirstOf(slice)), static_cast<size_t>(SizeOf(slice)));
+    return std::span(chunk_.device_ids)
+        .subspan(static_cast<size_t>(FirstOf(slice)), static_cast<size_t>(SizeOf(slice)));
   }
 
  private:

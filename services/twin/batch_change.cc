@@ -117,8 +117,7 @@ class Batch {
 
   absl::StatusOr<std::optional<DeviceRow>> EditTwin(const DeviceChange& change, std::string_view etag) {
     FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseMerge(change.tags(), change.desired()));
-    FLEETCAST_RETURN_IF_ERROR(
-        twins_.Edit(deadline_, change.device().id(), edit, EtagCondition::Parse(etag)).status());
+    FLEETCAST_RETURN_IF_ERROR(twins_.Edit(deadline_, change.device().id(), edit, EtagCondition::Parse(etag)).status());
     return std::nullopt;
   }
 

@@ -54,7 +54,8 @@ void ChangeFeed::Stop() {
 
 void ChangeFeed::TrimLoop(std::stop_token stop) {
   while (clock_.Sleep(kTrimInterval, stop)) {
-    const absl::StatusOr<int64_t> rows = store_.Trim(absl::Now() + kTrimLimit, options_.consumers, options_.outbox_retention);
+    const absl::StatusOr<int64_t> rows =
+        store_.Trim(absl::Now() + kTrimLimit, options_.consumers, options_.outbox_retention);
     const absl::StatusOr<int64_t> slices = slices_.Trim(absl::Now() + kTrimLimit, options_.slice_retention);
     for (const absl::Status& status : {rows.status(), slices.status()}) {
       if (!status.ok()) FLEETCAST_LOG_EVERY(kWarning, absl::Minutes(1), "trimming failed", {{"error", status}});

@@ -14,7 +14,8 @@ void Config::Declare(config::Settings& settings) {
                 "Longest statement of a query or of a page of targets");
   settings.Flag("migrate", &migrate, "Bring schema `twin` up to date and exit");
   settings.Flag("migrate-on-start", &migrate_on_start, "Bring schema `twin` up to date before serving (development)");
-  settings.Flag("allow-unsafe-database", &allow_unsafe_database, "Accept a database that does not sync its writes (tests)");
+  settings.Flag("allow-unsafe-database", &allow_unsafe_database,
+                "Accept a database that does not sync its writes (tests)");
   settings.List("device-connection-addresses", &device_connection_addresses, {},
                 "Every replica of device_connection, host:port; none = nobody is told of changes");
   settings.Time("outbox-retention", &outbox_retention, {.min = absl::Minutes(1), .max = absl::Hours(24)},

@@ -10,18 +10,18 @@
 namespace fleetcast::twin {
 
 struct Config {
-  std::string postgres;                 // libpq connection string; a secret.
-  int postgres_connections = 6;         // For single calls and batches of device_connection; also handler threads.
-  int slice_connections = 3;            // For twin writes of jobs; also threads.
-  int scan_connections = 2;             // For queries and target streams; also threads.
-  absl::Duration scan_limit = absl::Seconds(60);  // Longest statement of a query or a page of targets.
-  bool migrate = false;                 // Bring the schema up to date and exit.
-  bool migrate_on_start = false;        // Bring the schema up to date, then serve.
-  bool allow_unsafe_database = false;   // For tests and benchmarks with fsync off.
-  std::vector<std::string> device_connection_addresses;  // Every replica: each hears of every change.
-  absl::Duration outbox_retention = absl::Hours(1);      // Changes that nobody fetched are dropped after this.
-  absl::Duration slice_retention = absl::Hours(24 * 31); // How long the results of job slices are kept.
-  std::string page_token_key;           // At least 16 bytes, the same in all replicas; a secret.
+  std::string postgres;          // libpq connection string; a secret.
+  int postgres_connections = 6;  // For single calls and batches of device_connection; also handler threads.
+  int slice_connections = 3;     // For twin writes of jobs; also threads.
+  int scan_connections = 2;      // For queries and target streams; also threads.
+  absl::Duration scan_limit = absl::Seconds(60);          // Longest statement of a query or a page of targets.
+  bool migrate = false;                                   // Bring the schema up to date and exit.
+  bool migrate_on_start = false;                          // Bring the schema up to date, then serve.
+  bool allow_unsafe_database = false;                     // For tests and benchmarks with fsync off.
+  std::vector<std::string> device_connection_addresses;   // Every replica: each hears of every change.
+  absl::Duration outbox_retention = absl::Hours(1);       // Changes that nobody fetched are dropped after this.
+  absl::Duration slice_retention = absl::Hours(24 * 31);  // How long the results of job slices are kept.
+  std::string page_token_key;                             // At least 16 bytes, the same in all replicas; a secret.
 
   void Declare(config::Settings& settings);
 };

@@ -33,8 +33,8 @@ absl::Status CheckText(const Device& device) {
     return status.ok() ? status : Invalid(reasons::kInvalidDeviceId, std::string(status.message()));
   }());
   const std::string& text = device.status_reason();
-  const bool is_good = Characters(text) <= kStatusReasonCharactersMax && json::IsValidUtf8(text) &&
-                       text.find('\0') == std::string::npos;
+  const bool is_good =
+      Characters(text) <= kStatusReasonCharactersMax && json::IsValidUtf8(text) && text.find('\0') == std::string::npos;
   if (!is_good) return Invalid(reasons::kInvalidValue, "the status reason must be at most 128 characters of text");
   return absl::OkStatus();
 }
@@ -57,7 +57,8 @@ absl::Status ReadKeys(const Device& device, DeviceSettings& settings) {
     return absl::OkStatus();
   }
   for (const std::string* key : {&device.primary_key(), &device.secondary_key()}) {
-    if (!auth::Key::FromBase64(*key).ok()) return Invalid(reasons::kInvalidKey, "a key must be base64 of 16 to 64 bytes");
+    if (!auth::Key::FromBase64(*key).ok())
+      return Invalid(reasons::kInvalidKey, "a key must be base64 of 16 to 64 bytes");
   }
   settings.primary_key = device.primary_key();
   settings.secondary_key = device.secondary_key();

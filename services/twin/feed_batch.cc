@@ -14,8 +14,8 @@ class Batches {
  public:
   void Add(DeviceChangeEvent event) {
     const size_t bytes = event.ByteSizeLong();
-    const bool is_full = !batches_.empty() && (batches_.back().changes_size() == kEventsPerBatchMax ||
-                                               bytes_ + bytes > kBatchBytesMax);
+    const bool is_full =
+        !batches_.empty() && (batches_.back().changes_size() == kEventsPerBatchMax || bytes_ + bytes > kBatchBytesMax);
     if (batches_.empty() || is_full) {
       batches_.emplace_back();
       bytes_ = 0;

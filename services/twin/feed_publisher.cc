@@ -15,18 +15,19 @@ namespace pb = ::fleetcast::internal::v1;
 
 namespace {
 
-constexpr absl::Duration kPoll = absl::Milliseconds(50);       // Changes of other replicas are seen at least this often.
+constexpr absl::Duration kPoll = absl::Milliseconds(50);  // Changes of other replicas are seen at least this often.
 constexpr absl::Duration kLease = absl::Seconds(10);
-constexpr absl::Duration kLeaseMargin = absl::Seconds(6);      // Renewed when less is left.
-constexpr absl::Duration kStoreLimit = absl::Seconds(5);       // Of one statement.
-constexpr absl::Duration kAckLimit = absl::Seconds(10);        // A consumer that is slower loses its stream.
+constexpr absl::Duration kLeaseMargin = absl::Seconds(6);  // Renewed when less is left.
+constexpr absl::Duration kStoreLimit = absl::Seconds(5);   // Of one statement.
+constexpr absl::Duration kAckLimit = absl::Seconds(10);    // A consumer that is slower loses its stream.
 constexpr int kRowsPerRead = 200;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ChangeFeed::Publisher>> ChangeFeed::Publisher::Make(
-    const std::string& consumer, const std::string& owner, FeedStore& store, Clock& clock,
-    telemetry::Counter published) {
+absl::StatusOr<std::unique_ptr<ChangeFeed::Publisher>> ChangeFeed::Publisher::Make(const std::string& consumer,
+                                                                                   const std::string& owner,
+                                                                                   FeedStore& store, Clock& clock,
+                                                                                   telemetry::Counter published) {
   FLEETCAST_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ChannelInterface> channel,
                              rpc::MakeChannel(consumer, {.own_connection = true}));
   return std::unique_ptr<Publisher>(new Publisher(consumer, owner, std::move(channel), store, clock, published));
@@ -129,7 +130,8 @@ bool ChangeFeed::Publisher::PublishWindow(std::stop_token stop, const FeedWindow
   bool is_any = false;
   while (!stop.stop_requested()) {
     if (!HoldLease()) return false;
-    const absl::StatusOr<std::vector<FeedRow>> rows = store_.Read(absl::Now() + kStoreLimit, window, after, kRowsPerRead);
+    const absl::StatusOr<std::vector<FeedRow>> rows =
+        store_.Read(absl::Now() + kStoreLimit, window, after, kRowsPerRead);
     if (!rows.ok()) return false;
     if (!rows->empty()) {
       is_any = true;

@@ -56,7 +56,7 @@ class ChangeFeed::Publisher {
   CondVar changed_;
   bool is_connected_ GUARDED_BY(mutex_) = false;
   bool is_woken_ GUARDED_BY(mutex_) = false;
-  uint64_t sent_batch_ GUARDED_BY(mutex_) = 0;   // The last one of this stream.
+  uint64_t sent_batch_ GUARDED_BY(mutex_) = 0;  // The last one of this stream.
   uint64_t acknowledged_ GUARDED_BY(mutex_) = 0;
 
   // Of the thread only.

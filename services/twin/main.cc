@@ -21,7 +21,8 @@ class TwinProcess final : public rpc::Application {
   absl::Status Build(rpc::Process& process) override {
     stores_ = std::make_unique<Stores>(config_, process.metrics());
     if (config_.migrate || config_.migrate_on_start) {
-      FLEETCAST_RETURN_IF_ERROR(postgres::Migrate(stores_->pool, absl::Now() + kMigrateLimit, kSchema, SchemaMigrations()));
+      FLEETCAST_RETURN_IF_ERROR(
+          postgres::Migrate(stores_->pool, absl::Now() + kMigrateLimit, kSchema, SchemaMigrations()));
     }
     if (config_.migrate) {
       process.ExitAfterBuild();
@@ -31,8 +32,9 @@ class TwinProcess final : public rpc::Application {
     FLEETCAST_RETURN_IF_ERROR(postgres::CheckServer(stores_->pool, check, config_.allow_unsafe_database));
     FLEETCAST_RETURN_IF_ERROR(postgres::CheckSchema(stores_->pool, check, kSchema, SchemaMigrations()));
     FLEETCAST_ASSIGN_OR_RETURN(
-        feed_, ChangeFeed::Make({config_.device_connection_addresses, config_.outbox_retention, config_.slice_retention},
-                                stores_->feed, stores_->slices, SystemClock(), process.metrics()));
+        feed_,
+        ChangeFeed::Make({config_.device_connection_addresses, config_.outbox_retention, config_.slice_retention},
+                         stores_->feed, stores_->slices, SystemClock(), process.metrics()));
     services_ = std::make_unique<Services>(config_, *stores_, *feed_);
     process.Serve(registry::v1::DeviceService::service_full_name(), &services_->devices);
     process.Serve(twins::v1::TwinService::service_full_name(), &services_->twins);

@@ -27,7 +27,8 @@ constexpr int kRowsPerRead = 100;
 // The row of a projection, or the whole document.
 absl::StatusOr<std::string> RowText(const query::Query& query, std::string document) {
   if (query.items.empty()) return document;
-  FLEETCAST_ASSIGN_OR_RETURN(const json::Value value, json::Parse(document, {.bytes_max = size_t{64} << 20, .depth_max = 64}));
+  FLEETCAST_ASSIGN_OR_RETURN(const json::Value value,
+                             json::Parse(document, {.bytes_max = size_t{64} << 20, .depth_max = 64}));
   return json::Print(query::Project(query.items, value));
 }
 
@@ -45,7 +46,8 @@ absl::Status QueryRunner::Run(absl::Time deadline, const QueryTwinsRequest& requ
                               : RunDocuments(deadline, query, start, page_size, request, response);
 }
 
-absl::StatusOr<QueryRunner::Start> QueryRunner::Open(const query::Query& query, const QueryTwinsRequest& request) const {
+absl::StatusOr<QueryRunner::Start> QueryRunner::Open(const query::Query& query,
+                                                     const QueryTwinsRequest& request) const {
   Start start;
   start.left = query.top.value_or(kNoTop);
   if (request.page_token().empty()) return start;
@@ -53,9 +55,11 @@ absl::StatusOr<QueryRunner::Start> QueryRunner::Open(const query::Query& query, 
                              tokens_.Open(request.page_token(), {"QueryTwins", request.query()}));
   // The token is authentic, so its form is ours: left, offset, last device id.
   const std::vector<std::string> parts = absl::StrSplit(position, absl::MaxSplits(' ', 2));
-  const bool is_good = parts.size() == 3 && absl::SimpleAtoi(parts[0], &start.left) && absl::SimpleAtoi(parts[1], &start.offset);
+  const bool is_good =
+      parts.size() == 3 && absl::SimpleAtoi(parts[0], &start.left) && absl::SimpleAtoi(parts[1], &start.offset);
   if (!is_good) {
-    return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidPageToken, "the page token is of another version");
+    return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidPageToken,
+                     "the page token is of another version");
   }
   start.after = parts[2];
   return start;
@@ -68,25 +72,29 @@ std::string QueryRunner::Seal(const Start& next, const QueryTwinsRequest& reques
 absl::Status QueryRunner::RunGroups(absl::Time deadline, const query::Query& query, const Start& start, int page_size,
                                     const QueryTwinsRequest& request, QueryTwinsResponse& response) {
   const auto limit = static_cast<int>(std::min<int64_t>(page_size, start.left));
-  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<std::string> rows, store_.Groups(deadline, query, start.offset, limit + 1));
-  for (int i = 0; i < std::min(limit, static_cast<int>(rows.size())); ++i) response.add_rows(rows[static_cast<size_t>(i)]);
+  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<std::string> rows,
+                             store_.Groups(deadline, query, start.offset, limit + 1));
+  for (int i = 0; i < std::min(limit, static_cast<int>(rows.size())); ++i)
+    response.add_rows(rows[static_cast<size_t>(i)]);
   const Start next = {start.left == kNoTop ? kNoTop : start.left - limit, "", start.offset + limit};
   if (static_cast<int>(rows.size()) > limit && next.left > 0) response.set_next_page_token(Seal(next, request));
   return absl::OkStatus();
 }
 
-absl::Status QueryRunner::RunDocuments(absl::Time deadline, const query::Query& query, const Start& start, int page_size,
-                                       const QueryTwinsRequest& request, QueryTwinsResponse& response) {
+absl::Status QueryRunner::RunDocuments(absl::Time deadline, const query::Query& query, const Start& start,
+                                       int page_size, const QueryTwinsRequest& request, QueryTwinsResponse& response) {
   Start next = start;
   size_t bytes = 0;
   const auto limit = static_cast<int>(std::min<int64_t>(page_size, start.left));
   while (true) {
     // One more than fits tells whether there is another page.
     const int wanted = std::min(limit - response.rows_size() + 1, kRowsPerRead);
-    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<TwinRow> rows, store_.Twins(deadline, query.where, next.after, wanted));
+    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<TwinRow> rows,
+                               store_.Twins(deadline, query.where, next.after, wanted));
     for (const TwinRow& row : rows) {
       FLEETCAST_ASSIGN_OR_RETURN(std::string text, RowText(query, TwinDocument(row)));
-      const bool is_full = response.rows_size() == limit || (response.rows_size() > 0 && bytes + text.size() > kPageBytesMax);
+      const bool is_full =
+          response.rows_size() == limit || (response.rows_size() > 0 && bytes + text.size() > kPageBytesMax);
       if (is_full) {
         if (next.left > 0) response.set_next_page_token(Seal(next, request));
         return absl::OkStatus();

@@ -25,9 +25,9 @@ class QueryRunner {
  private:
   // Where a page begins.
   struct Start {
-    int64_t left = 0;         // Rows that TOP still allows; a huge number without TOP.
-    std::string after;        // Documents: the last device id.
-    int64_t offset = 0;       // Groups: rows already given.
+    int64_t left = 0;    // Rows that TOP still allows; a huge number without TOP.
+    std::string after;   // Documents: the last device id.
+    int64_t offset = 0;  // Groups: rows already given.
   };
 
   absl::StatusOr<Start> Open(const query::Query& query, const twins::v1::QueryTwinsRequest& request) const;

@@ -27,7 +27,9 @@ absl::Status CheckCount(int count, int limit) {
                    absl::StrCat(count, " devices in one call, the limit is ", limit));
 }
 
-std::vector<std::string> Ids(const google::protobuf::RepeatedPtrField<std::string>& ids) { return {ids.begin(), ids.end()}; }
+std::vector<std::string> Ids(const google::protobuf::RepeatedPtrField<std::string>& ids) {
+  return {ids.begin(), ids.end()};
+}
 
 // The status that the device is answered with (device-mqtt.md 4.7).
 int DeviceStatus(const absl::Status& status) {
@@ -86,8 +88,8 @@ grpc::ServerUnaryReactor* RecordService::SaveSubscriptions(grpc::CallbackServerC
     FLEETCAST_RETURN_IF_ERROR(CheckCount(request->changes_size(), kDevicesPerCallMax));
     std::vector<SubscriptionsChange> changes;
     for (const pb::StoredSubscriptions& change : request->changes()) {
-      changes.push_back({change.device_id(), static_cast<int32_t>(change.subscriptions()), change.delete_(),
-                         change.session_epoch()});
+      changes.push_back(
+          {change.device_id(), static_cast<int32_t>(change.subscriptions()), change.delete_(), change.session_epoch()});
     }
     FLEETCAST_ASSIGN_OR_RETURN(const std::vector<int64_t> versions, records_.SaveSubscriptions(call.deadline, changes));
     response->mutable_desired_versions()->Add(versions.begin(), versions.end());

@@ -20,10 +20,10 @@ namespace {
 
 namespace internal_pb = ::fleetcast::internal::v1;
 using registry::v1::Device;
-using testing::IsOk;
-using testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::IsOk;
+using testing::StatusIs;
 
 // A device_connection that only remembers what it hears.
 class FakeConsumer final : public internal_pb::DeviceFeedService::CallbackService {
@@ -37,7 +37,8 @@ class FakeConsumer final : public internal_pb::DeviceFeedService::CallbackServic
                                        [this, stream](internal_pb::PublishRequest&& batch) {
                                          {
                                            MutexLock lock(mutex_);
-                                           for (const auto& change : batch.changes()) heard_.push_back(Describe(change));
+                                           for (const auto& change : batch.changes())
+                                             heard_.push_back(Describe(change));
                                          }
                                          internal_pb::PublishResponse response;
                                          response.set_acknowledged_batch(batch.batch());
@@ -68,7 +69,8 @@ class ServiceTest : public ::testing::Test {
     config_.device_connection_addresses = {absl::StrCat("127.0.0.1:", Start({{"feed", &consumer_}})->port())};
     stores_ = std::make_unique<Stores>(config_, metrics_);
     EXPECT_THAT(postgres::Migrate(stores_->pool, absl::Now() + absl::Seconds(20), kSchema, SchemaMigrations()), IsOk());
-    feed_ = *ChangeFeed::Make({config_.device_connection_addresses}, stores_->feed, stores_->slices, SystemClock(), metrics_);
+    feed_ = *ChangeFeed::Make({config_.device_connection_addresses}, stores_->feed, stores_->slices, SystemClock(),
+                              metrics_);
     services_ = std::make_unique<Services>(config_, *stores_, *feed_);
     feed_->Start();
     rpc::Server* server = Start({{"devices", &services_->devices},
@@ -171,7 +173,8 @@ TEST_F(ServiceTest, RefusesBadDevices) {
               StatusIs(absl::StatusCode::kInvalidArgument, reasons::kInvalidKey));
   EXPECT_THAT(Create("a", [](Device& d) { d.set_status_reason(std::string(129, 'x')); }),
               StatusIs(absl::StatusCode::kInvalidArgument, reasons::kInvalidValue));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const Device device, Create("a", [](Device& d) { d.set_primary_thumbprint(std::string(40, 'a')); }));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const Device device,
+                                 Create("a", [](Device& d) { d.set_primary_thumbprint(std::string(40, 'a')); }));
   EXPECT_EQ(device.authentication_type(), Device::AUTHENTICATION_TYPE_SELF_SIGNED);
 }
 
@@ -179,12 +182,14 @@ TEST_F(ServiceTest, ListsInPagesAndHidesKeys) {
   for (const char* id : {"a", "b", "c"}) FLEETCAST_ASSERT_OK(Create(id));
   registry::v1::ListDevicesRequest request;
   request.set_page_size(2);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto first, Call(*devices_, &registry::v1::DeviceService::Stub::ListDevices, request));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto first,
+                                 Call(*devices_, &registry::v1::DeviceService::Stub::ListDevices, request));
   ASSERT_EQ(first.devices_size(), 2);
   EXPECT_EQ(first.devices(0).primary_key(), "");
   request.set_page_token(first.next_page_token());
   request.set_include_keys(true);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto rest, Call(*devices_, &registry::v1::DeviceService::Stub::ListDevices, request));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto rest,
+                                 Call(*devices_, &registry::v1::DeviceService::Stub::ListDevices, request));
   ASSERT_EQ(rest.devices_size(), 1);
   EXPECT_EQ(rest.devices(0).id(), "c");
   EXPECT_NE(rest.devices(0).primary_key(), "");
@@ -224,7 +229,8 @@ TEST_F(ServiceTest, EachChangeOfABatchStandsForItself) {
 
 TEST_F(ServiceTest, PatchesAndReplacesTwins) {
   FLEETCAST_ASSERT_OK(Create("a"));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(twins::v1::Twin twin, Patch("a", R"({"building":43})", R"({"x":{"y":1}})", "\"AAAAAAAAAAE=\""));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(twins::v1::Twin twin,
+                                 Patch("a", R"({"building":43})", R"({"x":{"y":1}})", "\"AAAAAAAAAAE=\""));
   EXPECT_EQ(twin.etag(), "AAAAAAAAAAI=");
   EXPECT_EQ(twin.version(), 3);
   EXPECT_EQ(twin.desired_version(), 2);
@@ -232,7 +238,8 @@ TEST_F(ServiceTest, PatchesAndReplacesTwins) {
   EXPECT_EQ(json::Print(*document.Find("tags")), R"({"building":43})");
   EXPECT_EQ(document.FindPath({"properties", "desired", "x", "y"})->AsInt(), 1);
   EXPECT_EQ(document.FindPath({"properties", "desired", "$metadata", "x", "y", "$lastUpdatedVersion"})->AsInt(), 2);
-  EXPECT_THAT(Patch("a", R"({"z":1})", "", "AAAAAAAAAAE="), StatusIs(absl::StatusCode::kAborted, reasons::kEtagMismatch));
+  EXPECT_THAT(Patch("a", R"({"z":1})", "", "AAAAAAAAAAE="),
+              StatusIs(absl::StatusCode::kAborted, reasons::kEtagMismatch));
   EXPECT_THAT(Patch("a", R"({"z":)", ""), StatusIs(absl::StatusCode::kInvalidArgument, json::kInvalidJson));
   EXPECT_THAT(Patch("a", "", R"({"a":"\u0000"})"), StatusIs(absl::StatusCode::kInvalidArgument, json::kInvalidJson));
   EXPECT_THAT(Patch("a", "", R"({"a":[null]})"), StatusIs(absl::StatusCode::kInvalidArgument, reasons::kInvalidTwin));
@@ -240,7 +247,8 @@ TEST_F(ServiceTest, PatchesAndReplacesTwins) {
   twins::v1::ReplaceTwinRequest request;
   request.set_device_id("a");
   request.set_desired(R"({"n":1})");
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto replaced, Call(*twins_, &twins::v1::TwinService::Stub::ReplaceTwin, request));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto replaced,
+                                 Call(*twins_, &twins::v1::TwinService::Stub::ReplaceTwin, request));
   EXPECT_EQ(json::Parse(replaced.twin().document())->Find("tags"), nullptr);
   EXPECT_EQ(replaced.twin().desired_version(), 3);
 }
@@ -265,7 +273,8 @@ TEST_F(ServiceTest, QueriesPageByKeyUnderTop) {
               StatusIs(absl::StatusCode::kInvalidArgument, reasons::kInvalidPageToken));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto count, Query("SELECT COUNT() AS n FROM devices"));
   EXPECT_THAT(count.rows(), ElementsAre(R"({"n":5})"));
-  EXPECT_THAT(Query("SELECT * FROM devices ORDER BY deviceId"), StatusIs(absl::StatusCode::kInvalidArgument, reasons::kInvalidQuery));
+  EXPECT_THAT(Query("SELECT * FROM devices ORDER BY deviceId"),
+              StatusIs(absl::StatusCode::kInvalidArgument, reasons::kInvalidQuery));
   EXPECT_THAT(Query("SELECT * FROM devices", -1), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
@@ -286,7 +295,8 @@ TEST_F(ServiceTest, StreamsAndCountsTargets) {
   internal_pb::CountTargetsRequest count;
   count.set_condition("*");
   count.set_sample_size(2);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto counted, Call(*stub, &internal_pb::TargetService::Stub::CountTargets, count));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto counted,
+                                 Call(*stub, &internal_pb::TargetService::Stub::CountTargets, count));
   EXPECT_EQ(counted.count(), 3);
   EXPECT_THAT(counted.sample_device_ids(), ElementsAre("a", "b"));
   count.set_condition("tags.on = = 1");
@@ -334,7 +344,8 @@ TEST_F(ServiceTest, AnswersReportedPatchesAsDevicesReadThem) {
   }
   request.add_changes()->set_device_id("nobody");
   request.mutable_changes(5)->set_patch("{}");
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto response, Call(*stub, &internal_pb::DeviceRecordService::Stub::PatchReported, request));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto response,
+                                 Call(*stub, &internal_pb::DeviceRecordService::Stub::PatchReported, request));
   std::vector<int> statuses;
   for (const auto& result : response.results()) statuses.push_back(result.status());
   EXPECT_THAT(statuses, ElementsAre(204, 400, 400, 400, 204, 404));
@@ -344,7 +355,8 @@ TEST_F(ServiceTest, AnswersReportedPatchesAsDevicesReadThem) {
 TEST_F(ServiceTest, TellsDeviceConnectionWhatChanged) {
   // A consumer that is new hears what comes after it is known: wait until it is.
   ASSERT_TRUE(testing::WaitFor([&] {
-    const auto lease = stores_->feed.Lease(absl::Now() + absl::Seconds(5), config_.device_connection_addresses[0], "x", absl::Seconds(1));
+    const auto lease = stores_->feed.Lease(absl::Now() + absl::Seconds(5), config_.device_connection_addresses[0], "x",
+                                           absl::Seconds(1));
     return lease.ok() && !lease->has_value();
   }));
   FLEETCAST_ASSERT_OK(Create("a"));
@@ -355,8 +367,8 @@ TEST_F(ServiceTest, TellsDeviceConnectionWhatChanged) {
   request.set_device_id("a");
   FLEETCAST_ASSERT_OK(Call(*devices_, &registry::v1::DeviceService::Stub::DeleteDevice, request));
   EXPECT_TRUE(testing::WaitFor([&] { return consumer_.heard().size() >= 4; }));
-  EXPECT_THAT(consumer_.heard(), ElementsAre("a record", R"(a {"x":1,"gone":null,"$version":2})", R"(a {"x":2,"$version":3})",
-                                             "a disconnect"));
+  EXPECT_THAT(consumer_.heard(), ElementsAre("a record", R"(a {"x":1,"gone":null,"$version":2})",
+                                             R"(a {"x":2,"$version":3})", "a disconnect"));
 }
 
 }  // namespace

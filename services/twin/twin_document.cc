@@ -20,8 +20,8 @@ std::string QuoteOrNull(const std::optional<std::string>& text) {
 std::string SectionText(std::string_view document, std::string_view metadata, int64_t version) {
   const std::string compact = json::Compact(document);
   const std::string_view members = std::string_view(compact).substr(0, compact.size() - 1);
-  return WithVersion(absl::StrCat(Absl(members), members == "{" ? "" : ",", "\"$metadata\":", json::Compact(metadata), "}"),
-                     version);
+  return WithVersion(
+      absl::StrCat(Absl(members), members == "{" ? "" : ",", "\"$metadata\":", json::Compact(metadata), "}"), version);
 }
 
 }  // namespace
@@ -49,20 +49,20 @@ std::string TwinDocument(const TwinRow& row) {
                   WireTime(row.last_activity_time), "\",\"cloudToDeviceMessageCount\":0,\"authenticationType\":\"",
                   Absl(AuthenticationTypeName(row.authentication_type)), "\"");
   absl::StrAppend(&out, ",\"x509Thumbprint\":{\"primaryThumbprint\":", QuoteOrNull(row.primary_thumbprint),
-                  ",\"secondaryThumbprint\":", QuoteOrNull(row.secondary_thumbprint), "},\"modelId\":\"\",\"version\":",
-                  row.version);
+                  ",\"secondaryThumbprint\":", QuoteOrNull(row.secondary_thumbprint),
+                  "},\"modelId\":\"\",\"version\":", row.version);
   if (row.tags != "{}") absl::StrAppend(&out, ",\"tags\":", json::Compact(row.tags));
-  absl::StrAppend(&out, ",\"properties\":{\"desired\":",
-                  SectionText(row.desired, row.desired_metadata, row.desired_version), ",\"reported\":",
-                  SectionText(row.reported, row.reported_metadata, row.reported_version),
+  absl::StrAppend(&out,
+                  ",\"properties\":{\"desired\":", SectionText(row.desired, row.desired_metadata, row.desired_version),
+                  ",\"reported\":", SectionText(row.reported, row.reported_metadata, row.reported_version),
                   "},\"capabilities\":{\"iotEdge\":", row.is_iot_edge ? "true" : "false", "}}");
   return out;
 }
 
 std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version, std::string_view reported,
                                int64_t reported_version) {
-  return absl::StrCat("{\"desired\":", WithVersion(json::Compact(desired), desired_version), ",\"reported\":",
-                      WithVersion(json::Compact(reported), reported_version), "}");
+  return absl::StrCat("{\"desired\":", WithVersion(json::Compact(desired), desired_version),
+                      ",\"reported\":", WithVersion(json::Compact(reported), reported_version), "}");
 }
 
 }  // namespace fleetcast::twin

@@ -54,8 +54,8 @@ struct EditEffect {
   std::string desired_patch;
 };
 
-// Applies `edit` at `now`. On error (INVALID_ARGUMENT, INVALID_TWIN: a limit that only shows after the merge) `state` is
-// void.
+// Applies `edit` at `now`. On error (INVALID_ARGUMENT, INVALID_TWIN: a limit that only shows after the merge) `state`
+// is void.
 absl::StatusOr<EditEffect> ApplyEdit(const TwinEdit& edit, absl::Time now, TwinState& state);
 
 // The part of a twin that devices change.

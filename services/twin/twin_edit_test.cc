@@ -33,7 +33,8 @@ TEST(TwinEditTest, AWriteOfTagsRaisesEtagAndVersion) {
 
 TEST(TwinEditTest, AWriteOfBothRaisesEtagOnceAndTellsTheDevice) {
   TwinState state = FreshTwin(kThen);
-  const absl::StatusOr<EditEffect> effect = ApplyEdit(*ParseMerge(R"({"a":1})", R"({"b":{"c":2},"d":null,"$version":9})"), kNow, state);
+  const absl::StatusOr<EditEffect> effect =
+      ApplyEdit(*ParseMerge(R"({"a":1})", R"({"b":{"c":2},"d":null,"$version":9})"), kNow, state);
   ASSERT_TRUE(effect.ok());
   EXPECT_EQ(state.etag, 2);
   EXPECT_EQ(state.version, 3);

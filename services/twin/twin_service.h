@@ -11,8 +11,8 @@
 
 namespace fleetcast::twin {
 
-// Single twins run on `workers`, queries on `scan_workers`. `on_change` is called, on any thread, after changes that the
-// feed should publish.
+// Single twins run on `workers`, queries on `scan_workers`. `on_change` is called, on any thread, after changes that
+// the feed should publish.
 class TwinService final : public twins::v1::TwinService::CallbackService {
  public:
   TwinService(TwinStore& twins, QueryRunner& queries, WorkerPool& workers, WorkerPool& scan_workers,

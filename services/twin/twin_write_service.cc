@@ -83,7 +83,8 @@ pb::TwinSliceResult TwinWriteService::Write(const pb::TwinSlice& slice) {
   const absl::StatusOr<TwinEdit> edit = ParseMerge(slice.tags_patch(), slice.desired_patch());
   if (!edit.ok()) return RefuseAll(slice, edit.status());
   if (slice.device_ids_size() > static_cast<int>(kTwinsPerTransactionMax)) {
-    return RefuseAll(slice, absl::InvalidArgumentError(absl::StrCat("more than ", kTwinsPerTransactionMax, " devices")));
+    return RefuseAll(slice,
+                     absl::InvalidArgumentError(absl::StrCat("more than ", kTwinsPerTransactionMax, " devices")));
   }
   const std::vector<std::string> ids(slice.device_ids().begin(), slice.device_ids().end());
   const absl::StatusOr<SliceResult> written =

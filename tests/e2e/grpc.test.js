@@ -4,7 +4,7 @@
 const assert = require('node:assert');
 const { after, before, test } = require('node:test');
 const grpc = require('@grpc/grpc-js');
-const { Client: ReflectionClient } = require('grpc-js-reflection-client');
+const { GrpcReflection } = require('grpc-js-reflection-client');
 const { openDoorDevice } = require('./lib/door_device');
 const { deviceConnectionString, request, skipWithoutSdkPorts, uniqueId, waitFor } = require('./lib/hub');
 
@@ -14,10 +14,10 @@ const deviceId = uniqueId('grpc');
 let device;
 
 async function client(address, service) {
-  const reflection = new ReflectionClient(address, grpc.credentials.createInsecure());
+  const reflection = new GrpcReflection(address, grpc.ChannelCredentials.createInsecure(), undefined, 'v1alpha');
   const services = await reflection.listServices();
   assert.ok(services.includes(service), `${service} is not among ${services}`);
-  const descriptor = await reflection.fileContainingSymbol(service);
+  const descriptor = await reflection.getDescriptorBySymbol(service);
   const packageObject = descriptor.getPackageObject({ keepCase: false, enums: String, longs: Number, defaults: true });
   const constructor = service.split('.').reduce((at, name) => at[name], packageObject);
   const stub = new constructor(address, grpc.credentials.createInsecure());

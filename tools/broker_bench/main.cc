@@ -1,6 +1,6 @@
-// Raw request/reply through an MQTT broker, the baseline of `scripts/bench methods`: N device connections that echo, one
-// connection that asks each of them in turn with a window of open requests. QoS 0, plain TCP on loopback, nothing stored. Devices
-// and asker are two processes, as a fleet and a back end are.
+// Raw request/reply through an MQTT broker, the baseline of `scripts/bench methods`: N device connections that echo,
+// one connection that asks each of them in turn with a window of open requests. QoS 0, plain TCP on loopback, nothing
+// stored. Devices and asker are two processes, as a fleet and a back end are.
 
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -112,8 +112,8 @@ int RunAsker(const Options& options) {
   peers[0].Flush();
   while (answered < options.requests) {
     if (!loop.Turn()) {
-      std::fprintf(stderr, "fleetcast-bench-broker: %d of %d requests were never answered\n", options.requests - answered,
-                   options.requests);
+      std::fprintf(stderr, "fleetcast-bench-broker: %d of %d requests were never answered\n",
+                   options.requests - answered, options.requests);
       return 1;
     }
   }

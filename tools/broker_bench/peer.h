@@ -10,8 +10,8 @@
 
 namespace fleetcast::broker_bench {
 
-// Connects to 127.0.0.1, sends CONNECT and one SUBSCRIBE, then hands every PUBLISH to the caller. Driven by an epoll loop: call
-// OnReadable and OnWritable when the descriptor is ready. Single-threaded.
+// Connects to 127.0.0.1, sends CONNECT and one SUBSCRIBE, then hands every PUBLISH to the caller. Driven by an epoll
+// loop: call OnReadable and OnWritable when the descriptor is ready. Single-threaded.
 class Peer {
  public:
   using OnMessage = std::function<void(Peer& peer, std::string_view topic, std::string_view payload)>;

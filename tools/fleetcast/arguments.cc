@@ -22,8 +22,8 @@ absl::StatusOr<absl::Time> ParseInstant(const std::string& flag, const std::stri
   absl::Time instant;
   std::string problem;
   if (absl::ParseTime(absl::RFC3339_full, text, &instant, &problem)) return instant;
-  return absl::InvalidArgumentError(
-      absl::StrCat(flag, ": \"", text, "\" is no time (", problem, ")\ntry:   ", flag, " 2026-03-01T12:00:00Z, or ", flag, " +5m"));
+  return absl::InvalidArgumentError(absl::StrCat(flag, ": \"", text, "\" is no time (", problem, ")\ntry:   ", flag,
+                                                 " 2026-03-01T12:00:00Z, or ", flag, " +5m"));
 }
 
 void SetProto(absl::Duration span, google::protobuf::Duration* proto) {

@@ -59,18 +59,23 @@ void Context::Finish(const absl::Status& status) {
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Connect(std::string Endpoints::*endpoint,
-                                                                 std::string_view what) const {
+                                                                         std::string_view what) const {
   FLEETCAST_ASSIGN_OR_RETURN(const Endpoints found,
                              FindEndpoints(endpoints, config::ProcessEnvironment(), env_file, "."));
   if ((found.*endpoint).empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("no address of the ", Absl(what), " service is known\ntry:   --", Absl(what),
+    return absl::InvalidArgumentError(absl::StrCat("no address of the ", Absl(what), " service is known\ntry:   --",
+                                                   Absl(what),
                                                    "-endpoint HOST:PORT, or scripts/dev in this directory"));
   }
   return rpc::MakeChannel(found.*endpoint);
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Jobs() const { return Connect(&Endpoints::jobs, "jobs"); }
-absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Twins() const { return Connect(&Endpoints::twins, "twins"); }
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Jobs() const {
+  return Connect(&Endpoints::jobs, "jobs");
+}
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Twins() const {
+  return Connect(&Endpoints::twins, "twins");
+}
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Methods() const {
   return Connect(&Endpoints::methods, "methods");
 }

@@ -21,11 +21,11 @@ namespace fleetcast::cli {
 
 // Global options and the exit code. One per process, used by the main thread.
 struct Context {
-  Endpoints endpoints;      // From flags.
-  std::string env_file;     // From the flag; empty = look for it.
-  std::string output;       // "", "table", "json" or "jsonl".
+  Endpoints endpoints;                       // From flags.
+  std::string env_file;                      // From the flag; empty = look for it.
+  std::string output;                        // "", "table", "json" or "jsonl".
   absl::Duration limit = absl::Seconds(30);  // Deadline of a single call.
-  int exit_code = 0;        // What the chosen command ended with.
+  int exit_code = 0;                         // What the chosen command ended with.
 
   Format format() const;
   // Sets the exit code from `status` and prints an error with a "try" line.
@@ -45,7 +45,8 @@ struct Context {
   void PrintOne(const std::vector<std::string>& names, const Record& record) const;
 
  private:
-  absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Connect(std::string Endpoints::*endpoint, std::string_view what) const;
+  absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Connect(std::string Endpoints::*endpoint,
+                                                                  std::string_view what) const;
 };
 
 // Exit code and text of an error: "error: REASON: message", fields that are wrong, and what to try.

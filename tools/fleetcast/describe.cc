@@ -62,7 +62,8 @@ Value ActionJson(const Job& job) {
     const auto& method = job.invoke_method();
     action.Set("method", Value::String(method.method()));
     action.Set("payload", Document(method.payload()));
-    if (method.has_response_timeout()) action.Set("responseTimeout", Value::String(FormatSpan(method.response_timeout())));
+    if (method.has_response_timeout())
+      action.Set("responseTimeout", Value::String(FormatSpan(method.response_timeout())));
     if (method.has_connect_timeout()) action.Set("connectTimeout", Value::String(FormatSpan(method.connect_timeout())));
   } else if (job.has_update_twin()) {
     const auto& twin = job.update_twin();
@@ -126,12 +127,13 @@ Record JobRecord(const Job& job) {
   const auto& counts = job.statistics();
   return {JobJson(job),
           {job.id(), StateName(job), ActionText(job), Number(counts.total()), Number(counts.succeeded()),
-           Number(counts.failed()), Number(counts.timed_out()), Number(counts.canceled()), FormatInstant(job.create_time())}};
+           Number(counts.failed()), Number(counts.timed_out()), Number(counts.canceled()),
+           FormatInstant(job.create_time())}};
 }
 
 std::vector<std::string> JobFieldNames() {
-  return {"id",        "state",     "action",   "devices", "succeeded", "failed", "timed out", "canceled",
-          "pending",   "running",   "targets",  "created", "starts",    "started", "ended",    "why",      "remark"};
+  return {"id",      "state",   "action",  "devices", "succeeded", "failed", "timed out", "canceled", "pending",
+          "running", "targets", "created", "starts",  "started",   "ended",  "why",       "remark"};
 }
 
 Record JobDetails(const Job& job) {
@@ -139,20 +141,21 @@ Record JobDetails(const Job& job) {
   const auto instant = [](bool has, const google::protobuf::Timestamp& stamp) {
     return has ? FormatInstant(stamp) : std::string();
   };
-  return {JobJson(job),
-          {job.id(), StateName(job), ActionText(job), Number(counts.total()), Number(counts.succeeded()),
-           Number(counts.failed()), Number(counts.timed_out()), Number(counts.canceled()), Number(counts.pending()),
-           Number(counts.running()), Cut(job.condition()), instant(job.has_create_time(), job.create_time()),
-           instant(job.has_start_time(), job.start_time()), instant(job.has_actual_start_time(), job.actual_start_time()),
-           instant(job.has_end_time(), job.end_time()), job.failure_reason(), job.status_message()}};
+  return {
+      JobJson(job),
+      {job.id(), StateName(job), ActionText(job), Number(counts.total()), Number(counts.succeeded()),
+       Number(counts.failed()), Number(counts.timed_out()), Number(counts.canceled()), Number(counts.pending()),
+       Number(counts.running()), Cut(job.condition()), instant(job.has_create_time(), job.create_time()),
+       instant(job.has_start_time(), job.start_time()), instant(job.has_actual_start_time(), job.actual_start_time()),
+       instant(job.has_end_time(), job.end_time()), job.failure_reason(), job.status_message()}};
 }
 
 std::vector<std::string> ExecutionHeadings() { return {"DEVICE", "JOB", "STATE", "STATUS", "ENDED", "RESULT"}; }
 
 Record ExecutionRecord(const Execution& execution) {
   const std::string state = PlainName(Execution::State_Name(execution.state()), "STATE_");
-  const bool answered = execution.state() == Execution::STATE_SUCCEEDED &&
-                        execution.action_kind() == jobs::v1::ACTION_KIND_INVOKE_METHOD;
+  const bool answered =
+      execution.state() == Execution::STATE_SUCCEEDED && execution.action_kind() == jobs::v1::ACTION_KIND_INVOKE_METHOD;
   Value object = Value::MakeObject();
   object.Set("deviceId", Value::String(execution.device_id()));
   object.Set("jobId", Value::String(execution.job_id()));

@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "fleetcast/registry/v1/device.grpc.pb.h"
@@ -26,8 +26,8 @@ absl::StatusOr<std::unique_ptr<pb::DeviceService::Stub>> Connect(const Context& 
   return pb::DeviceService::NewStub(channel);
 }
 
-// Makes the same change to all of `ids`; `changed` gets the devices that exist afterwards. FAILED_PRECONDITION names those
-// that failed; the others took effect.
+// Makes the same change to all of `ids`; `changed` gets the devices that exist afterwards. FAILED_PRECONDITION names
+// those that failed; the others took effect.
 absl::Status Change(Context& context, const std::vector<std::string>& ids, pb::DeviceChange::Kind kind,
                     std::vector<Record>& changed) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));

@@ -37,7 +37,8 @@ class EndpointsTest : public testing::Test {
 
 TEST_F(EndpointsTest, FlagsBeatVariablesBeatTheDevelopmentStack) {
   variables_["FLEETCAST_GRPC_TWINS"] = "variable:2";
-  const auto found = FindEndpoints({.jobs = "flag:1", .twins = "", .methods = ""}, FromMap(), "", root_ / "deep" / "below");
+  const auto found =
+      FindEndpoints({.jobs = "flag:1", .twins = "", .methods = ""}, FromMap(), "", root_ / "deep" / "below");
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->jobs, "flag:1");
   EXPECT_EQ(found->twins, "variable:2");

@@ -76,7 +76,8 @@ absl::Status MakeDirectory(const std::string& path, mode_t mode) {
 
 std::string Absolute(const std::string& path) {
   std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+  const std::filesystem::path absolute =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
   return error ? path : absolute.string();
 }
 

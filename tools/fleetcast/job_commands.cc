@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -201,7 +201,8 @@ absl::Status ListExecutions(Context& context, const ListOptions& options) {
 
 void AddCreate(CLI::App& jobs, Context& context) {
   auto options = std::make_shared<CreateOptions>();
-  CLI::App* const create = jobs.add_subcommand("create", "Schedule a job: one action on every device that a condition selects");
+  CLI::App* const create =
+      jobs.add_subcommand("create", "Schedule a job: one action on every device that a condition selects");
   create->add_option("id", options->id, "Name of the job; letters, digits and - _ . '")->required();
   create->add_option("-w,--where", options->condition, "Which devices; @FILE reads a file")->capture_default_str();
   create->add_option("-m,--method", options->method, "Call this direct method");
@@ -210,14 +211,16 @@ void AddCreate(CLI::App& jobs, Context& context) {
   create->add_option("--desired", options->desired, "JSON object merged into the desired properties of each twin");
   create->add_option("--start", options->start, "When: 2026-03-01T12:00:00Z or +5m; default now");
   create->add_option("--timeout", options->timeout, "How long the job may run; default 1h");
-  create->add_option("--response-timeout", options->response_timeout, "How long a device may take to answer; default 30s");
+  create->add_option("--response-timeout", options->response_timeout,
+                     "How long a device may take to answer; default 30s");
   create->add_option("--connect-timeout", options->connect_timeout, "How long to wait for a device that is offline");
   create->add_option("--request-id", options->request_id, "Makes the call safe to repeat");
   create->add_flag("-n,--dry-run", options->dry_run, "Store nothing; say how many devices match");
   create->add_flag("--watch", options->watch, "Then follow the job to its end");
   create->footer(
       "Examples:\n"
-      "  fleetcast job create lock-1 --where \"tags.building = '43'\" --method lockDoor --payload '{\"zone\":\"north\"}'\n"
+      "  fleetcast job create lock-1 --where \"tags.building = '43'\" --method lockDoor --payload "
+      "'{\"zone\":\"north\"}'\n"
       "  fleetcast job create move-1 --where \"deviceId IN ['d1','d2']\" --tags '{\"floor\":\"3\"}' --watch\n"
       "  fleetcast job create lock-2 --method lockDoor --dry-run");
   create->callback([&context, options] { context.Finish(CreateJob(context, *options)); });
@@ -236,7 +239,8 @@ void AddWithId(CLI::App& jobs, Context& context, const std::string& name, const 
 void AddLists(CLI::App& jobs, Context& context) {
   auto options = std::make_shared<ListOptions>();
   CLI::App* const list = jobs.add_subcommand("list", "Jobs, newest first");
-  list->add_option("-s,--state", options->states, "Only these: queued, scheduled, running, completed, …")->delimiter(',');
+  list->add_option("-s,--state", options->states, "Only these: queued, scheduled, running, completed, …")
+      ->delimiter(',');
   list->add_option("-l,--limit", options->limit, "At most so many")->check(CLI::PositiveNumber)->capture_default_str();
   list->footer("Examples:\n  fleetcast job list --state running\n  fleetcast job list -o jsonl --limit 1000");
   list->callback([&context, options] { context.Finish(ListJobs(context, *options)); });
@@ -245,11 +249,16 @@ void AddLists(CLI::App& jobs, Context& context) {
   CLI::App* const command = jobs.add_subcommand("executions", "How a job stands on each device");
   command->add_option("id", executions->job_id, "The job; not needed with --device");
   command->add_option("-d,--device", executions->device_id, "Only this device; without a job: all its jobs");
-  command->add_option("-s,--state", executions->states, "Only these: pending, running, succeeded, failed, timed_out, canceled")
+  command
+      ->add_option("-s,--state", executions->states,
+                   "Only these: pending, running, succeeded, failed, timed_out, canceled")
       ->delimiter(',');
-  command->add_option("-l,--limit", executions->limit, "At most so many")->check(CLI::PositiveNumber)->capture_default_str();
-  command->footer("Examples:\n  fleetcast job executions lock-1 --state failed,timed_out\n"
-                  "  fleetcast job executions --device d1");
+  command->add_option("-l,--limit", executions->limit, "At most so many")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n  fleetcast job executions lock-1 --state failed,timed_out\n"
+      "  fleetcast job executions --device d1");
   command->callback([&context, executions] { context.Finish(ListExecutions(context, *executions)); });
 }
 

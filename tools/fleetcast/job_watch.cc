@@ -102,11 +102,14 @@ absl::Status WatchJob(Context& context, const std::string& job_id) {
   bool interrupted = false;
   for (int silent = 0; !IsTerminal(last) && !interrupted; ++silent) {
     if (silent > 0) SystemClock().Sleep(Backoff(SystemRandom(), silent, kReconnectFirst, kReconnectMost), {});
-    const absl::Status status = FollowOnce(*stub, job_id, [&](const jobs::v1::Job& job) {
-      silent = 0;
-      last = job;
-      display.Show(job);
-    }, interrupted);
+    const absl::Status status = FollowOnce(
+        *stub, job_id,
+        [&](const jobs::v1::Job& job) {
+          silent = 0;
+          last = job;
+          display.Show(job);
+        },
+        interrupted);
     if (interrupted || status.ok() || (absl::IsUnavailable(status) && silent < kReconnectsMax)) continue;
     display.Close();
     return status;

@@ -31,7 +31,8 @@ const CLI::App* FindDeepest(const CLI::App& app, int argc, char** argv, std::str
     if (word.empty() || word[0] == '-') continue;
     const auto children = at->get_subcommands([](const CLI::App*) { return true; });
     if (children.empty()) break;
-    const auto found = std::find_if(children.begin(), children.end(), [&](const CLI::App* c) { return c->check_name(word); });
+    const auto found =
+        std::find_if(children.begin(), children.end(), [&](const CLI::App* c) { return c->check_name(word); });
     if (found == children.end()) {
       wrong = word;
       break;
@@ -58,8 +59,8 @@ int ExplainMistake(const CLI::App& app, const CLI::ParseError& error, int argc, 
     names.push_back(child->get_name());
   }
   const std::string meant = Suggest(wrong, names);
-  std::fprintf(stderr, "error: there is no command \"%s %s\"\ntry:   %s %s\n", command.c_str(), wrong.c_str(), command.c_str(),
-               meant.empty() ? "--help" : meant.c_str());
+  std::fprintf(stderr, "error: there is no command \"%s %s\"\ntry:   %s %s\n", command.c_str(), wrong.c_str(),
+               command.c_str(), meant.empty() ? "--help" : meant.c_str());
   return kExitUsage;
 }
 

@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "fleetcast/methods/v1/method.grpc.pb.h"
@@ -29,7 +29,8 @@ absl::Status CallMethod(Context& context, const CallOptions& options) {
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_payload(), ArgumentText(options.payload));
   FLEETCAST_ASSIGN_OR_RETURN(const absl::Duration response_timeout,
                              ParseSpan("--response-timeout", options.response_timeout));
-  FLEETCAST_ASSIGN_OR_RETURN(const absl::Duration connect_timeout, ParseSpan("--connect-timeout", options.connect_timeout));
+  FLEETCAST_ASSIGN_OR_RETURN(const absl::Duration connect_timeout,
+                             ParseSpan("--connect-timeout", options.connect_timeout));
   SetProto(response_timeout, request.mutable_response_timeout());
   SetProto(connect_timeout, request.mutable_connect_timeout());
 
@@ -43,7 +44,8 @@ absl::Status CallMethod(Context& context, const CallOptions& options) {
   json::Value object = json::Value::MakeObject();
   object.Set("status", json::Value::Int(response.device_status()));
   object.Set("payload", Document(response.payload()));
-  context.PrintOne({"status", "payload"}, {std::move(object), {absl::StrCat(response.device_status()), response.payload()}});
+  context.PrintOne({"status", "payload"},
+                   {std::move(object), {absl::StrCat(response.device_status()), response.payload()}});
   return absl::OkStatus();
 }
 
@@ -57,7 +59,8 @@ void AddMethodCommands(CLI::App& app, Context& context) {
   call->add_option("device", options->device_id, "The device")->required();
   call->add_option("method", options->method, "Name of the method")->required();
   call->add_option("-p,--payload", options->payload, "JSON for the method; @FILE reads a file");
-  call->add_option("--response-timeout", options->response_timeout, "How long the device may take")->capture_default_str();
+  call->add_option("--response-timeout", options->response_timeout, "How long the device may take")
+      ->capture_default_str();
   call->add_option("--connect-timeout", options->connect_timeout, "How long to wait for a device that is offline")
       ->capture_default_str();
   call->footer("Example:\n  fleetcast method call d1 lockDoor --payload '{\"zone\":\"north\"}'");

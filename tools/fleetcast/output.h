@@ -22,8 +22,8 @@ struct Record {
   std::vector<std::string> cells;  // As many as the table has columns.
 };
 
-// Columns under their headings, as wide as needed, two blanks between; control characters of cells become blanks. A last
-// column is never padded.
+// Columns under their headings, as wide as needed, two blanks between; control characters of cells become blanks. A
+// last column is never padded.
 std::string FormatTable(const std::vector<std::string>& headings, const std::vector<Record>& records);
 
 // JSON with two blanks of indentation a level, for people who read documents.

@@ -29,7 +29,8 @@ TEST(OutputTest, EscapeSequencesDoNotReachTheTerminal) {
 }
 
 TEST(OutputTest, JsonListsAreOneDocumentOrALineEach) {
-  EXPECT_EQ(FormatList(Format::kJsonl, {"ID", "N"}, TwoRecords()), "{\"id\":\"a\",\"n\":1}\n{\"id\":\"long\",\"n\":22}\n");
+  EXPECT_EQ(FormatList(Format::kJsonl, {"ID", "N"}, TwoRecords()),
+            "{\"id\":\"a\",\"n\":1}\n{\"id\":\"long\",\"n\":22}\n");
   EXPECT_EQ(FormatList(Format::kJson, {"ID", "N"}, {}), "[]\n");
   const auto document = json::Parse(FormatList(Format::kJson, {"ID", "N"}, TwoRecords()));
   ASSERT_TRUE(document.ok());

@@ -50,8 +50,8 @@ absl::Duration ProgressMeter::remaining() const {
 
 std::string ProgressMeter::Line(std::string_view label, int width) const {
   const double share = counts_.total > 0 ? static_cast<double>(counts_.done) / static_cast<double>(counts_.total) : 0;
-  std::string figures = absl::StrFormat("%s/%s  %3.0f%%", GroupDigits(counts_.done), GroupDigits(counts_.total),
-                                        std::floor(share * 100));
+  std::string figures =
+      absl::StrFormat("%s/%s  %3.0f%%", GroupDigits(counts_.done), GroupDigits(counts_.total), std::floor(share * 100));
   if (const double per_second = rate(); per_second > 0) {
     absl::StrAppend(&figures, "  ", GroupDigits(std::llround(per_second)), "/s");
   }
@@ -61,8 +61,9 @@ std::string ProgressMeter::Line(std::string_view label, int width) const {
   if (counts_.failures > 0) absl::StrAppend(&figures, "  ", GroupDigits(counts_.failures), " failed");
 
   const int space = width - static_cast<int>(label.size() + figures.size()) - 6;  // Two gaps, two brackets.
-  std::string line = space >= kBarMin ? absl::StrCat(Absl(label), "  ", Bar(share, std::min(space, kBarMax)), "  ", figures)
-                                      : absl::StrCat(Absl(label), "  ", figures);
+  std::string line = space >= kBarMin
+                         ? absl::StrCat(Absl(label), "  ", Bar(share, std::min(space, kBarMax)), "  ", figures)
+                         : absl::StrCat(Absl(label), "  ", figures);
   if (static_cast<int>(line.size()) > width) line.resize(static_cast<size_t>(std::max(width, 0)));
   return line;
 }

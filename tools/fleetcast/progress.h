@@ -32,8 +32,8 @@ class ProgressMeter {
   absl::Duration remaining() const;
   const Counts& counts() const { return counts_; }
 
-  // `label` (the job and its state), bar, done/total, share, rate, remaining time, failures, in at most `width` columns:
-  // the bar gives way first.
+  // `label` (the job and its state), bar, done/total, share, rate, remaining time, failures, in at most `width`
+  // columns: the bar gives way first.
   std::string Line(std::string_view label, int width) const;
 
  private:

@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "fleetcast/twins/v1/twin.grpc.pb.h"
@@ -35,8 +35,9 @@ absl::StatusOr<std::unique_ptr<pb::TwinService::Stub>> Connect(const Context& co
 // A twin is a document: people read it as one too.
 void PrintTwin(const Context& context, const pb::Twin& twin) {
   const json::Value document = Document(twin.document());
-  std::fputs(context.format() == Format::kJsonl ? (json::Print(document) + "\n").c_str() : FormatPretty(document).c_str(),
-             stdout);
+  std::fputs(
+      context.format() == Format::kJsonl ? (json::Print(document) + "\n").c_str() : FormatPretty(document).c_str(),
+      stdout);
 }
 
 absl::Status GetTwin(Context& context, const std::string& device_id) {
@@ -114,9 +115,12 @@ void AddTwinCommands(CLI::App& app, Context& context) {
   auto query = std::make_shared<QueryOptions>();
   CLI::App* const command = app.add_subcommand("query", "Run a query over devices; prints a JSON row a line");
   command->add_option("query", query->query, "The query; @FILE reads a file")->required();
-  command->add_option("-l,--limit", query->limit, "At most so many rows")->check(CLI::PositiveNumber)->capture_default_str();
-  command->footer("Examples:\n  fleetcast query \"SELECT * FROM devices WHERE tags.building = '43'\"\n"
-                  "  fleetcast query \"SELECT COUNT() AS n FROM devices\"");
+  command->add_option("-l,--limit", query->limit, "At most so many rows")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n  fleetcast query \"SELECT * FROM devices WHERE tags.building = '43'\"\n"
+      "  fleetcast query \"SELECT COUNT() AS n FROM devices\"");
   command->callback([&context, query] { context.Finish(Query(context, *query)); });
 }
 

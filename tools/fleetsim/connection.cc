@@ -19,12 +19,9 @@ namespace {
 
 Connection::Result FromTlsError(ssl_st* tls, int result) {
   switch (SSL_get_error(tls, result)) {
-    case SSL_ERROR_WANT_READ:
-      return Connection::Result::kWaitRead;
-    case SSL_ERROR_WANT_WRITE:
-      return Connection::Result::kWaitWrite;
-    default:
-      return Connection::Result::kFailed;
+    case SSL_ERROR_WANT_READ: return Connection::Result::kWaitRead;
+    case SSL_ERROR_WANT_WRITE: return Connection::Result::kWaitWrite;
+    default: return Connection::Result::kFailed;
   }
 }
 

@@ -29,8 +29,8 @@ void Device::Connect(absl::Time now, std::string* out) {
   connected_ = false;
   ping_open_ = false;
   const std::string username = mqtt::FormatUsername(profile_.hub_name, id_, kApiVersion, kProduct);
-  const std::string password = auth::MakeSasToken(absl::StrCat(profile_.hub_name, "/devices/", id_), key_,
-                                                  now + profile_.token_lifetime);
+  const std::string password =
+      auth::MakeSasToken(absl::StrCat(profile_.hub_name, "/devices/", id_), key_, now + profile_.token_lifetime);
   mqtt::Connect packet;
   packet.clean_session = profile_.clean_session;
   packet.keep_alive_seconds = static_cast<uint16_t>(absl::ToInt64Seconds(profile_.keep_alive));
@@ -84,9 +84,7 @@ void Device::OnPublish(const mqtt::Publish& publish, DeviceListener& listener, s
   if (publish.qos == 1) mqtt::Encode(mqtt::Puback{publish.packet_id}, out);
   const mqtt::HubTopic topic = mqtt::ParseHubTopic(publish.topic);
   switch (topic.kind) {
-    case mqtt::HubTopic::Kind::kMethodRequest:
-      listener.OnCall(topic.method, topic.request_id);
-      break;
+    case mqtt::HubTopic::Kind::kMethodRequest: listener.OnCall(topic.method, topic.request_id); break;
     case mqtt::HubTopic::Kind::kDesiredChange:
       listener.OnDesired();
       if (profile_.apply_desired) ApplyDesired(publish.payload, listener, out);
@@ -94,8 +92,7 @@ void Device::OnPublish(const mqtt::Publish& publish, DeviceListener& listener, s
     case mqtt::HubTopic::Kind::kTwinResponse:
       if (topic.request_id == kTwinReadId && topic.status == kOk) ApplyTwin(publish.payload, listener, out);
       break;
-    case mqtt::HubTopic::Kind::kUnknown:
-      break;
+    case mqtt::HubTopic::Kind::kUnknown: break;
   }
 }
 

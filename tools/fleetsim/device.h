@@ -1,5 +1,5 @@
-// One simulated device: the client's end of MQTT as IoT Hub's device SDKs use it (device-mqtt.md 9). Bytes in, bytes out;
-// no sockets, no clock.
+// One simulated device: the client's end of MQTT as IoT Hub's device SDKs use it (device-mqtt.md 9). Bytes in, bytes
+// out; no sockets, no clock.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,12 @@ struct Profile {
 class DeviceListener {
  public:
   virtual ~DeviceListener() = default;
-  virtual void OnConnected() = 0;                                     // The hub accepted it; it has subscribed.
-  virtual void OnRefused(mqtt::ConnectCode code) = 0;                 // CONNACK with another code.
+  virtual void OnConnected() = 0;                      // The hub accepted it; it has subscribed.
+  virtual void OnRefused(mqtt::ConnectCode code) = 0;  // CONNACK with another code.
   // A method call arrived. The listener calls Answer now or later, or never when the device ignores calls.
   virtual void OnCall(std::string_view method, std::string_view request_id) = 0;
-  virtual void OnDesired() = 0;                                       // A change of desired properties arrived.
-  virtual void OnReported() = 0;                                      // It sent a reported patch.
+  virtual void OnDesired() = 0;   // A change of desired properties arrived.
+  virtual void OnReported() = 0;  // It sent a reported patch.
 };
 
 // Not thread-safe; a few hundred bytes while idle.

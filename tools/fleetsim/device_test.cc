@@ -40,7 +40,8 @@ std::vector<std::string> Describe(std::string_view bytes) {
     if (std::holds_alternative<mqtt::Connect>(packet)) lines.push_back("CONNECT");
     if (std::holds_alternative<mqtt::Pingreq>(packet)) lines.push_back("PINGREQ");
     if (std::holds_alternative<mqtt::Disconnect>(packet)) lines.push_back("DISCONNECT");
-    if (const auto* puback = std::get_if<mqtt::Puback>(&packet)) lines.push_back("PUBACK " + std::to_string(puback->packet_id));
+    if (const auto* puback = std::get_if<mqtt::Puback>(&packet))
+      lines.push_back("PUBACK " + std::to_string(puback->packet_id));
     if (const auto* subscribe = std::get_if<mqtt::Subscribe>(&packet)) {
       for (const auto& each : subscribe->subscriptions) lines.push_back("SUBSCRIBE " + std::string(each.filter));
     }
@@ -154,7 +155,8 @@ TEST_F(DeviceTest, ReportsWhatItsDesiredPropertiesBecome) {
   ASSERT_TRUE(device.Receive(bytes, told_, &out_));
   EXPECT_EQ(told_.desired, 1);
   EXPECT_EQ(told_.reported, 1);
-  EXPECT_THAT(Describe(out_), ElementsAre("$iothub/twin/PATCH/properties/reported/?$rid=r1 {\"floor\":3,\"old\":null}"));
+  EXPECT_THAT(Describe(out_),
+              ElementsAre("$iothub/twin/PATCH/properties/reported/?$rid=r1 {\"floor\":3,\"old\":null}"));
 }
 
 TEST_F(DeviceTest, AsksForTheTwinAfterConnectingAndReportsOnlyWhatDiffers) {
@@ -170,8 +172,8 @@ TEST_F(DeviceTest, AsksForTheTwinAfterConnectingAndReportsOnlyWhatDiffers) {
   ASSERT_TRUE(device.Receive(same, told_, &out_));
   EXPECT_EQ(told_.reported, 0);
   std::string other;
-  mqtt::AppendTwinResponse(200, "twin", std::nullopt, R"({"desired":{"a":2,"$version":3},"reported":{"a":1,"$version":5}})",
-                           &other);
+  mqtt::AppendTwinResponse(200, "twin", std::nullopt,
+                           R"({"desired":{"a":2,"$version":3},"reported":{"a":1,"$version":5}})", &other);
   ASSERT_TRUE(device.Receive(other, told_, &out_));
   EXPECT_EQ(told_.reported, 1);
 }

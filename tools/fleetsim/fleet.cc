@@ -14,13 +14,13 @@
 namespace fleetcast::fleetsim {
 namespace {
 
-constexpr absl::Duration kOpenLimit = absl::Seconds(30);      // TCP, TLS and CONNACK together.
+constexpr absl::Duration kOpenLimit = absl::Seconds(30);  // TCP, TLS and CONNACK together.
 constexpr absl::Duration kBackoffFirst = absl::Milliseconds(500);
 constexpr absl::Duration kBackoffMost = absl::Seconds(30);
 constexpr absl::Duration kReportInterval = absl::Seconds(1);
-constexpr double kRenewAt = 0.75;                             // Of the token's lifetime.
-constexpr double kPingAt = 0.9;                               // Of the keep-alive.
-constexpr int kDevicesPerSource = 20'000;                     // Fits in the ports of one address.
+constexpr double kRenewAt = 0.75;          // Of the token's lifetime.
+constexpr double kPingAt = 0.9;            // Of the keep-alive.
+constexpr int kDevicesPerSource = 20'000;  // Fits in the ports of one address.
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kEventsMax = 512;
 constexpr uint64_t kSignalEvent = UINT64_MAX;
@@ -160,8 +160,8 @@ void Fleet::StartConnections() {
   // A token bucket that holds at most a tenth of a second's worth.
   const double rate = options_.connect_rate;
   const absl::Duration now = clock_.Monotonic();
-  connect_allowance_ = std::min(connect_allowance_ + absl::ToDoubleSeconds(now - allowance_time_) * rate,
-                                std::max(1.0, rate / 10));
+  connect_allowance_ =
+      std::min(connect_allowance_ + absl::ToDoubleSeconds(now - allowance_time_) * rate, std::max(1.0, rate / 10));
   allowance_time_ = now;
   while (!waiting_.empty() && figures_.connecting < options_.connecting_max && (rate == 0 || connect_allowance_ >= 1)) {
     const uint32_t index = waiting_.front();
@@ -198,15 +198,9 @@ void Fleet::OnEvent(uint32_t index) {
     return;
   }
   switch (slot.connection->Continue()) {
-    case Connection::Result::kDone:
-      Opened(index);
-      break;
-    case Connection::Result::kWaitRead:
-      Wait(index, EPOLLIN);
-      break;
-    case Connection::Result::kWaitWrite:
-      Wait(index, EPOLLOUT);
-      break;
+    case Connection::Result::kDone: Opened(index); break;
+    case Connection::Result::kWaitRead: Wait(index, EPOLLIN); break;
+    case Connection::Result::kWaitWrite: Wait(index, EPOLLOUT); break;
     case Connection::Result::kFailed:
       problem_ = slot.connection->problem();
       Close(index, /*lost=*/true);
@@ -295,9 +289,7 @@ void Fleet::RunTimers() {
 void Fleet::RunTimer(const Timer& timer) {
   Slot& slot = slots_[timer.slot];
   switch (timer.kind) {
-    case TimerKind::kReconnect:
-      waiting_.push_back(timer.slot);
-      break;
+    case TimerKind::kReconnect: waiting_.push_back(timer.slot); break;
     case TimerKind::kOpenLimit:
       if (slot.state != State::kConnected) Close(timer.slot, /*lost=*/true);
       break;
@@ -309,9 +301,7 @@ void Fleet::RunTimer(const Timer& timer) {
         Flush(timer.slot);
       }
       break;
-    case TimerKind::kRenew:
-      Renew(timer.slot);
-      break;
+    case TimerKind::kRenew: Renew(timer.slot); break;
   }
 }
 

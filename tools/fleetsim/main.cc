@@ -49,7 +49,8 @@ absl::Status Run(const Options& options) {
 
 int Main(int argc, char** argv) {
   Options options;
-  config::Settings settings("fleetsim", "A simulated fleet: many devices from one process, in the words of IoT Hub's MQTT.");
+  config::Settings settings("fleetsim",
+                            "A simulated fleet: many devices from one process, in the words of IoT Hub's MQTT.");
   options.Declare(settings);
   const config::ParseResult parsed = settings.Parse({argv + 1, argv + argc}, config::ProcessEnvironment());
   std::fputs(parsed.out.c_str(), stdout);

@@ -21,7 +21,8 @@ void Options::Declare(config::Settings& settings) {
   settings.Number("mqtts-port", &mqtts_port, {.min = 1, .max = 65535}, "Port for MQTT over TLS");
   settings.Number("mqtt-port", &mqtt_port, {.min = 1, .max = 65535}, "Port for plain MQTT");
   settings.Flag("plain", &plain, "Connect without TLS");
-  settings.Text("ca-file", &ca_file, {}, "CA certificates (PEM) that the server's must come from; default: the system's");
+  settings.Text("ca-file", &ca_file, {},
+                "CA certificates (PEM) that the server's must come from; default: the system's");
   settings.Text("hub-name", &hub_name, {}, "Name of the hub in user names and tokens; default: the host");
 
   settings.Number("devices", &devices, {.min = 1, .max = kDevicesMax}, "How many devices");
@@ -36,14 +37,17 @@ void Options::Declare(config::Settings& settings) {
   settings.Text("tags", &tags, {.bytes_max = 8 << 10}, "JSON object: tags of the devices that --register creates");
 
   settings.Number("connect-rate", &connect_rate, {.max = 1'000'000}, "New connections a second; 0 = no limit");
-  settings.Number("connecting-max", &connecting_max, {.min = 1, .max = 10'000}, "Connections that may be opening at once");
+  settings.Number("connecting-max", &connecting_max, {.min = 1, .max = 10'000},
+                  "Connections that may be opening at once");
   settings.Flag("clean-session", &clean_session, "Connect with a clean session; the SDKs do not");
   settings.Time("keep-alive", &keep_alive, {.min = absl::Seconds(1), .max = absl::Seconds(65535)}, "MQTT keep-alive");
   settings.Time("token-lifetime", &token_lifetime, {.min = absl::Seconds(10)},
                 "Lifetime of the tokens; a device connects anew at three quarters of it");
 
-  settings.Time("method-delay", &method_delay, {.max = absl::Hours(1)}, "How long a device takes to answer a method call");
-  settings.Fraction("method-fail-share", &method_fail_share, 0, 1, "Share of devices that answer methods with status 500");
+  settings.Time("method-delay", &method_delay, {.max = absl::Hours(1)},
+                "How long a device takes to answer a method call");
+  settings.Fraction("method-fail-share", &method_fail_share, 0, 1,
+                    "Share of devices that answer methods with status 500");
   settings.Fraction("method-ignore-share", &method_ignore_share, 0, 1, "Share of devices that never answer methods");
   settings.Text("method-payload", &method_payload, {.bytes_max = kMethodPayloadMax},
                 "JSON that the others answer, with status 200");
@@ -53,7 +57,8 @@ void Options::Declare(config::Settings& settings) {
   settings.Text("log-calls", &log_calls, {}, "File that gets a JSON line for each method call that a device received");
 
   settings.Rule([this] {
-    if (method_fail_share + method_ignore_share > 1) return "--method-fail-share and --method-ignore-share together exceed 1";
+    if (method_fail_share + method_ignore_share > 1)
+      return "--method-fail-share and --method-ignore-share together exceed 1";
     if (!tags.empty() && !IsObject(tags)) return "--tags must be a JSON object";
     if (!json::Parse(method_payload).ok()) return "--method-payload must be JSON";
     if (!key_file.empty() && (registers || !group_key.empty())) return "--key-file excludes --register and --group-key";

@@ -52,7 +52,8 @@ absl::Status ToStatus(const pb::DeviceChangeError& error) {
 absl::Status RegisterBatch(pb::DeviceService::Stub& stub, const std::string& tags, const Identity* begin,
                            const Identity* end) {
   pb::BatchChangeDevicesRequest creations;
-  for (const Identity* at = begin; at != end; ++at) *creations.add_changes() = MakeChange(*at, pb::DeviceChange::KIND_CREATE, tags);
+  for (const Identity* at = begin; at != end; ++at)
+    *creations.add_changes() = MakeChange(*at, pb::DeviceChange::KIND_CREATE, tags);
   FLEETCAST_ASSIGN_OR_RETURN(const auto created, Send(stub, creations));
   pb::BatchChangeDevicesRequest updates;
   for (const pb::DeviceChangeError& error : created.errors()) {
@@ -85,7 +86,8 @@ absl::StatusOr<std::vector<Identity>> ParseKeyFile(std::string_view text) {
     ++number;
     const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
     if (words.empty() || words[0][0] == '#') continue;
-    absl::StatusOr<auth::Key> key = words.size() == 2 ? auth::Key::FromBase64(words[1]) : absl::InvalidArgumentError("");
+    absl::StatusOr<auth::Key> key =
+        words.size() == 2 ? auth::Key::FromBase64(words[1]) : absl::InvalidArgumentError("");
     if (!key.ok()) return absl::InvalidArgumentError(absl::StrCat("--key-file, line ", number, ": not \"id key\""));
     identities.push_back({words[0], *std::move(key)});
   }

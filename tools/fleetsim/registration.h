@@ -18,7 +18,8 @@ struct Identity {
   auth::Key key;
 };
 
-// HMAC-SHA256(group key, device id): the derivation that IoT Hub's device provisioning uses for symmetric keys of groups.
+// HMAC-SHA256(group key, device id): the derivation that IoT Hub's device provisioning uses for symmetric keys of
+// groups.
 auth::Key DeriveKey(const auth::Key& group, std::string_view device_id);
 
 // Reads "id key" lines; empty lines and lines that begin with '#' are skipped. INVALID_ARGUMENT names the line.

@@ -16,16 +16,11 @@ using jobs::v1::Execution;
 // The wire knows no `timedout`: it is a failure with a code that says so.
 std::string_view StatusName(Execution::State state) {
   switch (state) {
-    case Execution::STATE_PENDING:
-      return "pending";
-    case Execution::STATE_RUNNING:
-      return "running";
-    case Execution::STATE_SUCCEEDED:
-      return "completed";
-    case Execution::STATE_CANCELED:
-      return "canceled";
-    default:
-      return "failed";
+    case Execution::STATE_PENDING: return "pending";
+    case Execution::STATE_RUNNING: return "running";
+    case Execution::STATE_SUCCEEDED: return "completed";
+    case Execution::STATE_CANCELED: return "canceled";
+    default: return "failed";
   }
 }
 

@@ -145,22 +145,16 @@ absl::Status ParseTimes(const json::Value& body, Job& job) {
 
 std::string_view StatusName(Job::State state) {
   switch (state) {
-    case Job::STATE_QUEUED:
-      return "queued";
-    case Job::STATE_SCHEDULED:
-      return "scheduled";
+    case Job::STATE_QUEUED: return "queued";
+    case Job::STATE_SCHEDULED: return "scheduled";
     case Job::STATE_RESOLVING:
     case Job::STATE_RUNNING:
     case Job::STATE_CANCELLING:  // Outcomes of what was sent still come in.
       return "running";
-    case Job::STATE_COMPLETED:
-      return "completed";
-    case Job::STATE_FAILED:
-      return "failed";
-    case Job::STATE_CANCELLED:
-      return "cancelled";
-    default:
-      return "unknown";
+    case Job::STATE_COMPLETED: return "completed";
+    case Job::STATE_FAILED: return "failed";
+    case Job::STATE_CANCELLED: return "cancelled";
+    default: return "unknown";
   }
 }
 

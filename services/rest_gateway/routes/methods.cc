@@ -28,8 +28,7 @@ absl::Status WithKnownOutcome(const absl::Status& status) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kUnimplemented:
-    case absl::StatusCode::kResourceExhausted:
-      return status;
+    case absl::StatusCode::kResourceExhausted: return status;
     default:
       return MakeError(absl::StatusCode::kDeadlineExceeded, reasons::kOutcomeUnknown,
                        "there is no answer, and whether the device was called is not known");

@@ -19,7 +19,7 @@ using postgres::Row;
 using postgres::Statement;
 using postgres::Transaction;
 
-#define FLEETCAST_DEVICE_COLUMNS                                                                                   \
+#define FLEETCAST_DEVICE_COLUMNS                                                                                    \
   "device_id, generation_id, etag, disabled, status_reason, status_update_time, authentication_type, primary_key, " \
   "secondary_key, primary_thumbprint, secondary_thumbprint, iot_edge, create_time, connected, "                     \
   "connection_state_update_time, last_activity_time"
@@ -31,18 +31,22 @@ constexpr Statement kCreate{
     "twin_device_create",
     "WITH given AS MATERIALIZED ("
     "  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[], "
-    "    $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::jsonb[], $14::jsonb[], $15::jsonb[]) "
+    "    $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::jsonb[], $14::jsonb[], "
+    "$15::jsonb[]) "
     "  AS given(device_id, disabled, status_reason, authentication_type, primary_key, secondary_key, "
     "    primary_thumbprint, secondary_thumbprint, iot_edge, etag, version, desired_version, tags, desired, metadata) "
     "  ORDER BY device_id COLLATE \"C\"), "
     "created AS ("
     "  INSERT INTO twin.device (device_id, generation_id, etag, disabled, status_reason, authentication_type, "
     "    primary_key, secondary_key, primary_thumbprint, secondary_thumbprint, iot_edge) "
-    "  SELECT device_id, " FLEETCAST_NEW_GENERATION ", nextval('twin.device_etag'), disabled::boolean, status_reason, "
+    "  SELECT device_id, " FLEETCAST_NEW_GENERATION
+    ", nextval('twin.device_etag'), disabled::boolean, status_reason, "
     "    authentication_type, primary_key, secondary_key, primary_thumbprint, secondary_thumbprint, iot_edge::boolean "
-    "  FROM given ON CONFLICT (device_id) DO NOTHING RETURNING " FLEETCAST_DEVICE_COLUMNS "), "
+    "  FROM given ON CONFLICT (device_id) DO NOTHING RETURNING " FLEETCAST_DEVICE_COLUMNS
+    "), "
     "twins AS ("
-    "  INSERT INTO twin.twin (device_id, etag, version, desired_version, reported_version, session_epoch, tags, desired, "
+    "  INSERT INTO twin.twin (device_id, etag, version, desired_version, reported_version, session_epoch, tags, "
+    "desired, "
     "    reported, desired_metadata, reported_metadata) "
     "  SELECT device_id, given.etag, version, desired_version, 1, coalesce(old.session_epoch + 1, 0), tags, desired, "
     "    '{}', metadata, $16::jsonb "

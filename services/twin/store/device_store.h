@@ -20,9 +20,9 @@ namespace fleetcast::twin {
 struct DeviceSettings {
   std::string device_id;
   bool is_disabled = false;
-  std::string status_reason;      // Empty = none, as with all texts here.
+  std::string status_reason;        // Empty = none, as with all texts here.
   int16_t authentication_type = 1;  // registry.v1.Device.AuthenticationType
-  std::string primary_key;        // Base64.
+  std::string primary_key;          // Base64.
   std::string secondary_key;
   std::string primary_thumbprint;
   std::string secondary_thumbprint;

@@ -86,8 +86,7 @@ absl::StatusOr<std::vector<FeedRow>> FeedStore::Read(absl::Time deadline, const 
 
 absl::StatusOr<bool> FeedStore::Advance(absl::Time deadline, std::string_view consumer, std::string_view owner,
                                         uint64_t position) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result done,
-                             pool_.Run(deadline, kAdvance, consumer, owner, absl::StrCat(position)));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result done, pool_.Run(deadline, kAdvance, consumer, owner, absl::StrCat(position)));
   return done.affected_rows() == 1;
 }
 

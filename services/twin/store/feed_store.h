@@ -41,8 +41,8 @@ class FeedStore {
  public:
   explicit FeedStore(postgres::Pool& pool) : pool_(pool) {}
 
-  // Takes or renews the right to publish to `consumer` for `lease`, as `owner`. Gives the transaction up to which it has
-  // heard everything, or nullopt while somebody else has the right. A consumer that is new begins now.
+  // Takes or renews the right to publish to `consumer` for `lease`, as `owner`. Gives the transaction up to which it
+  // has heard everything, or nullopt while somebody else has the right. A consumer that is new begins now.
   absl::StatusOr<std::optional<uint64_t>> Lease(absl::Time deadline, std::string_view consumer, std::string_view owner,
                                                 absl::Duration lease);
 
@@ -50,14 +50,16 @@ class FeedStore {
   absl::StatusOr<uint64_t> Horizon(absl::Time deadline);
 
   // Up to `limit` rows of `window` after `after_seq`, by seq.
-  absl::StatusOr<std::vector<FeedRow>> Read(absl::Time deadline, const FeedWindow& window, int64_t after_seq, int limit);
+  absl::StatusOr<std::vector<FeedRow>> Read(absl::Time deadline, const FeedWindow& window, int64_t after_seq,
+                                            int limit);
 
   // The consumer has heard all below `position`. False when the lease was lost: somebody else goes on.
   absl::StatusOr<bool> Advance(absl::Time deadline, std::string_view consumer, std::string_view owner,
                                uint64_t position);
 
-  // Removes what every consumer in `consumers` has heard, and what is older than `age` in any case; forgets consumers and
-  // deleted devices that are long gone. At most some thousand rows a call. Gives how many rows of the outbox went.
+  // Removes what every consumer in `consumers` has heard, and what is older than `age` in any case; forgets consumers
+  // and deleted devices that are long gone. At most some thousand rows a call. Gives how many rows of the outbox
+  // went.
   absl::StatusOr<int64_t> Trim(absl::Time deadline, const std::vector<std::string>& consumers, absl::Duration age);
 
  private:

@@ -22,10 +22,10 @@ class Generator {
   size_t Below(size_t limit) { return std::uniform_int_distribution<size_t>(0, limit - 1)(random_); }
 
   std::string Leaf() {
-    static constexpr const char* kLeaves[] = {"0",     "1",      "1.0",   "2",     "-3.5",  "1e2",         "100",
-                                              "true",  "false",  "\"\"",  "\"a\"", "\"B\"", "\"ab\"",      "\"2\"",
-                                              "\"\u00e9\"", "\"0\"", "\"true\"", "[]", "[1,\"a\"]", "{}",
-                                              "\"2026-03-04\"", "0.1", "[[1],2]"};
+    static constexpr const char* kLeaves[] = {
+        "0",        "1",    "1.0",       "2",     "-3.5",           "1e2",   "100",        "true",
+        "false",    "\"\"", "\"a\"",     "\"B\"", "\"ab\"",         "\"2\"", "\"\u00e9\"", "\"0\"",
+        "\"true\"", "[]",   "[1,\"a\"]", "{}",    "\"2026-03-04\"", "0.1",   "[[1],2]"};
     return Pick(kLeaves);
   }
 
@@ -43,10 +43,23 @@ class Generator {
   std::string Path() {
     static constexpr const char* kRoots[] = {"tags", "properties.desired", "Properties.REPORTED", "devices.tags"};
     static constexpr const char* kSteps[] = {".a", ".b", ".c", ".[[0]]", ".[[k-1]]", "[0]", "[1]", "['a']"};
-    static constexpr const char* kSystem[] = {"deviceId", "DEVICEID", "status", "connectionState", "version", "etag",
-                                              "properties.desired.$version", "capabilities.iotEdge", "nothing", "statusReason",
-                                              "properties", "x509Thumbprint.primaryThumbprint", "deviceId.x", "modelId",
-                                              "authenticationType", "cloudToDeviceMessageCount", "properties.desired.$metadata.a"};
+    static constexpr const char* kSystem[] = {"deviceId",
+                                              "DEVICEID",
+                                              "status",
+                                              "connectionState",
+                                              "version",
+                                              "etag",
+                                              "properties.desired.$version",
+                                              "capabilities.iotEdge",
+                                              "nothing",
+                                              "statusReason",
+                                              "properties",
+                                              "x509Thumbprint.primaryThumbprint",
+                                              "deviceId.x",
+                                              "modelId",
+                                              "authenticationType",
+                                              "cloudToDeviceMessageCount",
+                                              "properties.desired.$metadata.a"};
     if (Below(5) == 0) return Pick(kSystem);
     std::string path = Pick(kRoots) + Pick(kSteps);
     while (Below(3) == 0) path += Pick(kSteps);
@@ -54,9 +67,10 @@ class Generator {
   }
 
   std::string Literal() {
-    static constexpr const char* kLiterals[] = {"0", "1", "1.0", "2", "-3.5", "100", "0x64", "true", "false", "''", "'a'",
-                                                "'B'", "\"ab\"", "'2'", "'\u00e9'", "null", "'enabled'", "'Connected'",
-                                                "'d3'", "'0'", "0.10", "undefined", "'AAAAAAAAAAI='", "'sas'"};
+    static constexpr const char* kLiterals[] = {
+        "0",         "1",           "1.0",  "2",   "-3.5",   "100",       "0x64",           "true",
+        "false",     "''",          "'a'",  "'B'", "\"ab\"", "'2'",       "'\u00e9'",       "null",
+        "'enabled'", "'Connected'", "'d3'", "'0'", "0.10",   "undefined", "'AAAAAAAAAAI='", "'sas'"};
     return Pick(kLiterals);
   }
 
@@ -68,7 +82,7 @@ class Generator {
 
   std::string Condition(int depth) {
     static constexpr const char* kComparisons[] = {"=", "!=", "<>", "<", "<=", ">", ">="};
-    static constexpr const char* kTests[] = {"IS_DEFINED", "IS_NULL",  "IS_NUMBER", "IS_STRING",
+    static constexpr const char* kTests[] = {"IS_DEFINED", "IS_NULL",   "IS_NUMBER", "IS_STRING",
                                              "IS_BOOL",    "IS_OBJECT", "IS_ARRAY",  "IS_PRIMITIVE"};
     static constexpr const char* kTexts[] = {"STARTSWITH", "endswith", "CONTAINS"};
     static constexpr const char* kIn[] = {" IN ", " NIN ", " NOT IN "};
@@ -159,7 +173,8 @@ TEST_F(QueryPropertyTest, TimesCompareAsInstants) {
     return time;
   };
   FLEETCAST_ASSERT_OK(RecordStore(pool_).RecordPresence(
-      Deadline(), {{"old", 1, true, at("2026-03-04T05:06:07.5Z"), false}, {"new", 1, true, at("2026-03-05T00:00:00Z"), false}}));
+      Deadline(),
+      {{"old", 1, true, at("2026-03-04T05:06:07.5Z"), false}, {"new", 1, true, at("2026-03-05T00:00:00Z"), false}}));
   QueryStore queries(pool_);
   const auto ids = [&](std::string_view condition) {
     return queries.Ids(Deadline(), *query::ParseCondition(condition), "", 10);
@@ -167,7 +182,8 @@ TEST_F(QueryPropertyTest, TimesCompareAsInstants) {
   using Ids = std::vector<std::string>;
   EXPECT_THAT(ids("lastActivityTime < '2026-03-05'"), testing::IsOkAndHolds(Ids{"old"}));
   EXPECT_THAT(ids("lastActivityTime >= '2026-03-05T02:00:00+02:00'"), testing::IsOkAndHolds(Ids{"new"}));
-  EXPECT_THAT(ids("properties.desired.$metadata.$lastUpdated > '2020-01-01'"), testing::IsOkAndHolds(Ids{"new", "old"}));
+  EXPECT_THAT(ids("properties.desired.$metadata.$lastUpdated > '2020-01-01'"),
+              testing::IsOkAndHolds(Ids{"new", "old"}));
   EXPECT_THAT(ids("statusUpdateTime = '0001-01-01T00:00:00Z'"), testing::IsOkAndHolds(Ids{"new", "old"}));
 }
 
@@ -179,10 +195,13 @@ TEST_F(QueryPropertyTest, CountsAndGroups) {
     FLEETCAST_ASSERT_OK(twins.Edit(Deadline(), id, *ParseMerge(tags, ""), EtagCondition::Parse("")));
   }
   QueryStore queries(pool_);
-  EXPECT_THAT(queries.Groups(Deadline(), *query::ParseQuery("SELECT tags.site AS s, COUNT() AS n FROM devices GROUP BY tags.site"), 0, 100),
-              testing::IsOkAndHolds(std::vector<std::string>{R"({"s":"x","n":2})", R"({"n":2})"}));
-  EXPECT_THAT(queries.Groups(Deadline(), *query::ParseQuery("SELECT COUNT() FROM devices WHERE tags.site = 'nowhere'"), 0, 100),
-              testing::IsOkAndHolds(std::vector<std::string>{R"({"$1":0})"}));
+  EXPECT_THAT(
+      queries.Groups(Deadline(),
+                     *query::ParseQuery("SELECT tags.site AS s, COUNT() AS n FROM devices GROUP BY tags.site"), 0, 100),
+      testing::IsOkAndHolds(std::vector<std::string>{R"({"s":"x","n":2})", R"({"n":2})"}));
+  EXPECT_THAT(
+      queries.Groups(Deadline(), *query::ParseQuery("SELECT COUNT() FROM devices WHERE tags.site = 'nowhere'"), 0, 100),
+      testing::IsOkAndHolds(std::vector<std::string>{R"({"$1":0})"}));
   EXPECT_THAT(queries.Count(Deadline(), *query::ParseCondition("tags.site = 'x'")), testing::IsOkAndHolds(2));
 }
 

@@ -28,7 +28,8 @@ void AddAll(const std::vector<std::string>& values, Params& params) {
 }
 
 // Runs one statement that was made at run time.
-absl::StatusOr<Result> Execute(postgres::Pool& pool, absl::Time deadline, const std::string& sql, const Params& params) {
+absl::StatusOr<Result> Execute(postgres::Pool& pool, absl::Time deadline, const std::string& sql,
+                               const Params& params) {
   return pool.Transact(deadline, [&](Transaction& transaction) { return transaction.ExecuteSql(sql, params); });
 }
 
@@ -42,9 +43,9 @@ absl::StatusOr<GroupKeys> CompileKeys(const query::Query& query, int first_param
   GroupKeys keys;
   for (const query::Path& path : query.group_by) {
     FLEETCAST_ASSIGN_OR_RETURN(
-        query::Sql key, query::CompilePath(path, TwinColumns(),
-                                           first_parameter + static_cast<int>(keys.all.parameters.size()),
-                                           query::kInvalidQuery));
+        query::Sql key,
+        query::CompilePath(path, TwinColumns(), first_parameter + static_cast<int>(keys.all.parameters.size()),
+                           query::kInvalidQuery));
     // Objects and arrays as keys count as undefined.
     keys.expressions.push_back(
         absl::StrCat("CASE WHEN jsonb_typeof(", key.text, ") NOT IN ('object', 'array') THEN ", key.text, " END"));
@@ -102,9 +103,9 @@ absl::StatusOr<std::vector<TwinRow>> QueryStore::Twins(absl::Time deadline, cons
   FLEETCAST_ASSIGN_OR_RETURN(const query::Sql condition, Compile(where, 3, query::kInvalidQuery));
   Params params = Params::Of(after, limit);
   AddAll(condition.parameters, params);
-  const std::string sql = absl::StrCat("SELECT " FLEETCAST_TWIN_COLUMNS " ", FromClause(kUsesDevice),
-                                       " WHERE t.device_id > $1 AND ", condition.text,
-                                       " ORDER BY t.device_id LIMIT $2");
+  const std::string sql =
+      absl::StrCat("SELECT " FLEETCAST_TWIN_COLUMNS " ", FromClause(kUsesDevice), " WHERE t.device_id > $1 AND ",
+                   condition.text, " ORDER BY t.device_id LIMIT $2");
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows, Execute(pool_, deadline, sql, params));
   std::vector<TwinRow> twins;
   twins.reserve(rows.size());
@@ -126,7 +127,8 @@ absl::StatusOr<std::vector<std::string>> QueryStore::Groups(absl::Time deadline,
     absl::StrAppend(&columns, ", ", keys.expressions[i]);
     numbers.push_back(absl::StrCat(i + 2));
   }
-  std::string sql = absl::StrCat("SELECT ", columns, " ", FromClause(keys.all.uses | where.uses), " WHERE ", where.text);
+  std::string sql =
+      absl::StrCat("SELECT ", columns, " ", FromClause(keys.all.uses | where.uses), " WHERE ", where.text);
   const std::string list = absl::StrJoin(numbers, ", ");
   if (!numbers.empty()) absl::StrAppend(&sql, " GROUP BY ", list, " ORDER BY ", list);
   absl::StrAppend(&sql, " OFFSET $1 LIMIT $2");

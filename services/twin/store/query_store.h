@@ -21,8 +21,8 @@ class QueryStore {
  public:
   explicit QueryStore(postgres::Pool& pool) : pool_(pool) {}
 
-  // Ids of the devices that `condition` selects, ascending in byte order, after `after`. Each page sees the state of its
-  // own moment; each device is looked at once.
+  // Ids of the devices that `condition` selects, ascending in byte order, after `after`. Each page sees the state of
+  // its own moment; each device is looked at once.
   absl::StatusOr<std::vector<std::string>> Ids(absl::Time deadline, const query::Condition& condition,
                                                std::string_view after, int limit);
 

@@ -27,7 +27,8 @@ constexpr Statement kSaveSubscriptions{
     "  ORDER BY device_id FOR NO KEY UPDATE) "
     "UPDATE twin.device AS d SET subscriptions = u.subscriptions, has_session = u.has_session, "
     "  subscriptions_epoch = u.epoch "
-    "FROM unnest($1::text[], $2::int[], $3::boolean[], $4::bigint[]) AS u(device_id, subscriptions, has_session, epoch) "
+    "FROM unnest($1::text[], $2::int[], $3::boolean[], $4::bigint[]) AS u(device_id, subscriptions, has_session, "
+    "epoch) "
     "  JOIN locked USING (device_id) "
     "WHERE d.device_id = u.device_id AND d.subscriptions_epoch <= u.epoch"};
 
@@ -35,10 +36,9 @@ constexpr Statement kDesiredVersions{
     "twin_record_desired_versions",
     "SELECT device_id, desired_version FROM twin.twin WHERE device_id = ANY($1::text[])"};
 
-constexpr Statement kReadTwins{
-    "twin_record_twins",
-    "SELECT device_id, desired, desired_version, reported, reported_version FROM twin.twin "
-    "WHERE device_id = ANY($1::text[])"};
+constexpr Statement kReadTwins{"twin_record_twins",
+                               "SELECT device_id, desired, desired_version, reported, reported_version FROM twin.twin "
+                               "WHERE device_id = ANY($1::text[])"};
 
 // Rows are locked in order of id, so that two batches never wait for each other in a circle.
 constexpr Statement kPresence{
@@ -51,7 +51,8 @@ constexpr Statement kPresence{
     "    ELSE d.connection_state_update_time END, "
     "  last_activity_time = greatest(d.last_activity_time, u.activity), "
     "  presence_epoch = u.epoch "
-    "FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::bigint[]) AS u(device_id, connected, activity, epoch) "
+    "FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::bigint[]) AS u(device_id, connected, activity, "
+    "epoch) "
     "  JOIN locked USING (device_id) "
     "WHERE d.device_id = u.device_id AND d.presence_epoch <= u.epoch"};
 
@@ -92,8 +93,7 @@ absl::StatusOr<std::vector<int64_t>> RecordStore::SaveSubscriptions(absl::Time d
     has_session.push_back(change->is_deletion ? "f" : "t");
     epochs.push_back(change->session_epoch);
   }
-  FLEETCAST_RETURN_IF_ERROR(
-      pool_.Run(deadline, kSaveSubscriptions, ids, subscriptions, has_session, epochs).status());
+  FLEETCAST_RETURN_IF_ERROR(pool_.Run(deadline, kSaveSubscriptions, ids, subscriptions, has_session, epochs).status());
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kDesiredVersions, ids));
   absl::flat_hash_map<std::string, int64_t> version_of;
   for (const Row row : rows) version_of[row.Get<std::string>(0)] = row.Get<int64_t>(1);

@@ -55,8 +55,8 @@ class RecordStore {
   // The devices of `device_ids` that exist, in no particular order.
   absl::StatusOr<std::vector<DeviceRecordRow>> Lookup(absl::Time deadline, const std::vector<std::string>& device_ids);
 
-  // Stores subscriptions unless a newer session stored some. Gives the desired versions of the changed devices, parallel
-  // to `changes`; 0 = unknown device.
+  // Stores subscriptions unless a newer session stored some. Gives the desired versions of the changed devices,
+  // parallel to `changes`; 0 = unknown device.
   absl::StatusOr<std::vector<int64_t>> SaveSubscriptions(absl::Time deadline,
                                                          const std::vector<SubscriptionsChange>& changes);
 

@@ -26,8 +26,8 @@ constexpr Statement kFind{"twin_slice_find",
                           "coalesce(failure_description, '{}') AS descriptions "
                           "FROM twin.applied_slice WHERE job_seq = $1 AND chunk = $2 AND slice = $3"};
 
-// Last statement of the transaction, and the permit's last gate: no row = too late. A concurrent repeat of the key waits
-// here for the first and then fails on the primary key.
+// Last statement of the transaction, and the permit's last gate: no row = too late. A concurrent repeat of the key
+// waits here for the first and then fails on the primary key.
 constexpr Statement kRecord{"twin_slice_record",
                             "INSERT INTO twin.applied_slice (job_seq, chunk, slice, failure_index, failure_code, "
                             "failure_reason, failure_description) "
@@ -108,11 +108,10 @@ absl::StatusOr<SliceResult> ApplyNow(Transaction& transaction, const SliceKey& k
   const auto column = [&](auto member) {
     return columns.has_value() ? std::make_optional((*columns).*member) : std::nullopt;
   };
-  FLEETCAST_ASSIGN_OR_RETURN(
-      const Result recorded,
-      transaction.Run(kRecord, key.job_seq, key.chunk, key.slice, column(&FailureColumns::index),
-                      column(&FailureColumns::code), column(&FailureColumns::reason),
-                      column(&FailureColumns::description), permit));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result recorded,
+                             transaction.Run(kRecord, key.job_seq, key.chunk, key.slice, column(&FailureColumns::index),
+                                             column(&FailureColumns::code), column(&FailureColumns::reason),
+                                             column(&FailureColumns::description), permit));
   if (recorded.empty()) return TooLate();
   return result;
 }

@@ -14,7 +14,8 @@ namespace fleetcast::twin {
 // As Pool::Transact for an `fn` that gives StatusOr<T>, but `fn` is not run again when its last run turns out to have
 // been committed: the database remembers the fate of the transaction's id. Its result is answered then.
 template <typename Fn>
-auto TransactOnce(postgres::Pool& pool, absl::Time deadline, Fn fn) -> decltype(fn(std::declval<postgres::Transaction&>())) {
+auto TransactOnce(postgres::Pool& pool, absl::Time deadline, Fn fn)
+    -> decltype(fn(std::declval<postgres::Transaction&>())) {
   using R = decltype(fn(std::declval<postgres::Transaction&>()));
   static constexpr postgres::Statement kFate{
       "twin_xact_fate", "SELECT coalesce(pg_xact_status($1::text::xid8), 'aborted') = 'committed'"};

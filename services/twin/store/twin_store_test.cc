@@ -47,7 +47,8 @@ TEST_F(TwinStoreTest, AFreshTwinLooksAsTheWireSays) {
 
 TEST_F(TwinStoreTest, MergesAndKeepsNumberLiterals) {
   Create({"a"});
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(TwinRow twin, Patch("a", R"({"f":1.0,"g":1,"s":"\u00e9 \"x\""})", R"({"p":{"q":-0.50}})"));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(TwinRow twin,
+                                 Patch("a", R"({"f":1.0,"g":1,"s":"\u00e9 \"x\""})", R"({"p":{"q":-0.50}})"));
   EXPECT_EQ(json::Compact(twin.tags), "{\"f\":1.0,\"g\":1,\"s\":\"\u00e9 \\\"x\\\"\"}");
   EXPECT_EQ(json::Compact(twin.desired), R"({"p":{"q":-0.50}})");
   EXPECT_EQ(twin.etag, 2);
@@ -61,7 +62,8 @@ TEST_F(TwinStoreTest, MergesAndKeepsNumberLiterals) {
 TEST_F(TwinStoreTest, ConditionalEditsSucceedOnce) {
   Create({"a"});
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow twin, Patch("a", R"({"x":1})", "", "AAAAAAAAAAE="));
-  EXPECT_THAT(Patch("a", R"({"x":2})", "", "AAAAAAAAAAE="), StatusIs(absl::StatusCode::kAborted, reasons::kEtagMismatch));
+  EXPECT_THAT(Patch("a", R"({"x":2})", "", "AAAAAAAAAAE="),
+              StatusIs(absl::StatusCode::kAborted, reasons::kEtagMismatch));
   EXPECT_THAT(Patch("a", R"({"x":2})", "", "\"AAAAAAAAAAI=\""), IsOk());
   EXPECT_THAT(Patch("nobody", R"({"x":2})", ""), StatusIs(absl::StatusCode::kNotFound, reasons::kDeviceNotFound));
 }
@@ -76,7 +78,8 @@ TEST_F(TwinStoreTest, NoUpdateIsLost) {
     writers.emplace_back([&, w] {
       for (int i = 0; i < kWrites; ++i) {
         const std::string key = "w" + std::to_string(w);
-        const std::string patch = "{\"" + key + "\":" + std::to_string(i) + ",\"" + key + "_" + std::to_string(i) + "\":1}";
+        const std::string patch =
+            "{\"" + key + "\":" + std::to_string(i) + ",\"" + key + "_" + std::to_string(i) + "\":1}";
         EXPECT_THAT(Patch("a", "", patch), IsOk());
       }
     });
@@ -116,9 +119,11 @@ TEST_F(TwinStoreTest, ChangesOfOneDeviceAreToldInTheOrderOfTheirVersions) {
 TEST_F(TwinStoreTest, OnlyOneOwnerPublishesAndHeardRowsGo) {
   Create({"a"});
   FeedStore feed(pool_);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<uint64_t> mine, feed.Lease(Deadline(), "c", "me", absl::Seconds(30)));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<uint64_t> mine,
+                                 feed.Lease(Deadline(), "c", "me", absl::Seconds(30)));
   ASSERT_TRUE(mine.has_value());
-  EXPECT_THAT(feed.Lease(Deadline(), "c", "you", absl::Seconds(30)), testing::IsOkAndHolds(::testing::Eq(std::nullopt)));
+  EXPECT_THAT(feed.Lease(Deadline(), "c", "you", absl::Seconds(30)),
+              testing::IsOkAndHolds(::testing::Eq(std::nullopt)));
   EXPECT_THAT(feed.Advance(Deadline(), "c", "you", *mine), testing::IsOkAndHolds(false));
   EXPECT_THAT(Patch("a", "", R"({"x":1})"), IsOk());
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const uint64_t high, feed.Horizon(Deadline()));
@@ -137,7 +142,8 @@ class SliceStoreTest : public TwinStoreTest {
 
 TEST_F(SliceStoreTest, AppliesOnceAndAnswersTheStoredResult) {
   Create({"a", "b", "c"});
-  FLEETCAST_ASSERT_OK(Patch("b", "{\"big\":[\"" + std::string(4000, 'x') + "\"],\"big2\":[\"" + std::string(4000, 'x') + "\"]}", ""));
+  FLEETCAST_ASSERT_OK(
+      Patch("b", "{\"big\":[\"" + std::string(4000, 'x') + "\"],\"big2\":[\"" + std::string(4000, 'x') + "\"]}", ""));
   const TwinEdit edit = *ParseMerge("{\"n\":1,\"more\":\"" + std::string(400, 'y') + "\"}", R"({"d":1})");
   for (int repeat = 0; repeat < 3; ++repeat) {
     FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult result,
@@ -155,10 +161,11 @@ TEST_F(SliceStoreTest, AppliesOnceAndAnswersTheStoredResult) {
   EXPECT_EQ(a.desired_version, 2);
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow b, twins_.Get(Deadline(), "b"));
   EXPECT_EQ(b.version, 3);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult other, slices_.Apply(Deadline(), {1, 2, 4}, {"a", "c"}, edit,
-                                                                        TwinEtag(2), always_));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult other,
+                                 slices_.Apply(Deadline(), {1, 2, 4}, {"a", "c"}, edit, TwinEtag(2), always_));
   EXPECT_TRUE(other.failures.empty());
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult stale, slices_.Apply(Deadline(), {1, 2, 5}, {"a"}, edit, TwinEtag(2), always_));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult stale,
+                                 slices_.Apply(Deadline(), {1, 2, 5}, {"a"}, edit, TwinEtag(2), always_));
   EXPECT_EQ(stale.failures[0].code, 412001);
 }
 
@@ -170,7 +177,8 @@ TEST_F(SliceStoreTest, AnExpiredPermitCommitsNothing) {
   EXPECT_FALSE(late.is_applied);
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow twin, twins_.Get(Deadline(), "a"));
   EXPECT_EQ(twin.version, 2);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult again, slices_.Apply(Deadline(), {1, 0, 0}, {"a"}, edit, "", always_));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult again,
+                                 slices_.Apply(Deadline(), {1, 0, 0}, {"a"}, edit, "", always_));
   EXPECT_TRUE(again.is_applied);
 }
 
@@ -198,15 +206,14 @@ class RecordStoreTest : public TwinStoreTest {
 TEST_F(RecordStoreTest, AppliesReportedPatchesInOrderUnderTheFence) {
   Create({"a", "b"});
   const auto patch = [](std::string_view text) { return *json::Parse(text); };
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(
-      const std::vector<ReportedResult> results,
-      reported_.Apply(Deadline(), {{"b", 5, patch(R"({"x":1})"), 0},
-                                   {"a", 5, patch(R"({"x":1})"), 0},
-                                   {"b", 5, patch(R"({"x":2,"y":1})"), 2},
-                                   {"b", 4, patch(R"({"x":3})"), 0},
-                                   {"b", 6, patch(R"({"x":4})"), 1},
-                                   {"nobody", 5, patch(R"({"x":1})"), 0},
-                                   {"b", 6, patch("{}"), 0}}));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<ReportedResult> results,
+                                 reported_.Apply(Deadline(), {{"b", 5, patch(R"({"x":1})"), 0},
+                                                              {"a", 5, patch(R"({"x":1})"), 0},
+                                                              {"b", 5, patch(R"({"x":2,"y":1})"), 2},
+                                                              {"b", 4, patch(R"({"x":3})"), 0},
+                                                              {"b", 6, patch(R"({"x":4})"), 1},
+                                                              {"nobody", 5, patch(R"({"x":1})"), 0},
+                                                              {"b", 6, patch("{}"), 0}}));
   EXPECT_THAT(results[0], testing::IsOkAndHolds(2));
   EXPECT_THAT(results[1], testing::IsOkAndHolds(2));
   EXPECT_THAT(results[2], testing::IsOkAndHolds(3));
@@ -218,15 +225,17 @@ TEST_F(RecordStoreTest, AppliesReportedPatchesInOrderUnderTheFence) {
   EXPECT_EQ(json::Compact(twin.reported), R"({"x":2,"y":1})");
   EXPECT_EQ(twin.etag, 1);
   EXPECT_EQ(twin.version, 4);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<DeviceTwinRow> rows, records_.ReadTwins(Deadline(), {"b", "nobody"}));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<DeviceTwinRow> rows,
+                                 records_.ReadTwins(Deadline(), {"b", "nobody"}));
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].document, R"({"desired":{"$version":1},"reported":{"x":2,"y":1,"$version":3}})");
 }
 
 TEST_F(RecordStoreTest, LooksUpAndStoresSubscriptions) {
   Create({"a", "b"});
-  EXPECT_THAT(records_.SaveSubscriptions(Deadline(), {{"a", 7, false, 10}, {"nobody", 1, false, 10}, {"a", 3, false, 9}}),
-              testing::IsOkAndHolds(::testing::ElementsAre(1, 0, 1)));
+  EXPECT_THAT(
+      records_.SaveSubscriptions(Deadline(), {{"a", 7, false, 10}, {"nobody", 1, false, 10}, {"a", 3, false, 9}}),
+      testing::IsOkAndHolds(::testing::ElementsAre(1, 0, 1)));
   FLEETCAST_ASSERT_OK(records_.SaveSubscriptions(Deadline(), {{"a", 1, false, 8}}));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<DeviceRecordRow> rows, records_.Lookup(Deadline(), {"a", "nobody"}));
   ASSERT_EQ(rows.size(), 1u);

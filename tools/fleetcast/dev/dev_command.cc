@@ -34,8 +34,8 @@ int Fail(const absl::Status& status) {
   return cli::kExitFailed;
 }
 
-// Where data is kept unless the user says: beside the env file, or, when a server's user cannot get there (a checkout in
-// root's home), in a directory of its own below /var/tmp.
+// Where data is kept unless the user says: beside the env file, or, when a server's user cannot get there (a checkout
+// in root's home), in a directory of its own below /var/tmp.
 std::string DefaultDataDir(const std::string& env_file) {
   const std::string beside = std::filesystem::path(env_file).parent_path().string() + "/data";
   const std::optional<UserIds> user = UnprivilegedUser();
@@ -72,17 +72,18 @@ int Supervise(const DevOptions& options, const std::function<void()>& ready) {
   Stack stack;
   bool serving = false;
   Supervisor* running = nullptr;
-  Supervisor supervisor(SystemClock(), {.say = [](std::string_view line) { Say(absl::StrCat("fleetcast dev: ", Absl(line))); },
-                                        .ready =
-                                            [&stack](const std::string& name) {
-                                              Say(absl::StrCat("   ", name, " is ready"));
-                                              return name == "postgres" ? EnsureDatabase(stack) : absl::OkStatus();
-                                            },
-                                        .pids_changed =
-                                            [&] {
-                                              env.pids = running->pids();
-                                              if (serving) write_env();
-                                            }});
+  Supervisor supervisor(SystemClock(),
+                        {.say = [](std::string_view line) { Say(absl::StrCat("fleetcast dev: ", Absl(line))); },
+                         .ready =
+                             [&stack](const std::string& name) {
+                               Say(absl::StrCat("   ", name, " is ready"));
+                               return name == "postgres" ? EnsureDatabase(stack) : absl::OkStatus();
+                             },
+                         .pids_changed =
+                             [&] {
+                               env.pids = running->pids();
+                               if (serving) write_env();
+                             }});
   running = &supervisor;
   const auto start = [&]() -> absl::Status {
     if (options.fresh) FLEETCAST_RETURN_IF_ERROR(Wipe(options.stack.data_dir));

@@ -106,18 +106,17 @@ absl::StatusOr<DevEnv> ParseDevEnv(std::string_view text) {
 std::string FormatBanner(const DevEnv& env, std::string_view env_file) {
   const std::string port443 = env.rest_port == 443 ? "" : "   (not 443: the Node and .NET service SDKs cannot connect)";
   const std::string port8883 = env.mqtts_port == 8883 ? "" : "   (not 8883: the device SDKs cannot connect)";
-  return absl::StrCat(
-      "\n  Fleetcast runs.\n\n",                                                              //
-      "  HTTPS (Azure service SDKs)   https://", env.host, ":", env.rest_port, port443, "\n",  //
-      "  MQTT over TLS (devices)      ", env.host, ":", env.mqtts_port, port8883, "\n",        //
-      "  MQTT plain (development)     ", env.host, ":", env.mqtt_port, "\n",                   //
-      "  gRPC jobs                    ", env.grpc_jobs, "\n",                                  //
-      "  gRPC registry and twins      ", env.grpc_twins, "\n",                                 //
-      "  gRPC methods                 ", env.grpc_methods, "\n",                               //
-      "  connection string            ", env.connection_string, "\n",                          //
-      "  CA certificate               ", env.ca_file, "\n",                                    //
-      "  logs                         ", env.data_dir, "/logs\n",                              //
-      "  the same for programs        ", Absl(env_file), "\n\n");
+  return absl::StrCat("\n  Fleetcast runs.\n\n",                                                               //
+                      "  HTTPS (Azure service SDKs)   https://", env.host, ":", env.rest_port, port443, "\n",  //
+                      "  MQTT over TLS (devices)      ", env.host, ":", env.mqtts_port, port8883, "\n",        //
+                      "  MQTT plain (development)     ", env.host, ":", env.mqtt_port, "\n",                   //
+                      "  gRPC jobs                    ", env.grpc_jobs, "\n",                                  //
+                      "  gRPC registry and twins      ", env.grpc_twins, "\n",                                 //
+                      "  gRPC methods                 ", env.grpc_methods, "\n",                               //
+                      "  connection string            ", env.connection_string, "\n",                          //
+                      "  CA certificate               ", env.ca_file, "\n",                                    //
+                      "  logs                         ", env.data_dir, "/logs\n",                              //
+                      "  the same for programs        ", Absl(env_file), "\n\n");
 }
 
 absl::Status WriteDevEnv(const std::string& path, const DevEnv& env) {

@@ -1,5 +1,5 @@
-// dev.env: how a running development stack is reached. `fleetcast dev` writes it; tests, the other commands of this tool
-// and people's own programs read it. The names are stable (docs: README of this tool).
+// dev.env: how a running development stack is reached. `fleetcast dev` writes it; tests, the other commands of this
+// tool and people's own programs read it. The names are stable (docs: README of this tool).
 #pragma once
 
 #include <string>
@@ -16,18 +16,18 @@ namespace fleetcast::dev {
 
 // What the file says. Addresses are host:port.
 struct DevEnv {
-  std::string host;               // FLEETCAST_HOST
-  int rest_port = 0;              // FLEETCAST_REST_PORT, HTTPS
-  int mqtts_port = 0;             // FLEETCAST_MQTTS_PORT, MQTT over TLS
-  int mqtt_port = 0;              // FLEETCAST_MQTT_PORT, plain MQTT
-  std::string grpc_jobs;          // FLEETCAST_GRPC_JOBS: job_api
-  std::string grpc_twins;         // FLEETCAST_GRPC_TWINS: twin, also the registry
-  std::string grpc_methods;       // FLEETCAST_GRPC_METHODS: method_dispatch
-  std::string connection_string;  // FLEETCAST_CONNECTION_STRING, of the policy iothubowner. A secret.
-  std::string ca_file;            // FLEETCAST_CA_FILE
-  std::string postgres;           // FLEETCAST_POSTGRES: a libpq URI. A secret.
-  std::string redis;              // FLEETCAST_REDIS: host:port
-  std::string data_dir;           // FLEETCAST_DATA_DIR
+  std::string host;                                 // FLEETCAST_HOST
+  int rest_port = 0;                                // FLEETCAST_REST_PORT, HTTPS
+  int mqtts_port = 0;                               // FLEETCAST_MQTTS_PORT, MQTT over TLS
+  int mqtt_port = 0;                                // FLEETCAST_MQTT_PORT, plain MQTT
+  std::string grpc_jobs;                            // FLEETCAST_GRPC_JOBS: job_api
+  std::string grpc_twins;                           // FLEETCAST_GRPC_TWINS: twin, also the registry
+  std::string grpc_methods;                         // FLEETCAST_GRPC_METHODS: method_dispatch
+  std::string connection_string;                    // FLEETCAST_CONNECTION_STRING, of the policy iothubowner. A secret.
+  std::string ca_file;                              // FLEETCAST_CA_FILE
+  std::string postgres;                             // FLEETCAST_POSTGRES: a libpq URI. A secret.
+  std::string redis;                                // FLEETCAST_REDIS: host:port
+  std::string data_dir;                             // FLEETCAST_DATA_DIR
   std::vector<std::pair<std::string, pid_t>> pids;  // FLEETCAST_PIDS: name=pid pairs, in start order
 };
 

@@ -25,8 +25,10 @@ TEST(DevEnvTest, WritesShellAssignments) {
   const std::string text = FormatDevEnv(Example());
   EXPECT_THAT(text, HasSubstr("FLEETCAST_HOST=127.0.0.1\n"));
   EXPECT_THAT(text, HasSubstr("FLEETCAST_REST_PORT=443\n"));
-  EXPECT_THAT(text, HasSubstr(
-      "FLEETCAST_CONNECTION_STRING='HostName=127.0.0.1;SharedAccessKeyName=iothubowner;SharedAccessKey=aGk='\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "FLEETCAST_CONNECTION_STRING='HostName=127.0.0.1;SharedAccessKeyName=iothubowner;SharedAccessKey=aGk='\n"));
   EXPECT_THAT(text, HasSubstr("FLEETCAST_PIDS='postgres=12 job_api=13'\n"));
   EXPECT_THAT(text, HasSubstr("FLEETCAST_DATA_DIR='/home/it'\\''s me/data'\n"));
 }

@@ -38,8 +38,8 @@ absl::Status GiveTo(const std::optional<UserIds>& user, const std::string& path)
   return files::SystemError(errno, path);
 }
 
-// PostgreSQL writes "ready" as the eighth line of postmaster.pid when it serves. The fourth line is its port: a file that
-// an earlier, killed server left behind has another one.
+// PostgreSQL writes "ready" as the eighth line of postmaster.pid when it serves. The fourth line is its port: a file
+// that an earlier, killed server left behind has another one.
 bool IsReady(const std::string& cluster, int port) {
   const absl::StatusOr<std::string> text = files::Read(absl::StrCat(cluster, "/postmaster.pid"));
   if (!text.ok()) return false;
@@ -90,12 +90,12 @@ absl::Status EnsureCluster(Stack& stack) {
 
 ChildSpec PostgresChild(const Stack& stack) {
   const auto setting = [](const std::string& name, const auto& value) { return absl::StrCat("--", name, "=", value); };
-  ChildSpec spec = Program(stack, "postgres",
-                           {"-D", ClusterDir(stack), setting("listen_addresses", stack.options.host),
-                            setting("port", stack.postgres_port), setting("unix_socket_directories", ""),
-                            setting("max_connections", kConnectionsMax), setting("shared_buffers", "256MB"),
-                            setting("max_wal_size", "4GB"), setting("log_line_prefix", "%m [%p] "),
-                            setting("log_checkpoints", "off")});
+  ChildSpec spec = Program(
+      stack, "postgres",
+      {"-D", ClusterDir(stack), setting("listen_addresses", stack.options.host), setting("port", stack.postgres_port),
+       setting("unix_socket_directories", ""), setting("max_connections", kConnectionsMax),
+       setting("shared_buffers", "256MB"), setting("max_wal_size", "4GB"), setting("log_line_prefix", "%m [%p] "),
+       setting("log_checkpoints", "off")});
   spec.name = kPostgresName;
   spec.log_file = stack.Path("logs/postgres.log");
   spec.environment = {{"LC_ALL", "C"}};
@@ -107,13 +107,13 @@ ChildSpec PostgresChild(const Stack& stack) {
 }
 
 std::string PostgresUri(const Stack& stack) {
-  return absl::StrCat("postgresql://", kUser, ":", stack.postgres_password, "@", stack.Address(stack.postgres_port), "/",
-                      kUser);
+  return absl::StrCat("postgresql://", kUser, ":", stack.postgres_password, "@", stack.Address(stack.postgres_port),
+                      "/", kUser);
 }
 
 absl::Status EnsureDatabase(const Stack& stack) {
-  const std::vector<std::string> connection = {"--host", stack.options.host, "--port", absl::StrCat(stack.postgres_port),
-                                               "--username", kUser, "--no-password"};
+  const std::vector<std::string> connection = {
+      "--host", stack.options.host, "--port", absl::StrCat(stack.postgres_port), "--username", kUser, "--no-password"};
   std::vector<std::string> ask = connection;
   ask.insert(ask.end(), {"--dbname=postgres", "--no-psqlrc", "--tuples-only", "--no-align", "--command",
                          absl::StrCat("SELECT 1 FROM pg_database WHERE datname = '", kUser, "'")});

@@ -43,12 +43,18 @@ ChildSpec RedisChild(const Stack& stack) {
   ChildSpec spec;
   spec.name = kRedisName;
   spec.command = {FindRedis().value_or("redis-server"),
-                  "--bind", stack.options.host,
-                  "--port", absl::StrCat(stack.redis_port),
-                  "--dir", stack.Path("redis"),
-                  "--save", "",
-                  "--appendonly", "yes",
-                  "--appendfsync", "everysec"};
+                  "--bind",
+                  stack.options.host,
+                  "--port",
+                  absl::StrCat(stack.redis_port),
+                  "--dir",
+                  stack.Path("redis"),
+                  "--save",
+                  "",
+                  "--appendonly",
+                  "yes",
+                  "--appendfsync",
+                  "everysec"};
   spec.log_file = stack.Path("logs/redis.log");
   spec.orphan_signal = SIGTERM;
   spec.is_ready = [host = stack.options.host, port = stack.redis_port] { return AnswersPing(host, port); };

@@ -26,8 +26,8 @@ Flags TwinFlags(const Stack& stack) {
 Flags JobApiFlags(const Stack& stack) { return {"--migrate-on-start=true", "--twin-addresses", Of(stack, "twin")}; }
 
 Flags DeviceConnectionFlags(const Stack& stack) {
-  return {"--redis", stack.env.redis, "--twin-addresses", Of(stack, "twin"), "--policy-file", stack.policy_file,
-          "--host-names", Names(stack)};
+  return {"--redis",       stack.env.redis,   "--twin-addresses", Of(stack, "twin"),
+          "--policy-file", stack.policy_file, "--host-names",     Names(stack)};
 }
 
 Flags MethodDispatchFlags(const Stack& stack) {
@@ -35,30 +35,38 @@ Flags MethodDispatchFlags(const Stack& stack) {
 }
 
 Flags SchedulerFlags(const Stack& stack) {
-  return {"--method-addresses", Of(stack, "method_dispatch"), "--twin-addresses", Of(stack, "twin"),
-          "--drain-in-flight", kQuickly};
+  return {"--method-addresses", Of(stack, "method_dispatch"), "--twin-addresses",
+          Of(stack, "twin"),    "--drain-in-flight",          kQuickly};
 }
 
 Flags RestGatewayFlags(const Stack& stack) {
-  return {"--https-listen", stack.Address(stack.env.rest_port),
-          "--tls-cert-file", CertificateFile(stack),
-          "--tls-key-file", KeyFile(stack),
-          "--policy-file", stack.policy_file,
-          "--host-names", Names(stack),
+  return {"--https-listen",      stack.Address(stack.env.rest_port),
+          "--tls-cert-file",     CertificateFile(stack),
+          "--tls-key-file",      KeyFile(stack),
+          "--policy-file",       stack.policy_file,
+          "--host-names",        Names(stack),
           "--job-api-addresses", Of(stack, "job_api"),
-          "--twin-addresses", Of(stack, "twin"),
-          "--method-addresses", Of(stack, "method_dispatch")};
+          "--twin-addresses",    Of(stack, "twin"),
+          "--method-addresses",  Of(stack, "method_dispatch")};
 }
 
 Flags MqttEdgeFlags(const Stack& stack) {
-  return {"--edge-id", "edge-0",
-          "--tls-listen", stack.Address(stack.env.mqtts_port),
-          "--tls-cert-file", CertificateFile(stack),
-          "--tls-key-file", KeyFile(stack),
-          "--plain-listen", stack.Address(stack.env.mqtt_port),
-          "--device-connection-addresses", Of(stack, "device_connection"),
-          "--call-drain", kQuickly,
-          "--close-over", "0"};
+  return {"--edge-id",
+          "edge-0",
+          "--tls-listen",
+          stack.Address(stack.env.mqtts_port),
+          "--tls-cert-file",
+          CertificateFile(stack),
+          "--tls-key-file",
+          KeyFile(stack),
+          "--plain-listen",
+          stack.Address(stack.env.mqtt_port),
+          "--device-connection-addresses",
+          Of(stack, "device_connection"),
+          "--call-drain",
+          kQuickly,
+          "--close-over",
+          "0"};
 }
 
 }  // namespace

@@ -73,9 +73,9 @@ absl::Status ChoosePorts(Stack& stack, Random& random) {
 absl::Status MakeDirectories(const Stack& stack) {
   const std::optional<UserIds> user = UnprivilegedUser();
   if (user.has_value() && !CanReach(*user, stack.options.data_dir)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("PostgreSQL does not run as root, and its user cannot reach ", stack.options.data_dir,
-                     "\ntry:   --data-dir with a directory below /var/tmp"));
+    return absl::FailedPreconditionError(absl::StrCat("PostgreSQL does not run as root, and its user cannot reach ",
+                                                      stack.options.data_dir,
+                                                      "\ntry:   --data-dir with a directory below /var/tmp"));
   }
   FLEETCAST_RETURN_IF_ERROR(files::MakeDirectory(stack.options.data_dir, 0711));
   FLEETCAST_RETURN_IF_ERROR(files::Replace(stack.Path(kDataMarker), "", 0644));
@@ -90,8 +90,8 @@ void FillEnv(Stack& stack, const auth::PolicySet& policies) {
   env.grpc_jobs = stack.grpc_addresses["job_api"];
   env.grpc_twins = stack.grpc_addresses["twin"];
   env.grpc_methods = stack.grpc_addresses["method_dispatch"];
-  env.connection_string = absl::StrCat("HostName=", env.host, ";SharedAccessKeyName=", kOwnerPolicy, ";SharedAccessKey=",
-                                       policies.Find(kOwnerPolicy)->keys.primary.ToBase64());
+  env.connection_string = absl::StrCat("HostName=", env.host, ";SharedAccessKeyName=", kOwnerPolicy,
+                                       ";SharedAccessKey=", policies.Find(kOwnerPolicy)->keys.primary.ToBase64());
   env.ca_file = absl::StrCat(stack.tls_dir, "/", kCaCertificateFile);
   env.postgres = PostgresUri(stack);
   env.redis = stack.Address(stack.redis_port);
@@ -104,10 +104,14 @@ ChildSpec ServiceChild(const Stack& stack, const ServiceEntry& service) {
   ChildSpec spec;
   spec.name = service.name;
   spec.command = {absl::StrCat(stack.options.bin_dir, "/fleetcast-", dashed),
-                  "--listen", address,
-                  "--metrics-listen", stack.metrics_addresses.at(service.name),
-                  "--drain-delay", "0",
-                  "--drain-timeout", kDrainTimeout};
+                  "--listen",
+                  address,
+                  "--metrics-listen",
+                  stack.metrics_addresses.at(service.name),
+                  "--drain-delay",
+                  "0",
+                  "--drain-timeout",
+                  kDrainTimeout};
   for (std::string& flag : service.flags(stack)) spec.command.push_back(std::move(flag));
   if (const auto extra = stack.options.extra_flags.find(service.name); extra != stack.options.extra_flags.end()) {
     spec.command.insert(spec.command.end(), extra->second.begin(), extra->second.end());

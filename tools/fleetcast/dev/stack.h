@@ -18,10 +18,10 @@ inline constexpr char kDataMarker[] = ".fleetcast-data";
 // What the user may choose; see `fleetcast dev --help`.
 struct StackOptions {
   std::string data_dir;
-  std::string bin_dir;                   // Where the programs of the services are.
-  std::string host = "127.0.0.1";        // Numeric IPv4 address to listen on.
-  std::vector<std::string> host_names;   // More names that clients may use.
-  int rest_port = 0;                     // 0 = choose, as for the others.
+  std::string bin_dir;                  // Where the programs of the services are.
+  std::string host = "127.0.0.1";       // Numeric IPv4 address to listen on.
+  std::vector<std::string> host_names;  // More names that clients may use.
+  int rest_port = 0;                    // 0 = choose, as for the others.
   int mqtts_port = 0;
   int mqtt_port = 0;
   std::map<std::string, std::vector<std::string>> extra_flags;  // By service name.
@@ -30,16 +30,16 @@ struct StackOptions {
 // One stack: everything decided and prepared, nothing started yet.
 struct Stack {
   StackOptions options;
-  std::vector<std::string> names;                      // Every name and address of this hub.
-  std::map<std::string, std::string> grpc_addresses;   // By service name; host:port.
+  std::vector<std::string> names;                     // Every name and address of this hub.
+  std::map<std::string, std::string> grpc_addresses;  // By service name; host:port.
   std::map<std::string, std::string> metrics_addresses;
-  std::string postgres_binaries;                       // Directory of initdb and postgres.
+  std::string postgres_binaries;  // Directory of initdb and postgres.
   std::string postgres_password;
   int postgres_port = 0;
   int redis_port = 0;
   std::string tls_dir;
   std::string policy_file;
-  DevEnv env;                                          // Complete but for the pids.
+  DevEnv env;  // Complete but for the pids.
 
   std::string Path(const std::string& name) const { return options.data_dir + "/" + name; }
   std::string Address(int port) const;

@@ -72,8 +72,8 @@ absl::Status Supervisor::StartChild(Child& child) {
     } else {
       continue;
     }
-    return absl::UnavailableError(absl::StrCat(child.spec.name, " ", problem, "\n", TailOf(child.spec.log_file, kLogLines),
-                                               "\nlog:   ", child.spec.log_file));
+    return absl::UnavailableError(absl::StrCat(
+        child.spec.name, " ", problem, "\n", TailOf(child.spec.log_file, kLogLines), "\nlog:   ", child.spec.log_file));
   }
   return absl::OkStatus();
 }

@@ -35,7 +35,7 @@ class RestartPolicy {
 class Supervisor {
  public:
   struct Events {
-    std::function<void(std::string_view)> say;  // A line for people.
+    std::function<void(std::string_view)> say;                   // A line for people.
     std::function<absl::Status(const std::string& name)> ready;  // A child serves for the first time.
     std::function<void()> pids_changed;
   };
@@ -46,8 +46,8 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Starts each child and waits until it is ready before the next. CANCELLED when a stop signal came; else an error with
-  // the end of the child's log. What runs by then stays until Stop.
+  // Starts each child and waits until it is ready before the next. CANCELLED when a stop signal came; else an error
+  // with the end of the child's log. What runs by then stays until Stop.
   absl::Status Start(std::vector<ChildSpec> children);
 
   // Restarts children that die, until a stop signal comes.

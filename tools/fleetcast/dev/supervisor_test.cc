@@ -48,7 +48,10 @@ class SupervisorTest : public testing::Test {
                   ready_.push_back(name);
                   return absl::OkStatus();
                 },
-            .pids_changed = [this] { if (on_change_) on_change_(); }};
+            .pids_changed =
+                [this] {
+                  if (on_change_) on_change_();
+                }};
   }
 
   const std::string directory_ = testing::TempDir() + "/supervisor." + std::to_string(getpid());
@@ -60,8 +63,10 @@ class SupervisorTest : public testing::Test {
 TEST_F(SupervisorTest, StartsInOrderAndRestartsWhatDies) {
   Supervisor supervisor(SystemClock(), Events());
   const std::string live = "; exec sleep 100";
-  ASSERT_TRUE(supervisor.Start({Shell("one", "touch " + directory_ + "/one.ready" + live),
-                                Shell("two", "touch " + directory_ + "/two.ready" + live)}).ok());
+  ASSERT_TRUE(supervisor
+                  .Start({Shell("one", "touch " + directory_ + "/one.ready" + live),
+                          Shell("two", "touch " + directory_ + "/two.ready" + live)})
+                  .ok());
   EXPECT_THAT(ready_, testing::ElementsAre("one", "two"));
   const auto before = supervisor.pids();
   ASSERT_EQ(before.size(), 2u);

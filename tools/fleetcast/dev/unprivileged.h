@@ -13,8 +13,8 @@ struct UserIds {
   gid_t gid = 0;
 };
 
-// Whom servers that refuse root run as: nobody special (nullopt) when this process is not root, else the user `postgres`,
-// else `nobody`.
+// Whom servers that refuse root run as: nobody special (nullopt) when this process is not root, else the user
+// `postgres`, else `nobody`.
 std::optional<UserIds> UnprivilegedUser();
 
 // Whether `user` can reach files inside `directory` (every directory on the way may be passed). The directory need not
