@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "fleetcast/internal/v1/device_feed.grpc.pb.h"
 #include "grpcpp/client_context.h"
 #include "libs/base/strings.h"
 #include "libs/json/json.h"
