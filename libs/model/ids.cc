@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kAlphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 constexpr std::string_view kDevicePunctuation = "-:.+%_#*?!(),=@;$'";
 constexpr std::string_view kJobPunctuation = "-_.'";
-constexpr std::string_view kMethodForbidden = "$()<>@,;:\\\"/[]?={} ";
+constexpr std::string_view kMethodForbidden = "$()<>@,;:\\\"/[]?={}+# ";
 
 // What a name of one kind looks like.
 struct NameRule {

@@ -36,8 +36,8 @@ TEST(JobIdTest, FollowsTheRule) {
 
 TEST(MethodNameTest, FollowsTheRule) {
   EXPECT_TRUE(ValidateMethodName("lockDoor").ok());
-  EXPECT_TRUE(ValidateMethodName("a-b_c.d!%&'*+#^`|~").ok());
-  for (const std::string name : {"", "a b", "a/b", "a$b", "a?", "a{", "a\x7f", "ä", "a\nb"}) {
+  EXPECT_TRUE(ValidateMethodName("a-b_c.d!%&'*^`|~").ok());
+  for (const std::string name : {"", "a b", "a/b", "a$b", "a?", "a{", "a+b", "a#b", "a\x7f", "ä", "a\nb"}) {
     EXPECT_EQ(GetReason(ValidateMethodName(name)), "INVALID_METHOD") << name;
   }
   EXPECT_FALSE(ValidateMethodName(std::string(101, 'm')).ok());

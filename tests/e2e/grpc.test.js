@@ -41,37 +41,37 @@ test('method job and twin job through jobs.v1', { skip }, async () => {
   const run = async (id, action) => {
     await jobs('CreateJob', { job: { id, condition: `deviceId = '${deviceId}'`, ...action } });
     return waitFor(`job ${id} ends`, async () => {
-      const { job } = await jobs('GetJob', { jobId: id });
+      const { job } = await jobs('GetJob', { job_id: id });
       return job.state === 'STATE_COMPLETED' ? job : undefined;
     });
   };
-  const method = await run(uniqueId('m'), { invokeMethod: { method: 'lockDoor', payload: '{"n":1}' } });
+  const method = await run(uniqueId('m'), { invoke_method: { method: 'lockDoor', payload: '{"n":1}' } });
   assert.strictEqual(method.statistics.succeeded, 1);
-  const { execution } = await jobs('GetExecution', { jobId: method.id, deviceId });
-  assert.strictEqual(execution.deviceStatus, 200);
+  const { execution } = await jobs('GetExecution', { job_id: method.id, device_id: deviceId });
+  assert.strictEqual(execution.device_status, 200);
   assert.deepStrictEqual(JSON.parse(execution.payload), { locked: true });
 
-  const twin = await run(uniqueId('t'), { updateTwin: { tagsPatch: '{"via":"grpc"}', desiredPatch: '{"floor":3}' } });
+  const twin = await run(uniqueId('t'), { update_twin: { tags_patch: '{"via":"grpc"}', desired_patch: '{"floor":3}' } });
   assert.strictEqual(twin.statistics.succeeded, 1);
   await waitFor('the desired patch arrives', () => device.patches.find((patch) => patch.floor === 3));
 });
 
 test('errors carry a code and a reason', { skip }, async () => {
   const jobs = await client(process.env.FLEETCAST_GRPC_JOBS, 'fleetcast.jobs.v1.JobService');
-  await assert.rejects(jobs('GetJob', { jobId: uniqueId('none') }), (error) => error.code === grpc.status.NOT_FOUND);
-  await assert.rejects(jobs('CreateJob', { job: { id: 'bad id!', condition: '*', invokeMethod: { method: 'x' } } }),
+  await assert.rejects(jobs('GetJob', { job_id: uniqueId('none') }), (error) => error.code === grpc.status.NOT_FOUND);
+  await assert.rejects(jobs('CreateJob', { job: { id: 'bad id!', condition: '*', invoke_method: { method: 'x' } } }),
     (error) => error.code === grpc.status.INVALID_ARGUMENT && error.metadata.get('grpc-status-details-bin').length === 1);
-  await assert.rejects(jobs('CreateJob', { job: { id: uniqueId('q'), condition: 'tags.a = = 1', invokeMethod: { method: 'x' } } }),
+  await assert.rejects(jobs('CreateJob', { job: { id: uniqueId('q'), condition: 'tags.a = = 1', invoke_method: { method: 'x' } } }),
     (error) => error.code === grpc.status.INVALID_ARGUMENT);
-  const dry = await jobs('CreateJob', { job: { id: uniqueId('dry'), condition: `deviceId = '${deviceId}'`, invokeMethod: { method: 'x' } }, validateOnly: true });
-  assert.strictEqual(dry.matchingDevices, 1);
+  const dry = await jobs('CreateJob', { job: { id: uniqueId('dry'), condition: `deviceId = '${deviceId}'`, invoke_method: { method: 'x' } }, validate_only: true });
+  assert.strictEqual(dry.matching_devices, 1);
 });
 
 test('twins and methods through their services', { skip }, async () => {
   const twins = await client(process.env.FLEETCAST_GRPC_TWINS, 'fleetcast.twins.v1.TwinService');
-  const { twin } = await twins('GetTwin', { deviceId });
+  const { twin } = await twins('GetTwin', { device_id: deviceId });
   assert.strictEqual(JSON.parse(twin.document).deviceId, deviceId);
   const methods = await client(process.env.FLEETCAST_GRPC_METHODS, 'fleetcast.methods.v1.MethodService');
-  const answer = await methods('InvokeMethod', { deviceId, method: 'lockDoor', payload: 'null' });
-  assert.strictEqual(answer.deviceStatus, 200);
+  const answer = await methods('InvokeMethod', { device_id: deviceId, method: 'lockDoor', payload: 'null' });
+  assert.strictEqual(answer.device_status, 200);
 });

@@ -15,8 +15,8 @@ let device;
 
 const FINAL = ['completed', 'failed', 'cancelled'];
 
-function scheduled(result) { // The SDK answers { responseBody } or the body, by version and call form.
-  return result.responseBody || result;
+function scheduled(answer) { // The SDK wraps what the service said, differently from class to class.
+  return answer.responseBody || answer.jobStatus || answer.result || answer;
 }
 
 async function monitorJob(jobId) {
@@ -80,7 +80,7 @@ test('jobs are listed, newest first, until the continuation ends', { skip }, asy
   const query = jobClient.createQuery('scheduleDeviceMethod', 'completed', 1);
   const seen = [];
   while (query.hasMoreResults && seen.length < 200) {
-    const page = scheduled(await query.next());
+    const page = scheduled(await query.next(query.continuationToken || undefined));
     for (const job of Array.isArray(page) ? page : page.result || []) {
       assert.strictEqual(job.type, 'scheduleDeviceMethod');
       assert.strictEqual(job.status, 'completed');

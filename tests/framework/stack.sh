@@ -33,7 +33,7 @@ stack_start() {
     stack_work=$(mktemp -d /var/tmp/fleetcast-test.XXXXXX)
     chmod 755 "$stack_work"
     export FLEETCAST_ENV_FILE=$stack_work/dev.env
-    "$FLEETCAST_BIN_DIR/fleetcast" dev --data-dir "$stack_work/data" --env-file "$FLEETCAST_ENV_FILE" --fresh "$@" \
+    "$FLEETCAST_BIN_DIR/fleetcast" dev --host auto --data-dir "$stack_work/data" --env-file "$FLEETCAST_ENV_FILE" --fresh "$@" \
       >"$stack_work/dev.log" 2>&1 &
     stack_pid=$!
     for _ in $(seq 1200); do
