@@ -24,8 +24,8 @@ absl::Status ValidateNewDeviceId(std::string_view id);
 absl::Status ValidateModuleId(std::string_view id);
 // 1..64 of A-Z a-z 0-9 - _ . ' and not the word `query` (service-rest 5.1).
 absl::Status ValidateJobId(std::string_view id);
-// 1..100 of printable US-ASCII without $ ( ) < > @ , ; : \ " / [ ] ? = { } and space (device-mqtt 4.3), and without + #,
-// which mean something in MQTT filters (reliability R9).
+// 1..100 of printable US-ASCII without $ ( ) < > @ , ; : \ " / [ ] ? = { } and space (device-mqtt 4.3), and
+// without + and #, which mean something in MQTT filters (reliability R9).
 absl::Status ValidateMethodName(std::string_view name);
 
 // A device or one of its modules; as text `device` or `device/module`, the form of an MQTT client id.

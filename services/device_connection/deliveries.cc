@@ -276,13 +276,30 @@ void Deliveries::Send(Answers answers) {
     }
     const auto events = message.events();
     if (outlet != nullptr && outlet->TrySend(std::move(message))) continue;
-    // A dispatcher that does not keep up attaches again and gets these then.
-    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "dispatcher gone or not keeping up, events kept for the next one",
-                        {{"events", events.size()}});
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "dispatcher gone or not keeping up", {{"events", events.size()}});
     if (outlet != nullptr) outlet->Abort();
-    MutexLock lock(mutex_);
-    for (const pb::DeliverEvent& event : events) table_.KeepOrphan(event, parts_.clock.Monotonic());
+    Redirect(stream, events);
   }
+}
+
+// A dispatcher that lost its stream may have attached again on another one already; else it gets these when it does.
+void Deliveries::Redirect(DispatcherStream lost, const google::protobuf::RepeatedPtrField<pb::DeliverEvent>& events) {
+  if (events.empty()) return;
+  absl::flat_hash_map<DispatcherStream, std::shared_ptr<DispatcherOutlet>> others;
+  {
+    MutexLock lock(mutex_);
+    others = streams_;
+  }
+  others.erase(lost);
+  bool was_told = false;
+  for (const auto& [stream, outlet] : others) {
+    pb::DeliverResponse message;
+    *message.mutable_events() = events;
+    was_told = outlet->TrySend(std::move(message)) || was_told;
+  }
+  if (was_told) return;
+  MutexLock lock(mutex_);
+  for (const pb::DeliverEvent& event : events) table_.KeepOrphan(event, parts_.clock.Monotonic());
 }
 
 void Deliveries::OnTime() {

@@ -93,6 +93,8 @@ class Deliveries {
   void ChangeWatches(const Request& request, Answers& answers);
   void Route(std::vector<RoutedEvent> events);
   void Send(Answers answers);
+  void Redirect(DispatcherStream lost, const google::protobuf::RepeatedPtrField<internal::v1::DeliverEvent>& events)
+      EXCLUDES(mutex_);
 
   const Parts parts_;
   mutable Mutex mutex_;
