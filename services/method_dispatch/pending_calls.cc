@@ -27,7 +27,8 @@ absl::Status FinalStatus(pb::NotSentReason reason) {
     case pb::NOT_SENT_REASON_BUSY: return TooManyInFlight();
     case pb::NOT_SENT_REASON_OVERLOADED:
     case pb::NOT_SENT_REASON_PERMIT_EXPIRED:
-      return absl::UnavailableError("the way to the device is overloaded; nothing was sent");
+      return MakeError(absl::StatusCode::kResourceExhausted, reasons::kServerBusy,
+                       "the way to the device is overloaded; nothing was sent");
     default: return NotOnline("the device is not connected");
   }
 }

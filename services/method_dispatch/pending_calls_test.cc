@@ -202,7 +202,7 @@ TEST_F(PendingCallsTest, AFailedWayIsTriedAgainAFewTimes) {
     EXPECT_THAT(Event(0.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_STALE_ROUTE)).deliver, SizeIs(1));
   }
   ASSERT_THAT(Event(0.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_OVERLOADED)).replies, SizeIs(1));
-  EXPECT_TRUE(absl::IsUnavailable(actions_.replies[0].status));
+  EXPECT_EQ(GetReason(actions_.replies[0].status), reasons::kServerBusy);
 }
 
 TEST_F(PendingCallsTest, ALostConnectionIsToldAtOnceAndNeverRetried) {

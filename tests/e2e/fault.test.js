@@ -39,7 +39,7 @@ async function readAllRows(jobId) {
 
 before(async () => {
   const binary = path.join(process.env.FLEETCAST_BIN_DIR, 'fleetsim');
-  fleet = startJsonLines(binary, ['--devices', String(DEVICES), '--prefix', prefix, '--register', '--method-delay', '300ms',
+  fleet = startJsonLines(binary, ['--devices', String(DEVICES), '--prefix', prefix, '--register', '--method-delay', '3s',
     '--log-calls', callLog], (line) => { if (typeof line.connected === 'number') connected = line.connected; });
   await waitFor('the fleet is connected', () => connected >= DEVICES, 120);
 });
@@ -56,11 +56,15 @@ test('kill -9 of the scheduler in the middle of a method job', { timeout: 240000
     queryCondition: `STARTSWITH(deviceId, '${prefix}')`, maxExecutionTimeInSeconds: 300 } });
   assert.strictEqual(put.status, 200, put.text);
 
+  // Devices answer three seconds after they are called: when the first calls have arrived, no outcome is known, and some devices
+  // may not have been called at all.
   const victim = pidsNow().scheduler;
-  await waitFor('some devices were called', () => fs.existsSync(callLog) && devicesCalled().length >= 100, 60);
-  const calledAtKill = devicesCalled().length;
+  await waitFor('some devices were called', () => fs.existsSync(callLog) && devicesCalled().length >= 1, 60, 2);
   process.kill(victim, 'SIGKILL');
-  assert.ok(calledAtKill < DEVICES, 'the job was over before the kill: nothing was tested');
+  const calledAtKill = devicesCalled().length;
+  const atKill = await request('GET', `/jobs/v2/${jobId}?${V}`);
+  assert.strictEqual(atKill.json.status, 'running', 'the job was over before the kill: nothing was tested');
+  assert.strictEqual(atKill.json.deviceJobStatistics.succeededCount, 0);
   await waitFor('a new scheduler runs', () => { const now = pidsNow().scheduler; return now && now !== victim; }, 30);
 
   const job = await waitFor('the job ends', async () => {

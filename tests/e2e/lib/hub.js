@@ -60,14 +60,14 @@ function request(method, path, { body, headers = {}, token = sasToken(), content
   });
 }
 
-// Waits until `probe` gives something truthy; fails with `what` after `seconds`.
-async function waitFor(what, probe, seconds = 30) {
+// Waits until `probe` gives something truthy, asking every `pause` milliseconds; fails with `what` after `seconds`.
+async function waitFor(what, probe, seconds = 30, pause = 100) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const value = await probe();
     if (value) return value;
     if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
