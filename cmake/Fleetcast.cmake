@@ -8,7 +8,7 @@
 #   fleetcast_proto(NAME FILES … [DEPS …] [ROOT dir])         library of generated messages and gRPC stubs; files and
 #                                                             their imports are named from ROOT (default: proto/)
 #
-# A target sees only the libraries it names: that, and scripts/check-layers, keep the arrows pointing down.
+# A target sees only the libraries it names: that, and scripts/check, keep the arrows pointing down.
 
 # Precompiled headers (option FLEETCAST_PCH): cmake/PrecompiledHeaders.cmake. `pch` is base, grpc or test.
 function(_fleetcast_common target pch)
