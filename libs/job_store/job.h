@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -12,6 +14,7 @@
 #include "absl/time/time.h"
 #include "libs/job_store/position_set.h"
 #include "libs/model/job_state.h"
+#include "libs/model/rollout.h"
 
 namespace fleetcast::job_store {
 
@@ -21,6 +24,9 @@ struct MethodAction {
   std::string payload;  // JSON text; empty = null.
   absl::Duration response_timeout;
   absl::Duration connect_timeout;
+  // A device that is not connected is called when it connects, until the job's deadline; `connect_timeout` is not
+  // looked at.
+  bool wait_for_connection = false;
 };
 
 // Merge a patch into each device's twin.
@@ -49,8 +55,22 @@ struct JobCounts {
   int64_t failed = 0;
   int64_t timed_out = 0;
   int64_t canceled = 0;
+  int64_t device_errors = 0;  // Of `succeeded`: answered with a status of 400 or more. Not part of the sum.
 
   friend bool operator==(const JobCounts&, const JobCounts&) = default;
+};
+
+// A status from which on a device's answer counts as a device error.
+inline constexpr int32_t kDeviceErrorStatus = 400;
+
+// Where the targets of a job come from when it repeats an ended one: the targets of that job that ended in certain
+// states.
+struct RetriedTargets {
+  std::string job_id;
+  std::set<ExecutionState> states;  // Terminal ones.
+  bool device_errors = false;       // Also those that succeeded with a status of kDeviceErrorStatus or more.
+
+  friend bool operator==(const RetriedTargets&, const RetriedTargets&) = default;
 };
 
 // What a client asks for. Validated by job_api before it comes here.
@@ -61,6 +81,10 @@ struct JobSpec {
   std::optional<absl::Time> start_time;  // Not before; unset or past = now.
   absl::Duration execution_timeout;      // From the actual start.
   std::string status_message;            // A remark about how the request was read.
+  RolloutPolicy rollout;
+  RetryPolicy retry;
+  int priority = kPriorityDefault;        // 1 to kPriorityMax.
+  std::optional<RetriedTargets> retried;  // Set: `condition` is only for people.
 };
 
 // A job as stored. Times have microseconds and come from the database's clock.
@@ -69,11 +93,12 @@ struct Job {
   JobSpec spec;
   JobState state = JobState::kQueued;
   JobCounts counts;
-  std::string failure_reason;  // A sentence, in kFailed only.
+  std::string failure_reason;  // A sentence: why it failed, or which abort criterion stopped it; else empty.
   absl::Time create_time;
   std::optional<absl::Time> started_time;  // When the start time was seen to have come.
   std::optional<absl::Time> end_time;
-  int64_t version = 0;  // Rises with every change of the job itself, not of its counts; the etag.
+  std::optional<absl::Time> pause_time;  // Set while it is paused.
+  int64_t version = 0;                   // Rises with every change of the job itself, not of its counts; the etag.
 
   // When the execution time is over; unset before the start.
   std::optional<absl::Time> deadline() const {
@@ -104,19 +129,27 @@ struct ChunkLease {
 // A chunk just leased, with everything its owner needs to go on where the previous one stopped.
 struct LeasedChunk {
   ChunkLease lease;
-  std::shared_ptr<const Job> job;       // Shared by the chunks of one answer; counts are not filled.
+  // Shared by the chunks of one answer. Counts are filled, as of the lease, when the job's rollout is limited; else
+  // not.
+  std::shared_ptr<const Job> job;
   std::vector<std::string> device_ids;  // By position, ascending.
   PositionSet pending;                  // May be issued.
   // Issued by an earlier owner, no outcome yet: they may have been sent. A method is never issued again; a twin write,
   // which is idempotent, may be repeated.
   PositionSet in_flight;
   std::optional<absl::Time> last_issue_time;  // Of the chunk's latest intent; database time.
+  // Retries that were begun, by position; of targets without an outcome. Those that are missing: none.
+  std::map<int, int> retries;
 };
 
 // The intent to send to some targets of a leased chunk; or the proof that nothing was sent to them.
 struct IssueRequest {
   ChunkLease lease;
   PositionSet positions;
+  // MarkIssued only: targets that are tried again, with the number of the retry (1 = the first). They are issued
+  // already, have no outcome, and are not in `positions`. Each number of a target is recorded once, for ever: so nobody
+  // calls it more often than allowed, whatever crashes (reliability M1).
+  std::map<int, int> retries{};
 };
 
 // How one target ended. The first outcome of a target stands; later ones have no effect.
@@ -164,8 +197,9 @@ struct ResolveLease {
   std::string job_id;
   std::string condition;
   int64_t epoch = 0;
-  std::string last_device_id;  // The last target stored; empty = none yet. Ask for ids after this one.
-  int64_t target_count = 0;    // Stored so far.
+  std::optional<RetriedTargets> retried;  // Set: targets come from ListRetriedTargets, not from the condition.
+  std::string last_device_id;             // The last target stored; empty = none yet. Ask for ids after this one.
+  int64_t target_count = 0;               // Stored so far.
 };
 
 }  // namespace fleetcast::job_store

@@ -79,16 +79,52 @@ struct PromoteResult {
 };
 
 struct LeaseRequest {
-  std::string owner{};                 // Unique per process start, for instance pod name + boot id.
+  std::string owner{};                 // Unique per process start, for instance pod name + boot id. Required.
   int limit = 1;                       // At most kLeaseChunksMax.
   int limit_per_job = 0;               // 0 = no limit besides `limit`.
   std::vector<int64_t> except_jobs{};  // Sequence numbers of jobs of which no chunk is wanted: they have their share.
   absl::Duration ttl = absl::Seconds(10);
 };
 
-struct CancelResult {
-  Job job;                   // After the cancel.
+struct CancelRequest {
+  std::string job_id{};
+  absl::Duration drain;         // How long targets issued before may still answer.
+  bool reject_running = false;  // Refuse when the job has started.
+  std::string reason{};  // Becomes the job's failure_reason: which abort criterion was met; empty = a client's wish.
+};
+
+// A job after it was cancelled, paused or changed.
+struct StopResult {
+  Job job;
   bool was_issuing = false;  // Something may be under way: wait until permits have run out before answering.
+};
+
+// What UpdateJob changes; unset = as it is.
+struct JobChange {
+  std::optional<RolloutPolicy> rollout{};
+  std::optional<int> priority{};
+  std::optional<int64_t> if_version{};  // Job::version that the job must still have.
+};
+
+struct ListRetriedTargetsRequest {
+  RetriedTargets retried{};
+  std::string after_device_id{};  // Empty = from the start.
+  int limit = kAppendTargetsMax;  // At most kAppendTargetsMax.
+};
+
+struct MaintainRequest {
+  absl::Duration retention = absl::Hours(24 * 30);  // How long a job is kept after its end.
+};
+
+// What one Maintain did.
+struct MaintainResult {
+  bool is_leader = false;                         // False: another process is at it; nothing was done.
+  int partitions_created = 0;                     // For days to come.
+  std::vector<std::string> partitions_dropped{};  // Names, for the log.
+  int64_t jobs_removed = 0;
+  std::vector<std::string> tables_vacuumed{};
+  // Rows outside of any day's partition: always 0 unless clocks or maintenance are broken. An alarm.
+  int64_t default_partition_rows = 0;
 };
 
 struct ExpireResult {
@@ -120,17 +156,30 @@ class JobStore {
 
   // Stops a job. In one transaction: the state, a new epoch for every unfinished chunk (so no intent can follow), and
   // "canceled" for every target that was not issued. Targets issued before keep the outcome that still comes; what has
-  // none after `drain` is timed out by ExpireJobs. kNotFound JOB_NOT_FOUND; kFailedPrecondition JOB_FINISHED.
-  // A job that is already cancelling is answered as it stands.
-  virtual absl::StatusOr<CancelResult> CancelJob(absl::Time deadline, std::string_view job_id,
-                                                 absl::Duration drain) = 0;
+  // none after `drain` is timed out by ExpireJobs. kNotFound JOB_NOT_FOUND; kFailedPrecondition JOB_FINISHED, or
+  // JOB_RUNNING with `reject_running` when it is resolving or running. A job that is already cancelling is answered as
+  // it stands.
+  virtual absl::StatusOr<StopResult> CancelJob(absl::Time deadline, const CancelRequest& request) = 0;
+
+  // Holds a job that has not ended: it is not started, resolved or leased, and every unfinished chunk gets a new epoch,
+  // so no intent can follow. A paused one is answered as it stands. kNotFound JOB_NOT_FOUND; kFailedPrecondition
+  // JOB_FINISHED (also when it is cancelling or its execution time is over).
+  virtual absl::StatusOr<StopResult> PauseJob(absl::Time deadline, std::string_view job_id) = 0;
+  // Lets it go on; one that is not paused is answered as it stands. Errors as PauseJob.
+  virtual absl::StatusOr<Job> ResumeJob(absl::Time deadline, std::string_view job_id) = 0;
+
+  // Changes a job that has not ended; its unfinished chunks get a new epoch, so that whoever works on them leases them
+  // anew and reads the change. Nothing happens when nothing differs. Errors as PauseJob; kAborted ETAG_MISMATCH.
+  virtual absl::StatusOr<StopResult> UpdateJob(absl::Time deadline, std::string_view job_id,
+                                               const JobChange& change) = 0;
 
   // --- Start and target set ---------------------------------------------------------------------------------------
 
-  // Moves up to `limit` due jobs to resolving (that is their actual start) and arms those that start later.
+  // Moves up to `limit` due jobs that are not paused to resolving (that is their actual start) and arms those that
+  // start later.
   virtual absl::StatusOr<PromoteResult> PromoteDue(absl::Time deadline, int limit) = 0;
 
-  // The lease of the oldest resolving job that nobody holds; nullopt when there is none.
+  // The lease of the oldest resolving job that nobody holds and that is not paused; nullopt when there is none.
   virtual absl::StatusOr<std::optional<ResolveLease>> AcquireResolve(absl::Time deadline, std::string_view owner,
                                                                      absl::Duration ttl) = 0;
 
@@ -149,9 +198,16 @@ class JobStore {
 
   // --- Work -------------------------------------------------------------------------------------------------------
 
-  // Leases unfinished chunks of running jobs that nobody holds, turn by turn over the jobs. Trust a lease only until
-  // (monotonic time before this call) + ttl - margin.
+  // Leases unfinished chunks of running jobs that nobody holds and that are not paused, turn by turn over the jobs.
+  // Trust a lease only until (monotonic time before this call) + ttl - margin. A job whose rollout is limited belongs
+  // to one owner at a time: none of its chunks is leased while another owner's lease of one of them has not run out,
+  // and chunks that hold issued targets come first. So its owner knows all that is in flight.
   virtual absl::StatusOr<std::vector<LeasedChunk>> LeaseChunks(absl::Time deadline, const LeaseRequest& request) = 0;
+
+  // A page of the targets of an ended job for a job that repeats it: device ids after `after_device_id`, ascending;
+  // fewer than `limit` = there are no more. kNotFound JOB_NOT_FOUND (also when retention has removed it).
+  virtual absl::StatusOr<std::vector<std::string>> ListRetriedTargets(absl::Time deadline,
+                                                                      const ListRetriedTargetsRequest& request) = 0;
 
   // Extends leases by `ttl` from now. Gives the keys of those that are lost: stop working on them at once.
   virtual absl::StatusOr<std::vector<ChunkKey>> RenewLeases(absl::Time deadline, std::span<const ChunkLease> leases,
@@ -161,7 +217,8 @@ class JobStore {
   virtual absl::Status ReleaseChunks(absl::Time deadline, std::span<const ChunkLease> leases) = 0;
 
   // Commits the intent to send: afterwards the targets count as running. One answer per request, in order: true, or
-  // false when the lease is lost or a position was not pending; then nothing of that request may be sent.
+  // false when the lease is lost, a position was not pending, or a retry was begun before; then nothing of that request
+  // may be sent.
   virtual absl::StatusOr<std::vector<bool>> MarkIssued(absl::Time deadline, std::span<const IssueRequest> requests) = 0;
 
   // Takes intents back on proof of NOT_SENT: the targets are pending again; in a cancelled or expired job they end as
@@ -180,6 +237,13 @@ class JobStore {
   // jobs whose time to drain is over are timed out (504101 OUTCOME_UNKNOWN). Such a job ends cancelled; failed when
   // targets were never attempted; else completed. At most `limit` jobs of each kind; any process may call it any time.
   virtual absl::StatusOr<ExpireResult> ExpireJobs(absl::Time deadline, absl::Duration grace, int limit) = 0;
+
+  // --- Upkeep -----------------------------------------------------------------------------------------------------
+
+  // Keeps the tables in shape; any process may call it any time, one at a time does it: makes the partitions of the
+  // days to come, drops those of days all of whose jobs ended longer than the retention ago, removes these jobs,
+  // vacuums hot tables.
+  virtual absl::StatusOr<MaintainResult> Maintain(absl::Time deadline, const MaintainRequest& request) = 0;
 
   // --- Executions -------------------------------------------------------------------------------------------------
 

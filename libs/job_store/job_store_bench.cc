@@ -71,7 +71,7 @@ void BM_FreezeMillionTargets(benchmark::State& state) {
   std::string id;
   for (auto unused : state) id = stand.RunJob();
   state.SetItemsProcessed(state.iterations() * kDevices);
-  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), id, kTtl).ok());
+  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), {.job_id = id, .drain = kTtl}).ok());
 }
 BENCHMARK(BM_FreezeMillionTargets)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
@@ -102,7 +102,7 @@ void BM_IssueAndRecord(benchmark::State& state) {
     }
   }
   state.SetItemsProcessed(recorded);
-  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), id, kTtl).ok());
+  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), {.job_id = id, .drain = kTtl}).ok());
 }
 BENCHMARK(BM_IssueAndRecord)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
@@ -110,7 +110,7 @@ void BM_GetRunningJob(benchmark::State& state) {
   Stand& stand = Stand::Get();
   const std::string id = stand.RunJob();
   for (auto unused : state) benchmark::DoNotOptimize(stand.store().GetJob(Soon(), id));
-  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), id, kTtl).ok());
+  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), {.job_id = id, .drain = kTtl}).ok());
 }
 BENCHMARK(BM_GetRunningJob)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
@@ -122,14 +122,14 @@ void BM_LeaseSixteenChunks(benchmark::State& state) {
     for (const LeasedChunk& chunk : stand.Lease(16)) leases.push_back(chunk.lease);
     FLEETCAST_CHECK(stand.store().ReleaseChunks(Soon(), leases).ok());
   }
-  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), id, kTtl).ok());
+  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), {.job_id = id, .drain = kTtl}).ok());
 }
 BENCHMARK(BM_LeaseSixteenChunks)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 void BM_CancelRunningJob(benchmark::State& state) {
   Stand& stand = Stand::Get();
   const std::string id = stand.RunJob();
-  for (auto unused : state) FLEETCAST_CHECK(stand.store().CancelJob(Soon(), id, kTtl).ok());
+  for (auto unused : state) FLEETCAST_CHECK(stand.store().CancelJob(Soon(), {.job_id = id, .drain = kTtl}).ok());
 }
 BENCHMARK(BM_CancelRunningJob)->Iterations(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
@@ -139,7 +139,7 @@ void BM_ListExecutions(benchmark::State& state) {
   for (auto unused : state) {
     FLEETCAST_CHECK(stand.store().ListExecutions(Soon(), {.job_id = id, .page_size = 100}).ok());
   }
-  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), id, kTtl).ok());
+  FLEETCAST_CHECK(stand.store().CancelJob(Soon(), {.job_id = id, .drain = kTtl}).ok());
 }
 BENCHMARK(BM_ListExecutions)->Unit(benchmark::kMicrosecond)->UseRealTime();
 

@@ -176,7 +176,8 @@ TEST_P(JobStoreContract, ARequestIdNamesOneRequest) {
 
 TEST_P(JobStoreContract, UnknownJobsAreNotFound) {
   EXPECT_THAT(store_.GetJob(Soon(), "nope"), StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
-  EXPECT_THAT(store_.CancelJob(Soon(), "nope", kDrain), StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
+  EXPECT_THAT(store_.CancelJob(Soon(), {.job_id = "nope", .drain = kDrain}),
+              StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
   EXPECT_THAT(store_.FailJob(Soon(), "nope", "why"), StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
   EXPECT_THAT(store_.GetExecution(Soon(), "nope", "d"), StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
   EXPECT_THAT(store_.ListExecutions(Soon(), {.job_id = "nope"}), StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
@@ -185,7 +186,7 @@ TEST_P(JobStoreContract, UnknownJobsAreNotFound) {
 TEST_P(JobStoreContract, ListsNewestFirstInPages) {
   for (const char* id : {"a", "b", "c"}) FLEETCAST_ASSERT_OK(store_.CreateJob(Soon(), MethodJob(id)));
   FLEETCAST_ASSERT_OK(store_.CreateJob(Soon(), TwinJob("t")));
-  FLEETCAST_ASSERT_OK(store_.CancelJob(Soon(), "b", kDrain));
+  FLEETCAST_ASSERT_OK(store_.CancelJob(Soon(), {.job_id = "b", .drain = kDrain}));
 
   ListJobsRequest request{.page_size = 3};
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto first, store_.ListJobs(Soon(), request));
@@ -500,11 +501,13 @@ TEST_P(JobStoreContract, EndsTheJobWhenItsLastChunksCloseAtOnce) {
 
 TEST_P(JobStoreContract, AJobThatDoesNotRunIsCancelledAtOnce) {
   FLEETCAST_ASSERT_OK(store_.CreateJob(Soon(), MethodJob("queued")));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const CancelResult result, store_.CancelJob(Soon(), "queued", kDrain));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const StopResult result,
+                                 store_.CancelJob(Soon(), {.job_id = "queued", .drain = kDrain}));
   EXPECT_FALSE(result.was_issuing);
   EXPECT_EQ(result.job.state, JobState::kCancelled);
   EXPECT_TRUE(result.job.end_time.has_value());
-  EXPECT_THAT(store_.CancelJob(Soon(), "queued", kDrain), StatusIs(Code::kFailedPrecondition, "JOB_FINISHED"));
+  EXPECT_THAT(store_.CancelJob(Soon(), {.job_id = "queued", .drain = kDrain}),
+              StatusIs(Code::kFailedPrecondition, "JOB_FINISHED"));
   EXPECT_EQ(store_.PromoteDue(Soon(), 10)->started, 0);
 }
 
@@ -513,7 +516,8 @@ TEST_P(JobStoreContract, CancelWhileResolvingStopsTheResolver) {
   FLEETCAST_ASSERT_OK(store_.PromoteDue(Soon(), 10));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(auto lease, store_.AcquireResolve(Soon(), "one", kTtl));
   FLEETCAST_ASSERT_OK(store_.AppendTargets(Soon(), *lease, Devices(10), kTtl));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const CancelResult result, store_.CancelJob(Soon(), "job-1", kDrain));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const StopResult result,
+                                 store_.CancelJob(Soon(), {.job_id = "job-1", .drain = kDrain}));
   EXPECT_EQ(result.job.state, JobState::kCancelled);
   EXPECT_EQ(result.job.counts, JobCounts());
   EXPECT_THAT(store_.AppendTargets(Soon(), *lease, Devices(10, "e"), kTtl), StatusIs(Code::kAborted, "LEASE_LOST"));
@@ -529,7 +533,8 @@ TEST_P(JobStoreContract, CancelFencesOwnersAndKeepsTrueOutcomes) {
   ASSERT_TRUE(Mark(chunk.lease, {0, 1, 2}));
   ASSERT_EQ(Record(chunk.lease, {0}).recorded, 1);
 
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const CancelResult result, store_.CancelJob(Soon(), "job-1", kDrain));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const StopResult result,
+                                 store_.CancelJob(Soon(), {.job_id = "job-1", .drain = kDrain}));
   EXPECT_TRUE(result.was_issuing);
   EXPECT_EQ(result.job.state, JobState::kCancelling);
   EXPECT_EQ(result.job.counts.canceled, 1'007);
@@ -557,7 +562,8 @@ TEST_P(JobStoreContract, CancelOfAJobWithNothingUnderWayEndsIt) {
   const LeasedChunk chunk = LeaseOne();
   ASSERT_TRUE(Mark(chunk.lease, {0}));
   ASSERT_EQ(Record(chunk.lease, {0}).recorded, 1);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const CancelResult result, store_.CancelJob(Soon(), "job-1", kDrain));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const StopResult result,
+                                 store_.CancelJob(Soon(), {.job_id = "job-1", .drain = kDrain}));
   EXPECT_FALSE(result.was_issuing);
   EXPECT_EQ(result.job.state, JobState::kCancelled);
   EXPECT_EQ(result.job.counts.canceled, 9);
@@ -566,8 +572,9 @@ TEST_P(JobStoreContract, CancelOfAJobWithNothingUnderWayEndsIt) {
 TEST_P(JobStoreContract, WhatNeverAnswersAfterACancelIsTimedOut) {
   Run(MethodJob("job-1"), Devices(3));
   ASSERT_TRUE(Mark(LeaseOne().lease, {0}));
-  FLEETCAST_ASSERT_OK(store_.CancelJob(Soon(), "job-1", absl::ZeroDuration()));
-  FLEETCAST_ASSERT_OK(store_.CancelJob(Soon(), "job-1", absl::ZeroDuration())) << "still cancelling";
+  FLEETCAST_ASSERT_OK(store_.CancelJob(Soon(), {.job_id = "job-1", .drain = absl::ZeroDuration()}));
+  FLEETCAST_ASSERT_OK(store_.CancelJob(Soon(), {.job_id = "job-1", .drain = absl::ZeroDuration()}))
+      << "still cancelling";
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const ExpireResult result, store_.ExpireJobs(Soon(), absl::ZeroDuration(), 10));
   EXPECT_EQ(result.settled, 1);
   EXPECT_THAT(result.ended_jobs, ElementsAre("job-1"));
@@ -595,7 +602,7 @@ TEST_P(JobStoreContract, CancelAndOutcomesAtOnceLoseNothing) {
         }
       });
     }
-    FLEETCAST_EXPECT_OK(store_.CancelJob(Soon(), "job-1", kDrain));
+    FLEETCAST_EXPECT_OK(store_.CancelJob(Soon(), {.job_id = "job-1", .drain = kDrain}));
   }
   const Job job = Get("job-1");
   EXPECT_EQ(job.state, JobState::kCancelled);
@@ -617,7 +624,8 @@ TEST_P(JobStoreContract, AnExpiredJobFailsWhenTargetsWereNeverReached) {
   EXPECT_EQ(Get("job-1").counts.timed_out, 3);
   EXPECT_EQ(Get("job-1").counts.running, 2);
   EXPECT_FALSE(Mark(chunk.lease, {2}));
-  EXPECT_THAT(store_.CancelJob(Soon(), "job-1", kDrain), StatusIs(Code::kFailedPrecondition, "JOB_FINISHED"));
+  EXPECT_THAT(store_.CancelJob(Soon(), {.job_id = "job-1", .drain = kDrain}),
+              StatusIs(Code::kFailedPrecondition, "JOB_FINISHED"));
   EXPECT_EQ(Record(chunk.lease, {0}).recorded, 1) << "in time to spare";
   const Execution untouched = GetOn("job-1", "d10004");
   EXPECT_EQ(untouched.state, ExecutionState::kTimedOut);

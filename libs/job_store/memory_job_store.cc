@@ -122,9 +122,10 @@ absl::StatusOr<int64_t> MemoryJobStore::CountActive(absl::Time) {
                        [](const auto& entry) { return !IsTerminal(entry.second.job.state); });
 }
 
-absl::StatusOr<CancelResult> MemoryJobStore::CancelJob(absl::Time deadline, std::string_view job_id,
-                                                       absl::Duration drain) {
-  CancelResult result;
+absl::StatusOr<StopResult> MemoryJobStore::CancelJob(absl::Time deadline, const CancelRequest& request) {
+  StopResult result;
+  const std::string& job_id = request.job_id;
+  const absl::Duration drain = request.drain;
   {
     MutexLock lock(mutex_);
     JobRecord* record = Find(job_id);
@@ -182,7 +183,7 @@ absl::StatusOr<std::optional<ResolveLease>> MemoryJobStore::AcquireResolve(absl:
     }
     record.resolve_lease_until = now + ttl;
     return std::optional<ResolveLease>({seq, record.job.spec.id, record.job.spec.condition, ++record.resolve_epoch,
-                                        record.last_device_id, record.target_count});
+                                        record.job.spec.retried, record.last_device_id, record.target_count});
   }
   return std::optional<ResolveLease>();
 }
@@ -241,6 +242,24 @@ absl::Status MemoryJobStore::FailJob(absl::Time, std::string_view job_id, std::s
   record->job.failure_reason = reason;
   SetState(*record, *next);
   return absl::OkStatus();
+}
+
+// TODO(#3): pause, resume, change, repeat, upkeep.
+absl::StatusOr<StopResult> MemoryJobStore::PauseJob(absl::Time, std::string_view) {
+  return absl::UnimplementedError("pause");
+}
+absl::StatusOr<Job> MemoryJobStore::ResumeJob(absl::Time, std::string_view) {
+  return absl::UnimplementedError("resume");
+}
+absl::StatusOr<StopResult> MemoryJobStore::UpdateJob(absl::Time, std::string_view, const JobChange&) {
+  return absl::UnimplementedError("update");
+}
+absl::StatusOr<std::vector<std::string>> MemoryJobStore::ListRetriedTargets(absl::Time,
+                                                                            const ListRetriedTargetsRequest&) {
+  return absl::UnimplementedError("list retried targets");
+}
+absl::StatusOr<MaintainResult> MemoryJobStore::Maintain(absl::Time, const MaintainRequest&) {
+  return absl::UnimplementedError("maintain");
 }
 
 }  // namespace fleetcast::job_store

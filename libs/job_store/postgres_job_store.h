@@ -18,7 +18,10 @@ class PostgresJobStore final : public JobStore {
   absl::StatusOr<Job> GetJob(absl::Time deadline, std::string_view job_id) override;
   absl::StatusOr<Page<Job, int64_t>> ListJobs(absl::Time deadline, const ListJobsRequest& request) override;
   absl::StatusOr<int64_t> CountActive(absl::Time deadline) override;
-  absl::StatusOr<CancelResult> CancelJob(absl::Time deadline, std::string_view job_id, absl::Duration drain) override;
+  absl::StatusOr<StopResult> CancelJob(absl::Time deadline, const CancelRequest& request) override;
+  absl::StatusOr<StopResult> PauseJob(absl::Time deadline, std::string_view job_id) override;
+  absl::StatusOr<Job> ResumeJob(absl::Time deadline, std::string_view job_id) override;
+  absl::StatusOr<StopResult> UpdateJob(absl::Time deadline, std::string_view job_id, const JobChange& change) override;
 
   absl::StatusOr<PromoteResult> PromoteDue(absl::Time deadline, int limit) override;
   absl::StatusOr<std::optional<ResolveLease>> AcquireResolve(absl::Time deadline, std::string_view owner,
@@ -28,6 +31,9 @@ class PostgresJobStore final : public JobStore {
   absl::Status FinishResolve(absl::Time deadline, const ResolveLease& lease) override;
   absl::Status FailJob(absl::Time deadline, std::string_view job_id, std::string_view reason) override;
 
+  absl::StatusOr<std::vector<std::string>> ListRetriedTargets(absl::Time deadline,
+                                                              const ListRetriedTargetsRequest& request) override;
+
   absl::StatusOr<std::vector<LeasedChunk>> LeaseChunks(absl::Time deadline, const LeaseRequest& request) override;
   absl::StatusOr<std::vector<ChunkKey>> RenewLeases(absl::Time deadline, std::span<const ChunkLease> leases,
                                                     absl::Duration ttl) override;
@@ -36,6 +42,8 @@ class PostgresJobStore final : public JobStore {
   absl::StatusOr<std::vector<bool>> ClearIssued(absl::Time deadline, std::span<const IssueRequest> requests) override;
   absl::StatusOr<RecordResult> RecordOutcomes(absl::Time deadline, std::span<const Outcome> outcomes) override;
   absl::StatusOr<ExpireResult> ExpireJobs(absl::Time deadline, absl::Duration grace, int limit) override;
+
+  absl::StatusOr<MaintainResult> Maintain(absl::Time deadline, const MaintainRequest& request) override;
 
   absl::StatusOr<Execution> GetExecution(absl::Time deadline, std::string_view job_id,
                                          std::string_view device_id) override;

@@ -201,12 +201,13 @@ absl::StatusOr<int64_t> PostgresJobStore::CountActive(absl::Time deadline) {
   return rows[0].Get<int64_t>(0);
 }
 
-absl::StatusOr<CancelResult> PostgresJobStore::CancelJob(absl::Time deadline, std::string_view job_id,
-                                                         absl::Duration drain) {
-  absl::StatusOr<CancelResult> result =
-      pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<CancelResult> {
+absl::StatusOr<StopResult> PostgresJobStore::CancelJob(absl::Time deadline, const CancelRequest& request) {
+  const std::string& job_id = request.job_id;
+  const absl::Duration drain = request.drain;
+  absl::StatusOr<StopResult> result =
+      pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<StopResult> {
         FLEETCAST_ASSIGN_OR_RETURN(Cancellable locked, LockForCancel(transaction, job_id));
-        CancelResult cancelled;
+        StopResult cancelled;
         if (locked.job.state == JobState::kCancelling) {
           cancelled.was_issuing = true;
         } else {
@@ -223,6 +224,24 @@ absl::StatusOr<CancelResult> PostgresJobStore::CancelJob(absl::Time deadline, st
 
 void PostgresJobStore::Notify(absl::Time deadline, std::string_view job_id) {
   pool_.Run(deadline, kNotify, kNotifyChannel, job_id).IgnoreError();
+}
+
+// TODO(#3): pause, resume, change, repeat, upkeep.
+absl::StatusOr<StopResult> PostgresJobStore::PauseJob(absl::Time, std::string_view) {
+  return absl::UnimplementedError("pause");
+}
+absl::StatusOr<Job> PostgresJobStore::ResumeJob(absl::Time, std::string_view) {
+  return absl::UnimplementedError("resume");
+}
+absl::StatusOr<StopResult> PostgresJobStore::UpdateJob(absl::Time, std::string_view, const JobChange&) {
+  return absl::UnimplementedError("update");
+}
+absl::StatusOr<std::vector<std::string>> PostgresJobStore::ListRetriedTargets(absl::Time,
+                                                                              const ListRetriedTargetsRequest&) {
+  return absl::UnimplementedError("list retried targets");
+}
+absl::StatusOr<MaintainResult> PostgresJobStore::Maintain(absl::Time, const MaintainRequest&) {
+  return absl::UnimplementedError("maintain");
 }
 
 }  // namespace fleetcast::job_store

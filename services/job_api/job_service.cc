@@ -196,8 +196,10 @@ grpc::ServerUnaryReactor* JobService::CancelJob(grpc::CallbackServerContext* con
 
 absl::Status JobService::Cancel(const rpc::Call& call, const jobs::v1::CancelJobRequest& request,
                                 jobs::v1::CancelJobResponse& response) {
-  FLEETCAST_ASSIGN_OR_RETURN(job_store::CancelResult result,
-                             store_.CancelJob(call.deadline, request.job_id(), options_.cancel_drain));
+  FLEETCAST_ASSIGN_OR_RETURN(job_store::StopResult result,
+                             store_.CancelJob(call.deadline, {.job_id = request.job_id(),
+                                                              .drain = options_.cancel_drain,
+                                                              .reject_running = request.reject_running()}));
   if (result.was_issuing) {
     // J10: the answer is a barrier. No intent can follow the commit, and every permit given before it has run out by
     // then.

@@ -170,7 +170,7 @@ TEST(EngineTest, CancelIsABarrierAndHonest) {
   world.CreateMethodJob("job");
   world.Start();
   ASSERT_TRUE(world.Run(absl::Seconds(5), [&] { return world.GetJob("job").counts.succeeded > 100; }));
-  ASSERT_TRUE(world.store().CancelJob(world.clock().Now(), "job", absl::Minutes(1)).ok());
+  ASSERT_TRUE(world.store().CancelJob(world.clock().Now(), {.job_id = "job", .drain = absl::Minutes(1)}).ok());
   const absl::Time answered = world.clock().Now() + kPermit;
   ASSERT_TRUE(world.RunUntilEnded("job", absl::Minutes(3)));
   const Job job = world.GetJob("job");

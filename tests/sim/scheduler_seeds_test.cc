@@ -75,7 +75,8 @@ class Chaos {
       world_.fleet().SetOnline(ids_[random_.Below(ids_.size())], random_.Chance(600));
     }
     if (!cancelled_.has_value() && random_.Chance(10)) {
-      const auto cancel = world_.store().CancelJob(world_.clock().Now(), "method", absl::Seconds(60));
+      const auto cancel =
+          world_.store().CancelJob(world_.clock().Now(), {.job_id = "method", .drain = absl::Seconds(60)});
       if (cancel.ok()) cancelled_ = world_.clock().Now();
     }
   }

@@ -27,9 +27,27 @@ class FaultyStore final : public job_store::JobStore {
     return store_.ListJobs(deadline, request);
   }
   absl::StatusOr<int64_t> CountActive(absl::Time deadline) override { return store_.CountActive(deadline); }
-  absl::StatusOr<job_store::CancelResult> CancelJob(absl::Time deadline, std::string_view job_id,
-                                                    absl::Duration drain) override {
-    return store_.CancelJob(deadline, job_id, drain);
+  absl::StatusOr<job_store::StopResult> CancelJob(absl::Time deadline,
+                                                  const job_store::CancelRequest& request) override {
+    return store_.CancelJob(deadline, request);
+  }
+  absl::StatusOr<job_store::StopResult> PauseJob(absl::Time deadline, std::string_view job_id) override {
+    return store_.PauseJob(deadline, job_id);
+  }
+  absl::StatusOr<job_store::Job> ResumeJob(absl::Time deadline, std::string_view job_id) override {
+    return store_.ResumeJob(deadline, job_id);
+  }
+  absl::StatusOr<job_store::StopResult> UpdateJob(absl::Time deadline, std::string_view job_id,
+                                                  const job_store::JobChange& change) override {
+    return store_.UpdateJob(deadline, job_id, change);
+  }
+  absl::StatusOr<std::vector<std::string>> ListRetriedTargets(
+      absl::Time deadline, const job_store::ListRetriedTargetsRequest& request) override {
+    return store_.ListRetriedTargets(deadline, request);
+  }
+  absl::StatusOr<job_store::MaintainResult> Maintain(absl::Time deadline,
+                                                     const job_store::MaintainRequest& request) override {
+    return store_.Maintain(deadline, request);
   }
   absl::StatusOr<job_store::PromoteResult> PromoteDue(absl::Time deadline, int limit) override {
     return store_.PromoteDue(deadline, limit);
