@@ -61,7 +61,8 @@ TEST_F(ServerTest, PassesTheTraceOn) {
 
 TEST_F(ServerTest, GivesTheHandlerWhatIsLeftOfTheCallersTime) {
   ASSERT_TRUE(Echo(BackgroundCall(absl::Seconds(5)), "hello").ok());
-  EXPECT_LE(response_.remaining_ms(), 4950);
+  // 50 ms are kept back; gRPC rounds what travels up to 10 ms.
+  EXPECT_LE(response_.remaining_ms(), 4960);
   EXPECT_GT(response_.remaining_ms(), 1000);
 }
 
