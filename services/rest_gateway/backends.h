@@ -76,13 +76,15 @@ void CallBackend(const Exchange& exchange, absl::Duration limit, std::string_vie
                  Request request, Done done) {
   struct Pending {
     Pending(Request sent, telemetry::Span started, Done handler)
-        : request(std::move(sent)), span(std::move(started)), done(std::move(handler)) {}
+        : done(std::move(handler)), request(std::move(sent)), span(std::move(started)) {}
 
+    // First, so that it goes last: it holds the exchange, whose end the gateway waits for before the channels go. The
+    // context holds its channel too, and the last reference to a channel must not be dropped on a thread of gRPC.
+    Done done;
     grpc::ClientContext context;
     Request request;
     Response response;
     telemetry::Span span;
-    Done done;
     std::optional<std::stop_callback<std::function<void()>>> cancel;
   };
   rpc::Call call = exchange.call();
