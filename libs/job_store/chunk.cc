@@ -23,6 +23,7 @@ void AddTo(JobCounts& counts, const Chunk& chunk) {
   counts.failed += chunk.failed;
   counts.timed_out += chunk.timed_out;
   counts.canceled += chunk.canceled;
+  counts.device_errors += chunk.device_errors;
 }
 
 bool MarkIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions) {
@@ -31,6 +32,11 @@ bool MarkIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions) {
   if (!(positions - pending).empty()) return false;
   chunk.issued |= positions;
   return true;
+}
+
+bool MayRetry(const Chunk& chunk, int64_t epoch, const PositionSet& positions, const PositionSet& ended) {
+  if (chunk.state != ChunkState::kOpen || chunk.epoch != epoch) return false;
+  return (positions - (chunk.issued - ended)).empty();
 }
 
 bool ClearIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions, const PositionSet& ended) {
@@ -50,8 +56,9 @@ bool Accepts(const Chunk& chunk, const Outcome& outcome) {
   return chunk.state == ChunkState::kOpen && chunk.epoch == outcome.lease.epoch;
 }
 
-void Count(Chunk& chunk, int position, ExecutionState state) {
+void Count(Chunk& chunk, int position, ExecutionState state, bool is_device_error) {
   chunk.issued.Insert(position);
+  if (is_device_error) ++chunk.device_errors;
   switch (state) {
     case ExecutionState::kSucceeded: ++chunk.succeeded; break;
     case ExecutionState::kFailed: ++chunk.failed; break;
@@ -67,6 +74,10 @@ bool CloseIfComplete(Chunk& chunk) {
   if (chunk.state == ChunkState::kClosed || chunk.ended() < chunk.size) return false;
   chunk.state = ChunkState::kClosed;
   return true;
+}
+
+void VoidLease(Chunk& chunk) {
+  if (chunk.state == ChunkState::kOpen) ++chunk.epoch;
 }
 
 void Stop(Chunk& chunk, StopKind kind) {

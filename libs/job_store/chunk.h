@@ -46,6 +46,7 @@ struct Chunk {
   int failed = 0;
   int timed_out = 0;
   int canceled = 0;
+  int device_errors = 0;  // Of `succeeded`.
 
   int ended() const { return succeeded + failed + timed_out + canceled; }
   // Neither issued nor ended.
@@ -61,6 +62,10 @@ void AddTo(JobCounts& counts, const Chunk& chunk);
 // epoch and all positions are pending targets of it.
 bool MarkIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions);
 
+// Whether targets that were sent before may be sent again under `epoch`: the chunk is open under it, they are issued,
+// and none of them has an outcome. `ended`: the positions that have outcomes.
+bool MayRetry(const Chunk& chunk, int64_t epoch, const PositionSet& positions, const PositionSet& ended);
+
 // Takes the intent for `positions` back: nothing was sent. False (and no effect) when the chunk is open under another
 // epoch, or closed. In a cancelled or expired chunk anybody's proof counts, for nobody can issue there any more: the
 // targets end. `ended`: the positions that have outcomes; they keep their bits.
@@ -69,11 +74,16 @@ bool ClearIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions, cons
 // Whether the outcome may be stored, if the target has none yet.
 bool Accepts(const Chunk& chunk, const Outcome& outcome);
 
-// Counts an outcome that was stored. Precondition: Accepts.
-void Count(Chunk& chunk, int position, ExecutionState state);
+// Counts an outcome that was stored; `is_device_error` as job.h says. Precondition: Accepts.
+void Count(Chunk& chunk, int position, ExecutionState state, bool is_device_error);
 
 // Closes the chunk when every target has ended. True when it did so now.
 bool CloseIfComplete(Chunk& chunk);
+
+// Takes the chunk from its owner, who can change nothing under his epoch any more. What was issued stays issued: the
+// next owner asks what became of it. No effect unless the chunk is open. Pause and change of a job do this to all its
+// chunks.
+void VoidLease(Chunk& chunk);
 
 // Stops the chunk for cancel or expiry: a new epoch, and everything not issued ends. No effect unless it is open.
 void Stop(Chunk& chunk, StopKind kind);

@@ -46,7 +46,7 @@ TEST(ChunkTest, AnIntentNeedsTheEpochAndPendingTargets) {
 TEST(ChunkTest, AProofOfNotSentMakesTargetsPendingAgain) {
   Chunk chunk = OpenChunk(3);
   ASSERT_TRUE(MarkIssued(chunk, 5, {0, 1, 2}));
-  Count(chunk, 2, ExecutionState::kFailed);
+  Count(chunk, 2, ExecutionState::kFailed, false);
   EXPECT_FALSE(ClearIssued(chunk, 4, {0}, {2}));
   EXPECT_TRUE(ClearIssued(chunk, 5, {0, 2}, {2}));
   EXPECT_EQ(chunk.issued, (PositionSet{1, 2})) << "2 has ended and keeps its bit";
@@ -65,9 +65,9 @@ TEST(ChunkTest, OutcomesOfIssuedTargetsNeedNoLease) {
 
 TEST(ChunkTest, ClosesWhenAllHaveEnded) {
   Chunk chunk = OpenChunk(2);
-  Count(chunk, 0, ExecutionState::kSucceeded);
+  Count(chunk, 0, ExecutionState::kSucceeded, false);
   EXPECT_FALSE(CloseIfComplete(chunk));
-  Count(chunk, 1, ExecutionState::kTimedOut);
+  Count(chunk, 1, ExecutionState::kTimedOut, false);
   EXPECT_TRUE(CloseIfComplete(chunk));
   EXPECT_FALSE(Accepts(chunk, OutcomeAt(0, 5)));
   ExpectSums(chunk);
@@ -76,7 +76,7 @@ TEST(ChunkTest, ClosesWhenAllHaveEnded) {
 TEST(ChunkTest, CancelEndsWhatWasNotIssuedAndWaitsForTheRest) {
   Chunk chunk = OpenChunk(5);
   ASSERT_TRUE(MarkIssued(chunk, 5, {0, 1, 2}));
-  Count(chunk, 0, ExecutionState::kSucceeded);
+  Count(chunk, 0, ExecutionState::kSucceeded, false);
   Stop(chunk, StopKind::kCancelled);
   EXPECT_EQ(chunk.epoch, 6);
   EXPECT_EQ(chunk.canceled, 2);
@@ -84,7 +84,7 @@ TEST(ChunkTest, CancelEndsWhatWasNotIssuedAndWaitsForTheRest) {
   EXPECT_FALSE(MarkIssued(chunk, 6, {3}));
   EXPECT_FALSE(Accepts(chunk, OutcomeAt(3, 6))) << "it is canceled, once and for ever";
   EXPECT_TRUE(Accepts(chunk, OutcomeAt(1, 5)));
-  Count(chunk, 1, ExecutionState::kFailed);
+  Count(chunk, 1, ExecutionState::kFailed, false);
   EXPECT_TRUE(ClearIssued(chunk, 5, {2}, {0, 1})) << "whoever sent it may say that it did not";
   EXPECT_EQ(chunk.canceled, 3);
   EXPECT_TRUE(CloseIfComplete(chunk));

@@ -38,9 +38,19 @@ absl::Status JobFinished(std::string_view job_id) {
                   job_id);
 }
 
+absl::Status JobRunning(std::string_view job_id) {
+  return JobError(Code::kFailedPrecondition, reasons::kJobRunning, absl::StrCat("job ", Absl(job_id), " has started"),
+                  job_id);
+}
+
 absl::Status JobNotInState(std::string_view job_id) {
   return JobError(Code::kFailedPrecondition, reasons::kJobNotInState,
                   absl::StrCat("job ", Absl(job_id), " runs or has ended"), job_id);
+}
+
+absl::Status JobHasChanged(std::string_view job_id) {
+  return JobError(Code::kAborted, reasons::kEtagMismatch, absl::StrCat("job ", Absl(job_id), " has changed meanwhile"),
+                  job_id);
 }
 
 absl::Status LeaseLost() {

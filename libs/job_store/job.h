@@ -152,6 +152,11 @@ struct IssueRequest {
   std::map<int, int> retries{};
 };
 
+// Whether an answer with this status counts as a device error.
+inline bool IsDeviceError(ExecutionState state, std::optional<int32_t> device_status) {
+  return state == ExecutionState::kSucceeded && device_status.value_or(0) >= kDeviceErrorStatus;
+}
+
 // How one target ended. The first outcome of a target stands; later ones have no effect.
 struct Outcome {
   ChunkLease lease;  // Of the owner that issued it; see RecordOutcomes for when the epoch matters.

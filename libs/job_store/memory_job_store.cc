@@ -1,4 +1,4 @@
-// The job resource, and from due to frozen. The rest is in memory_work.cc.
+// The job resource, and from due to frozen. The rest is in memory_changes.cc and memory_work.cc.
 #include "libs/job_store/memory_job_store.h"
 
 #include <algorithm>
@@ -8,6 +8,9 @@
 
 namespace fleetcast::job_store {
 namespace {
+
+// A job's number: the day of its creation above a counter, so that a day's jobs are a range (schema/0002).
+constexpr int kDayShift = 32;
 
 // Times have microseconds, as in the database.
 absl::Time Cut(absl::Time time) { return absl::FromUnixMicros(absl::ToUnixMicros(time)); }
@@ -24,7 +27,9 @@ MemoryJobStore::JobRecord* MemoryJobStore::Find(std::string_view job_id) {
 void MemoryJobStore::SetState(JobRecord& record, JobState state) {
   record.job.state = state;
   ++record.job.version;
-  if (IsTerminal(state)) record.job.end_time = Cut(clock_.Now());
+  if (!IsTerminal(state)) return;
+  record.job.end_time = Cut(clock_.Now());
+  record.job.pause_time.reset();
 }
 
 void MemoryJobStore::NoteClosed(ChunkRecord& chunk) {
@@ -40,7 +45,7 @@ bool MemoryJobStore::EndIfComplete(JobRecord& record) {
     untouched += chunk.chunk.size - chunk.chunk.issued.size();
   }
   Ending ending = EndOf(record.job.state, record.stop, untouched);
-  record.job.failure_reason = std::move(ending.failure_reason);
+  if (!ending.failure_reason.empty()) record.job.failure_reason = std::move(ending.failure_reason);
   SetState(record, ending.state);
   return true;
 }
@@ -61,14 +66,11 @@ absl::StatusOr<CreateResult> MemoryJobStore::CreateJob(absl::Time, const CreateR
     const bool same_request = !request.request_id.empty() && record.request_id == request.request_id;
     if (record.job.spec.id != request.spec.id && !same_request) continue;
     if (record.request_hash != request.request_hash) return JobAlreadyExists(request.spec.id);
-    CreateResult existing{record.job, false};
-    if (record.frozen) {
-      for (const ChunkRecord& chunk : record.chunks) AddTo(existing.job.counts, chunk.chunk);
-    }
-    return existing;
+    return CreateResult{WithCounts(record), false};
   }
   JobRecord record;
-  record.job.seq = jobs_.empty() ? 1 : jobs_.rbegin()->first + 1;
+  const int64_t day = absl::ToUnixSeconds(clock_.Now()) / (24 * 3600);
+  record.job.seq = std::max((day << kDayShift) + 1, jobs_.empty() ? 1 : jobs_.rbegin()->first + 1);
   record.job.spec = request.spec;
   if (record.job.spec.start_time.has_value()) record.job.spec.start_time = Cut(*record.job.spec.start_time);
   record.job.create_time = Cut(clock_.Now());
@@ -81,15 +83,19 @@ absl::StatusOr<CreateResult> MemoryJobStore::CreateJob(absl::Time, const CreateR
   return CreateResult{job, true};
 }
 
+Job MemoryJobStore::WithCounts(const JobRecord& record) const {
+  Job job = record.job;
+  if (record.frozen) {
+    for (const ChunkRecord& chunk : record.chunks) AddTo(job.counts, chunk.chunk);
+  }
+  return job;
+}
+
 absl::StatusOr<Job> MemoryJobStore::GetJob(absl::Time, std::string_view job_id) {
   MutexLock lock(mutex_);
   const JobRecord* record = Find(job_id);
   if (record == nullptr) return NoSuchJob(job_id);
-  Job job = record->job;
-  if (record->frozen) {
-    for (const ChunkRecord& chunk : record->chunks) AddTo(job.counts, chunk.chunk);
-  }
-  return job;
+  return WithCounts(*record);
 }
 
 absl::StatusOr<Page<Job, int64_t>> MemoryJobStore::ListJobs(absl::Time deadline, const ListJobsRequest& request) {
@@ -122,29 +128,26 @@ absl::StatusOr<int64_t> MemoryJobStore::CountActive(absl::Time) {
                        [](const auto& entry) { return !IsTerminal(entry.second.job.state); });
 }
 
-absl::StatusOr<StopResult> MemoryJobStore::CancelJob(absl::Time deadline, const CancelRequest& request) {
-  StopResult result;
-  const std::string& job_id = request.job_id;
-  const absl::Duration drain = request.drain;
-  {
-    MutexLock lock(mutex_);
-    JobRecord* record = Find(job_id);
-    if (record == nullptr) return NoSuchJob(job_id);
-    if (record->job.state == JobState::kCancelling) {
-      result.was_issuing = true;
-    } else {
-      const std::optional<JobState> next = NextJobState(record->job.state, JobEvent::kCancelRequested);
-      if (!next.has_value() || record->stop == StopKind::kExpired) return JobFinished(job_id);
-      if (IsTerminal(*next)) record->chunks.clear();
-      StopAll(*record, StopKind::kCancelled, drain);
-      for (const ChunkRecord& chunk : record->chunks) result.was_issuing |= chunk.chunk.running() > 0;
-      SetState(*record, *next);
-      EndIfComplete(*record);
-    }
+absl::StatusOr<StopResult> MemoryJobStore::CancelJob(absl::Time, const CancelRequest& request) {
+  MutexLock lock(mutex_);
+  JobRecord* record = Find(request.job_id);
+  if (record == nullptr) return NoSuchJob(request.job_id);
+  const JobState state = record->job.state;
+  if (state == JobState::kCancelling) return StopResult{WithCounts(*record), true};
+  const std::optional<JobState> next = NextJobState(state, JobEvent::kCancelRequested);
+  if (!next.has_value() || record->stop == StopKind::kExpired) return JobFinished(request.job_id);
+  if (request.reject_running && (state == JobState::kResolving || state == JobState::kRunning)) {
+    return JobRunning(request.job_id);
   }
-  absl::StatusOr<Job> job = GetJob(deadline, job_id);
-  if (!job.ok()) return job.status();
-  result.job = *std::move(job);
+  StopResult result;
+  if (IsTerminal(*next)) record->chunks.clear();
+  StopAll(*record, StopKind::kCancelled, request.drain);
+  for (const ChunkRecord& chunk : record->chunks) result.was_issuing |= chunk.chunk.running() > 0;
+  record->job.failure_reason = request.reason;
+  record->job.pause_time.reset();
+  SetState(*record, *next);
+  EndIfComplete(*record);
+  result.job = WithCounts(*record);
   return result;
 }
 
@@ -153,6 +156,7 @@ absl::StatusOr<PromoteResult> MemoryJobStore::PromoteDue(absl::Time, int limit) 
   const absl::Time now = clock_.Now();
   PromoteResult result;
   for (auto& [seq, record] : jobs_) {
+    if (record.job.pause_time.has_value()) continue;
     if (record.due_time <= now && result.started < limit) {
       if (const auto next = NextJobState(record.job.state, JobEvent::kDue)) {
         record.job.started_time = Cut(now);
@@ -178,9 +182,8 @@ absl::StatusOr<std::optional<ResolveLease>> MemoryJobStore::AcquireResolve(absl:
   MutexLock lock(mutex_);
   const absl::Time now = clock_.Now();
   for (auto& [seq, record] : jobs_) {
-    if (record.job.state != JobState::kResolving || record.resolve_lease_until.value_or(absl::InfinitePast()) >= now) {
-      continue;
-    }
+    const bool is_held = record.resolve_lease_until.value_or(absl::InfinitePast()) >= now;
+    if (record.job.state != JobState::kResolving || is_held || record.job.pause_time.has_value()) continue;
     record.resolve_lease_until = now + ttl;
     return std::optional<ResolveLease>({seq, record.job.spec.id, record.job.spec.condition, ++record.resolve_epoch,
                                         record.job.spec.retried, record.last_device_id, record.target_count});
@@ -242,24 +245,6 @@ absl::Status MemoryJobStore::FailJob(absl::Time, std::string_view job_id, std::s
   record->job.failure_reason = reason;
   SetState(*record, *next);
   return absl::OkStatus();
-}
-
-// TODO(#3): pause, resume, change, repeat, upkeep.
-absl::StatusOr<StopResult> MemoryJobStore::PauseJob(absl::Time, std::string_view) {
-  return absl::UnimplementedError("pause");
-}
-absl::StatusOr<Job> MemoryJobStore::ResumeJob(absl::Time, std::string_view) {
-  return absl::UnimplementedError("resume");
-}
-absl::StatusOr<StopResult> MemoryJobStore::UpdateJob(absl::Time, std::string_view, const JobChange&) {
-  return absl::UnimplementedError("update");
-}
-absl::StatusOr<std::vector<std::string>> MemoryJobStore::ListRetriedTargets(absl::Time,
-                                                                            const ListRetriedTargetsRequest&) {
-  return absl::UnimplementedError("list retried targets");
-}
-absl::StatusOr<MaintainResult> MemoryJobStore::Maintain(absl::Time, const MaintainRequest&) {
-  return absl::UnimplementedError("maintain");
 }
 
 }  // namespace fleetcast::job_store

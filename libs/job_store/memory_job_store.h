@@ -59,10 +59,12 @@ class MemoryJobStore final : public JobStore {
   struct ChunkRecord {
     Chunk chunk;
     std::vector<std::string> device_ids;
+    std::string owner;
     std::optional<absl::Time> lease_until;
     std::optional<absl::Time> last_issue_time;
     std::optional<absl::Time> closed_time;
     std::map<int, Outcome> outcomes;  // By position.
+    std::map<int, int> retries;       // By position: the highest number that was begun.
   };
   struct JobRecord {
     Job job;  // Its counts are not kept here.
@@ -85,6 +87,18 @@ class MemoryJobStore final : public JobStore {
   // The chunk of a lease that still holds; else null.
   ChunkRecord* FindHeld(const ChunkLease& lease) REQUIRES(mutex_);
   std::vector<ChunkRecord*> FreeChunks(const LeaseRequest& request) REQUIRES(mutex_);
+  // Free chunks of one job, in the order in which they should be leased.
+  std::vector<ChunkRecord*> FreeChunksOf(JobRecord& record, const std::string& owner) REQUIRES(mutex_);
+  LeasedChunk Lease(ChunkRecord& record, const LeaseRequest& request, std::shared_ptr<const Job> job) REQUIRES(mutex_);
+  // Whether these retries may be begun under `lease`.
+  static bool MayBegin(const ChunkRecord& record, const ChunkLease& lease, const std::map<int, int>& retries);
+  static PositionSet Ended(const ChunkRecord& record);
+  // The job with its counts.
+  Job WithCounts(const JobRecord& record) const REQUIRES(mutex_);
+  // Why the job cannot be paused, resumed or changed; OK when it can.
+  absl::Status CheckChangeable(const JobRecord* record, std::string_view job_id) const REQUIRES(mutex_);
+  // Takes a job from whoever works on it. True when something may be under way to a device.
+  bool VoidLeases(JobRecord& record) REQUIRES(mutex_);
   void SetState(JobRecord& record, JobState state) REQUIRES(mutex_);
   // Stops all chunks of a running job.
   void StopAll(JobRecord& record, StopKind kind, absl::Duration drain) REQUIRES(mutex_);

@@ -21,18 +21,34 @@ MemoryJobStore::ChunkRecord* MemoryJobStore::FindHeld(const ChunkLease& lease) {
   return record->chunk.state == ChunkState::kOpen && record->chunk.epoch == lease.epoch ? record : nullptr;
 }
 
+std::vector<MemoryJobStore::ChunkRecord*> MemoryJobStore::FreeChunksOf(JobRecord& record, const std::string& owner) {
+  const absl::Time now = clock_.Now();
+  std::vector<ChunkRecord*> free;
+  const bool is_limited = record.job.spec.rollout.is_limited();
+  for (ChunkRecord& chunk : record.chunks) {
+    if (chunk.chunk.state != ChunkState::kOpen) continue;
+    const bool is_held = chunk.lease_until.value_or(absl::InfinitePast()) >= now;
+    if (is_limited && is_held && chunk.owner != owner) return {};
+    if (!is_held) free.push_back(&chunk);
+  }
+  if (is_limited) {
+    std::stable_partition(free.begin(), free.end(),
+                          [](const ChunkRecord* chunk) { return chunk->chunk.running() > 0; });
+  }
+  return free;
+}
+
 // Turn by turn over the running jobs.
 std::vector<MemoryJobStore::ChunkRecord*> MemoryJobStore::FreeChunks(const LeaseRequest& request) {
-  const absl::Time now = clock_.Now();
   std::vector<std::pair<int, ChunkRecord*>> free;  // Turn, chunk.
   for (auto& [seq, record] : jobs_) {
     if (record.job.state != JobState::kRunning || record.stop != StopKind::kNone) continue;
+    if (record.job.pause_time.has_value()) continue;
     if (std::find(request.except_jobs.begin(), request.except_jobs.end(), seq) != request.except_jobs.end()) continue;
     int turn = 0;
-    for (ChunkRecord& chunk : record.chunks) {
+    for (ChunkRecord* chunk : FreeChunksOf(record, request.owner)) {
       if (request.limit_per_job != 0 && turn == request.limit_per_job) break;
-      if (chunk.chunk.state != ChunkState::kOpen || chunk.lease_until.value_or(absl::InfinitePast()) >= now) continue;
-      free.emplace_back(turn++, &chunk);
+      free.emplace_back(turn++, chunk);
     }
   }
   std::stable_sort(free.begin(), free.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -44,21 +60,39 @@ std::vector<MemoryJobStore::ChunkRecord*> MemoryJobStore::FreeChunks(const Lease
   return chunks;
 }
 
+PositionSet MemoryJobStore::Ended(const ChunkRecord& record) {
+  PositionSet ended;
+  for (const auto& [position, outcome] : record.outcomes) ended.Insert(position);
+  return ended;
+}
+
+LeasedChunk MemoryJobStore::Lease(ChunkRecord& record, const LeaseRequest& request, std::shared_ptr<const Job> job) {
+  record.owner = request.owner;
+  record.lease_until = clock_.Now() + request.ttl;
+  LeasedChunk chunk;
+  chunk.lease = {record.chunk.key, ++record.chunk.epoch};
+  chunk.job = std::move(job);
+  chunk.device_ids = record.device_ids;
+  chunk.pending = PositionSet::FirstN(record.chunk.size) - record.chunk.issued;
+  chunk.in_flight = record.chunk.issued - Ended(record);
+  chunk.last_issue_time = record.last_issue_time;
+  for (const auto& [position, retry] : record.retries) {
+    if (!record.outcomes.contains(position)) chunk.retries.emplace(position, retry);
+  }
+  return chunk;
+}
+
 absl::StatusOr<std::vector<LeasedChunk>> MemoryJobStore::LeaseChunks(absl::Time, const LeaseRequest& request) {
   MutexLock lock(mutex_);
+  std::map<int64_t, std::shared_ptr<const Job>> jobs;
   std::vector<LeasedChunk> leased;
   for (ChunkRecord* record : FreeChunks(request)) {
-    record->lease_until = clock_.Now() + request.ttl;
-    PositionSet ended;
-    for (const auto& [position, outcome] : record->outcomes) ended.Insert(position);
-    LeasedChunk chunk;
-    chunk.lease = {record->chunk.key, ++record->chunk.epoch};
-    chunk.job = std::make_shared<const Job>(jobs_.at(record->chunk.key.job_seq).job);
-    chunk.device_ids = record->device_ids;
-    chunk.pending = PositionSet::FirstN(record->chunk.size) - record->chunk.issued;
-    chunk.in_flight = record->chunk.issued - ended;
-    chunk.last_issue_time = record->last_issue_time;
-    leased.push_back(std::move(chunk));
+    const JobRecord& job = jobs_.at(record->chunk.key.job_seq);
+    std::shared_ptr<const Job>& shared = jobs[job.job.seq];
+    if (shared == nullptr) {
+      shared = std::make_shared<const Job>(job.job.spec.rollout.is_limited() ? WithCounts(job) : job.job);
+    }
+    leased.push_back(Lease(*record, request, shared));
   }
   return leased;
 }
@@ -85,13 +119,26 @@ absl::Status MemoryJobStore::ReleaseChunks(absl::Time, std::span<const ChunkLeas
   return absl::OkStatus();
 }
 
+bool MemoryJobStore::MayBegin(const ChunkRecord& record, const ChunkLease& lease, const std::map<int, int>& retries) {
+  PositionSet positions;
+  for (const auto& [position, retry] : retries) {
+    const auto begun = record.retries.find(position);
+    if (begun != record.retries.end() && begun->second >= retry) return false;
+    positions.Insert(position);
+  }
+  return MayRetry(record.chunk, lease.epoch, positions, Ended(record));
+}
+
 absl::StatusOr<std::vector<bool>> MemoryJobStore::MarkIssued(absl::Time, std::span<const IssueRequest> requests) {
   MutexLock lock(mutex_);
   std::vector<bool> marked;
   for (const IssueRequest& request : requests) {
     ChunkRecord* record = Find(request.lease.key);
-    marked.push_back(record != nullptr && job_store::MarkIssued(record->chunk, request.lease.epoch, request.positions));
-    if (marked.back()) record->last_issue_time = clock_.Now();
+    marked.push_back(record != nullptr && MayBegin(*record, request.lease, request.retries) &&
+                     job_store::MarkIssued(record->chunk, request.lease.epoch, request.positions));
+    if (!marked.back()) continue;
+    record->last_issue_time = clock_.Now();
+    for (const auto& [position, retry] : request.retries) record->retries[position] = retry;
   }
   return marked;
 }
@@ -101,12 +148,8 @@ absl::StatusOr<std::vector<bool>> MemoryJobStore::ClearIssued(absl::Time, std::s
   std::vector<bool> cleared;
   for (const IssueRequest& request : requests) {
     ChunkRecord* record = Find(request.lease.key);
-    PositionSet ended;
-    if (record != nullptr) {
-      for (const auto& [position, outcome] : record->outcomes) ended.Insert(position);
-    }
     cleared.push_back(record != nullptr &&
-                      job_store::ClearIssued(record->chunk, request.lease.epoch, request.positions, ended));
+                      job_store::ClearIssued(record->chunk, request.lease.epoch, request.positions, Ended(*record)));
     if (!cleared.back()) continue;
     CloseIfComplete(record->chunk);
     NoteClosed(*record);
@@ -136,7 +179,7 @@ absl::StatusOr<RecordResult> MemoryJobStore::RecordOutcomes(absl::Time, std::spa
       continue;
     }
     ++result.recorded;
-    Count(record.chunk, outcome.position, outcome.state);
+    Count(record.chunk, outcome.position, outcome.state, IsDeviceError(outcome.state, outcome.device_status));
   }
   for (const auto& [key, chunk] : before) {
     ChunkRecord& record = *Find(key);

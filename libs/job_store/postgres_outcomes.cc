@@ -90,7 +90,7 @@ absl::StatusOr<std::map<ChunkKey, Chunk>> InsertAndCount(Transaction& transactio
     const auto n = row.Get<int32_t>(1);
     const ChunkKey key{row.Get<int64_t>(0), n / kChunkTargets};
     Chunk& chunk = changed.try_emplace(key, locked.at(key).chunk).first->second;
-    Count(chunk, n % kChunkTargets, static_cast<ExecutionState>(row.Get<int16_t>(2)));
+    Count(chunk, n % kChunkTargets, static_cast<ExecutionState>(row.Get<int16_t>(2)), /*is_device_error=*/false);
   }
   return changed;
 }
