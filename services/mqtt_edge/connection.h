@@ -30,6 +30,7 @@ struct ConnectionLimits {
   size_t backlog_messages_max = 64;                     // [D-FL-2]
   size_t requests_max = 16;                             // Twin requests in flight; then reading pauses [D-FL-1].
   size_t calls_max = 16;                                // Method calls in flight [M15].
+  size_t ended_calls_max = 32;                          // Ids of calls that ended here and are not written again [2.7].
   size_t filters_max = 8;                               // In one SUBSCRIBE [D-SUB-2].
   size_t acks_max = 16;                                 // SUBSCRIBEs in flight; then reading pauses.
   size_t answer_bytes_max = 128 * 1024;                 // [4.3]
@@ -173,6 +174,10 @@ class Connection {
   void RefuseCall(const MethodCall& call, CallReport::Reason reason, Turn& turn);
   void WriteQueuedCalls(Turn& turn);
   void ExpireCalls(Turn& turn);
+  // Whether this session has written the call, or is about to.
+  bool HasSeenCall(uint64_t call_id) const;
+  // The call has ended: its id is remembered, so that a repeat is not written.
+  void RememberCall(uint64_t call_id);
 
   // Bounds the backlog; call after each message that was appended to turn.output.
   void CountMessage(Turn& turn);
@@ -186,8 +191,9 @@ class Connection {
   CloseReason close_reason_ = CloseReason::kNone;
   bool clean_session_ = false;
   bool has_will_ = false;
-  bool is_saving_ = false;           // A ChangeSubscriptions is unanswered.
-  bool is_save_lost_ = false;        // One was lost with its link: what is registered is unknown.
+  bool is_saving_ = false;     // A ChangeSubscriptions is unanswered.
+  bool is_save_lost_ = false;  // One was lost with its link: what is registered is unknown.
+  uint8_t next_ended_call_ = 0;
   uint16_t backlog_messages_ = 0;    // Appended since the socket stopped to take bytes.
   Subscriptions subscriptions_ = 0;  // Registered.
   Subscriptions wanted_ = 0;         // What the device asked for last.
@@ -209,6 +215,7 @@ class Connection {
   std::string held_;  // Bytes that came while !wants_read().
   std::vector<PendingCall> calls_;
   std::vector<QueuedCall> queued_calls_;
+  std::vector<uint64_t> ended_calls_;  // A ring: the next to be replaced is at next_ended_call_.
   std::vector<TwinRequest> twin_requests_;
   std::vector<PendingAck> acks_;
   size_t acks_saving_ = 0;  // How many of them the unanswered ChangeSubscriptions covers.

@@ -11,13 +11,8 @@ void Connection::OnMethodCall(const MethodCall& call, Turn& turn) {
   using Reason = CallReport::Reason;
   if (state_ != State::kConnected || call.epoch != epoch_) return RefuseCall(call, Reason::kStaleRoute, turn);
   ExpireCalls(turn);
-  const auto has_id = [&](const auto& known, uint64_t id) {
-    return std::any_of(known.begin(), known.end(), [&](const auto& entry) { return entry.call_id == id; });
-  };
-  const bool is_queued = std::any_of(queued_calls_.begin(), queued_calls_.end(),
-                                     [&](const QueuedCall& queued) { return queued.call.call_id == call.call_id; });
   // What was reported about the first one stands; NOT_SENT would be a lie.
-  if (is_queued || has_id(calls_, call.call_id)) return turn.metrics->CountDropped(Dropped::kDuplicateCall);
+  if (HasSeenCall(call.call_id)) return turn.metrics->CountDropped(Dropped::kDuplicateCall);
   if ((subscriptions_ & kMethodsBit) == 0) return RefuseCall(call, Reason::kNotSubscribed, turn);
   if (calls_.size() + queued_calls_.size() >= limits_.calls_max) return RefuseCall(call, Reason::kBusy, turn);
   if (turn.backlog_bytes == 0) return WriteCall(call, turn);
@@ -56,12 +51,33 @@ void Connection::WriteQueuedCalls(Turn& turn) {
 
 void Connection::ExpireCalls(Turn& turn) {
   // Whoever waits for the answer has its own deadline; the edge only forgets.
-  std::erase_if(calls_, [&](const PendingCall& call) { return turn.wall > call.answer_deadline; });
+  std::erase_if(calls_, [&](const PendingCall& call) {
+    if (turn.wall <= call.answer_deadline) return false;
+    RememberCall(call.call_id);
+    return true;
+  });
   std::erase_if(queued_calls_, [&](const QueuedCall& queued) {
     if (turn.wall < queued.call.permit_expire) return false;
     RefuseCall(queued.call, CallReport::Reason::kPermitExpired, turn);
     return true;
   });
+}
+
+bool Connection::HasSeenCall(uint64_t call_id) const {
+  const auto is_it = [call_id](const auto& call) { return call.call_id == call_id; };
+  return std::any_of(calls_.begin(), calls_.end(), is_it) ||
+         std::any_of(queued_calls_.begin(), queued_calls_.end(),
+                     [&](const QueuedCall& queued) { return is_it(queued.call); }) ||
+         std::find(ended_calls_.begin(), ended_calls_.end(), call_id) != ended_calls_.end();
+}
+
+void Connection::RememberCall(uint64_t call_id) {
+  if (ended_calls_.size() < limits_.ended_calls_max) {
+    ended_calls_.push_back(call_id);
+    return;
+  }
+  ended_calls_[next_ended_call_] = call_id;
+  next_ended_call_ = static_cast<uint8_t>((next_ended_call_ + 1) % ended_calls_.size());
 }
 
 }  // namespace fleetcast::mqtt_edge

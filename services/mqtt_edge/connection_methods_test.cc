@@ -3,6 +3,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "libs/mqtt/topics.h"
 #include "services/mqtt_edge/connection_harness.h"
 
 namespace fleetcast::mqtt_edge {
@@ -48,6 +49,35 @@ TEST(MethodTest, PayloadIsNeverEmpty) {
   call.payload = "";
   harness.Call(call);
   EXPECT_EQ(harness.TakeOutput(), MethodRequest("lockDoor", 1, "null"));
+}
+
+TEST(MethodTest, ACallThatEndedIsNotWrittenAgain) {
+  Harness harness;
+  harness.ConnectWith(kMethodsBit);
+  harness.Call(harness.NewCall(0x1f));
+  harness.Publish("$iothub/methods/res/200/?$rid=1f", "{}");
+  harness.TakeOutput();
+  harness.hub().reports.clear();
+  harness.Call(harness.NewCall(0x1f));
+  EXPECT_EQ(harness.TakeOutput(), "");
+  EXPECT_TRUE(harness.hub().reports.empty());
+  EXPECT_EQ(harness.dropped(Dropped::kDuplicateCall), 1);
+}
+
+TEST(MethodTest, TheOldestOfManyEndedCallsIsForgottenFirst) {
+  Harness harness;
+  harness.ConnectWith(kMethodsBit);
+  const uint64_t first = 0x100;
+  const uint64_t last = first + ConnectionLimits().ended_calls_max;
+  for (uint64_t id = first; id <= last; ++id) {
+    harness.Call(harness.NewCall(id));
+    harness.Publish("$iothub/methods/res/200/?$rid=" + mqtt::FormatCallId(id), "{}");
+  }
+  harness.TakeOutput();
+  for (uint64_t id = first + 1; id <= last; ++id) harness.Call(harness.NewCall(id));
+  EXPECT_EQ(harness.TakeOutput(), "");
+  harness.Call(harness.NewCall(first));
+  EXPECT_EQ(harness.TakeOutput(), MethodRequest("lockDoor", first, "{}"));
 }
 
 TEST(MethodTest, DPub1AnswerAtQos1IsAcknowledged) {

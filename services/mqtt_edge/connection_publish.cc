@@ -45,6 +45,7 @@ void Connection::HandleAnswer(const mqtt::DeviceTopic& topic, std::string_view p
   }
   const LinkIndex link = pending->link;
   calls_.erase(pending);
+  RememberCall(*call_id);
   turn.metrics->methods_answered.Add();
   turn.effects->ReportCall(link, {.kind = CallReport::Kind::kAnswer,
                                   .device_status = topic.status,

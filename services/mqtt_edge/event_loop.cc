@@ -76,12 +76,16 @@ void EventLoop::Stop() {
 void EventLoop::Run(std::stop_token stop) {
   std::array<epoll_event, kEventsPerTurn> events;
   while (!stop.stop_requested()) {
-    const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, WaitMillis());
-    HandleInbox();
-    HandleEvents(events.data(), std::max(count, 0));
+    const int count = std::max(0, epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, WaitMillis()));
+    const bool has_messages = std::any_of(events.data(), events.data() + count,
+                                          [](const epoll_event& event) { return event.data.u64 == kWakeupToken; });
+    if (has_messages) HandleInbox();
+    HandleEvents(events.data(), count);
     HandleTimers();
-    for (LinkOutbox& link : links_) link.Flush();
+    const absl::Duration now = clock_.Monotonic();
+    for (LinkOutbox& link : links_) link.FlushDue(now);
   }
+  for (LinkOutbox& link : links_) link.Flush();
 }
 
 int EventLoop::WaitMillis() const {
@@ -89,6 +93,7 @@ int EventLoop::WaitMillis() const {
   const absl::Duration now = clock_.Monotonic();
   absl::Duration until = absl::Ceil(now + absl::Nanoseconds(1), absl::Seconds(1));  // The next tick.
   until = std::min({until, accept_again_at_, next_heartbeat_});
+  for (const LinkOutbox& link : links_) until = std::min(until, link.due());
   if (drain_.has_value()) until = std::min(until, now + kDrainPeriod);
   return static_cast<int>(std::max<int64_t>(0, absl::ToInt64Milliseconds(until - now) + 1));
 }

@@ -102,7 +102,7 @@ void EventLoop::CloseSession(LinkIndex link, std::string_view device_id, int64_t
 }
 
 void EventLoop::ReportCall(LinkIndex link, CallReport report) {
-  links_[static_cast<size_t>(link)].AddReport(std::move(report));
+  links_[static_cast<size_t>(link)].AddReport(std::move(report), clock_.Monotonic());
 }
 
 // --- The inbox ---

@@ -41,10 +41,9 @@ void LinkOutbox::Grow(size_t bytes) {
   if (bytes_ > kFrameBytesMax) Flush();
 }
 
-void LinkOutbox::AddReport(CallReport report) {
-  const size_t bytes = report.payload.size() + sizeof(report);
-  reports_.push_back(std::move(report));
-  Grow(bytes);
+void LinkOutbox::AddReport(CallReport report, absl::Duration now) {
+  reports_.Add(std::move(report), now);
+  if (reports_.bytes() > kFrameBytesMax) Flush();
 }
 
 void LinkOutbox::AddClosed(SessionId session, std::string_view device_id, int64_t epoch, absl::Duration now) {
@@ -58,10 +57,10 @@ void LinkOutbox::AddClosed(SessionId session, std::string_view device_id, int64_
 }
 
 void LinkOutbox::Flush() {
-  if (!is_dirty_) return;
+  if (due() == absl::InfiniteDuration()) return;
   is_dirty_ = false;
   bytes_ = 0;
-  link_->Submit(generation_, std::exchange(*frame_, {}), std::exchange(reports_, {}));
+  link_->Submit(generation_, std::exchange(*frame_, {}), reports_.Take());
 }
 
 }  // namespace fleetcast::mqtt_edge

@@ -1,14 +1,15 @@
-// What one loop has to say to one link: gathered during a turn, handed over at its end.
+// What one loop has to say to one link: gathered during a turn, handed over at its end; reports on calls also later
+// (report_gather.h).
 #pragma once
 
 #include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/time/time.h"
 #include "services/mqtt_edge/hub_link.h"
+#include "services/mqtt_edge/report_gather.h"
 
 namespace fleetcast::mqtt_edge {
 
@@ -30,14 +31,19 @@ class LinkOutbox {
   // What was gathered is lost with the link; reports are not.
   void OnLost();
 
-  // The frame being gathered. Call Grow after adding something that can be large.
+  // The frame being gathered, and due. Call Grow after adding something.
   pb::AttachRequest& frame() { return *frame_; }
   void Grow(size_t bytes);
 
-  void AddReport(CallReport report);
+  void AddReport(CallReport report, absl::Duration now);
   void AddClosed(SessionId session, std::string_view device_id, int64_t epoch, absl::Duration now);
 
-  // Hands over what was gathered.
+  // Monotonic time at which FlushDue has something to hand over; infinite when nothing was gathered.
+  absl::Duration due() const { return is_dirty_ ? -absl::InfiniteDuration() : reports_.due(); }
+  // Hands over what was gathered, if something of it is due.
+  void FlushDue(absl::Duration now) {
+    if (now >= due()) Flush();
+  }
   void Flush();
 
  private:
@@ -52,9 +58,9 @@ class LinkOutbox {
   bool is_attached_ = false;
   bool is_dirty_ = false;
   uint64_t generation_ = 0;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0;  // Of the frame, more or less.
   std::unique_ptr<pb::AttachRequest> frame_;
-  std::vector<CallReport> reports_;
+  ReportGather reports_;
   std::deque<Closed> closed_;
 };
 

@@ -1,10 +1,11 @@
-// The small pure parts: timer wheel, connect limits, report log, session numbers.
+// The small pure parts: timer wheel, connect limits, reports, session numbers.
 #include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/mqtt_edge/connect_limits.h"
+#include "services/mqtt_edge/report_gather.h"
 #include "services/mqtt_edge/report_log.h"
 #include "services/mqtt_edge/session_id.h"
 #include "services/mqtt_edge/timer_wheel.h"
@@ -161,6 +162,57 @@ TEST(SessionIdTest, HoldsItsParts) {
   EXPECT_EQ(LoopOf(session), 255);
   EXPECT_EQ(SlotOf(session), kSlotsMax - 1);
   EXPECT_NE(session, MakeSessionId(0xdeadbef0, kSlotsMax - 1, 255));
+}
+
+CallReport ReportOf(CallReport::Kind kind, uint64_t call_id) { return {.kind = kind, .call_id = call_id}; }
+
+TEST(ReportGatherTest, TheEndOfACallIsDueAtOnce) {
+  ReportGather gather;
+  EXPECT_EQ(gather.due(), absl::InfiniteDuration());
+  gather.Add(ReportOf(CallReport::Kind::kNotSent, 1), absl::Seconds(5));
+  EXPECT_EQ(gather.due(), absl::Seconds(5));
+  EXPECT_EQ(gather.Take().size(), 1u);
+  EXPECT_EQ(gather.due(), absl::InfiniteDuration());
+}
+
+TEST(ReportGatherTest, SentWaitsForCompany) {
+  ReportGather gather;
+  gather.Add(ReportOf(CallReport::Kind::kSent, 1), absl::Seconds(5));
+  EXPECT_EQ(gather.due(), absl::Seconds(5) + ReportGather::kGather);
+  EXPECT_EQ(gather.Take()[0].kind, CallReport::Kind::kSent);
+}
+
+TEST(ReportGatherTest, TheEndTakesThePlaceOfItsSent) {
+  ReportGather gather;
+  gather.Add(ReportOf(CallReport::Kind::kSent, 1), absl::Seconds(5));
+  gather.Add(ReportOf(CallReport::Kind::kSent, 2), absl::Seconds(5));
+  gather.Add(ReportOf(CallReport::Kind::kAnswer, 1), absl::Seconds(5));
+  const std::vector<CallReport> taken = gather.Take();
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_EQ(taken[0].kind, CallReport::Kind::kAnswer);
+  EXPECT_EQ(taken[1].kind, CallReport::Kind::kSent);
+}
+
+TEST(ReportGatherTest, ASentThatWasTakenStands) {
+  ReportGather gather;
+  gather.Add(ReportOf(CallReport::Kind::kSent, 1), absl::Seconds(5));
+  EXPECT_EQ(gather.Take().size(), 1u);
+  gather.Add(ReportOf(CallReport::Kind::kAnswer, 1), absl::Seconds(5));
+  EXPECT_EQ(gather.Take().size(), 1u);
+}
+
+TEST(ReportGatherTest, EndsGatherUnderLoadAndNoLongerAfterIt) {
+  ReportGather gather;
+  const absl::Duration start = absl::Seconds(5);
+  for (int i = 0; i < ReportGather::kBusyReports; ++i) gather.Add(ReportOf(CallReport::Kind::kAnswer, 1), start);
+  gather.Take();
+  const absl::Duration next = start + ReportGather::kWindow;
+  gather.Add(ReportOf(CallReport::Kind::kAnswer, 1), next);
+  EXPECT_EQ(gather.due(), next + ReportGather::kGather);
+  gather.Take();
+  const absl::Duration calm = next + ReportGather::kWindow;
+  gather.Add(ReportOf(CallReport::Kind::kAnswer, 1), calm);
+  EXPECT_EQ(gather.due(), calm);
 }
 
 }  // namespace

@@ -1,0 +1,45 @@
+#include "services/mqtt_edge/report_gather.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fleetcast::mqtt_edge {
+
+void ReportGather::Add(CallReport report, absl::Duration now) {
+  const bool is_sent = report.kind == CallReport::Kind::kSent;
+  const bool waits = IsBusy(now) || is_sent;
+  due_ = std::min(due_, waits ? now + kGather : now);
+  bytes_ += report.payload.size() + sizeof(report);
+  if (CallReport* place = OvertakenSent(report)) {
+    *place = std::move(report);
+    return;
+  }
+  if (is_sent) sent_[report.call_id] = reports_.size();
+  reports_.push_back(std::move(report));
+}
+
+std::vector<CallReport> ReportGather::Take() {
+  sent_.clear();
+  bytes_ = 0;
+  due_ = absl::InfiniteDuration();
+  return std::exchange(reports_, {});
+}
+
+CallReport* ReportGather::OvertakenSent(const CallReport& report) {
+  const auto sent = sent_.find(report.call_id);
+  if (sent == sent_.end()) return nullptr;
+  CallReport* const place = &reports_[sent->second];
+  sent_.erase(sent);
+  return place;
+}
+
+bool ReportGather::IsBusy(absl::Duration now) {
+  if (now >= window_end_) {
+    was_busy_ = window_reports_ >= kBusyReports && now < window_end_ + kWindow;
+    window_reports_ = 0;
+    window_end_ = now + kWindow;
+  }
+  return ++window_reports_ >= kBusyReports || was_busy_;
+}
+
+}  // namespace fleetcast::mqtt_edge
