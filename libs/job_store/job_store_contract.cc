@@ -208,6 +208,13 @@ TEST_P(JobStoreContract, ListsNewestFirstInPages) {
 
 // --- Start and target set -------------------------------------------------------------------------------------------
 
+TEST_P(JobStoreContract, WithoutAWaitingJobThereIsNoNextStart) {
+  FLEETCAST_ASSERT_OK(store_.CreateJob(Soon(), MethodJob("now")));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const PromoteResult result, store_.PromoteDue(Soon(), 10));
+  EXPECT_EQ(result.started, 1);
+  EXPECT_EQ(result.until_next, std::nullopt);
+}
+
 TEST_P(JobStoreContract, DueJobsStartAndLaterOnesAreArmed) {
   CreateRequest later = MethodJob("later");
   later.spec.start_time = absl::Now() + absl::Minutes(10);

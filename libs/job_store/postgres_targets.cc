@@ -36,7 +36,7 @@ WHERE seq IN (SELECT seq FROM jobs.job WHERE state IN (1, 2) AND state = $1 AND 
 )sql"};
 
 constexpr Statement kNextDue{"jobs_next_due", R"sql(
-SELECT greatest(0, extract(epoch FROM min(due_time) - clock_timestamp()) * 1000000)::bigint AS micros
+SELECT (extract(epoch FROM min(due_time) - clock_timestamp()) * 1000000)::bigint AS micros
 FROM jobs.job WHERE state IN (1, 2))sql"};
 
 constexpr Statement kAcquire{"jobs_acquire_resolve", R"sql(
@@ -111,7 +111,7 @@ absl::StatusOr<PromoteResult> PostgresJobStore::PromoteDue(absl::Time deadline, 
     result.armed = static_cast<int>(armed.affected_rows());
     FLEETCAST_ASSIGN_OR_RETURN(const Result next, transaction.Run(kNextDue));
     if (const auto micros = next[0].Get<std::optional<int64_t>>("micros")) {
-      result.until_next = absl::Microseconds(*micros);
+      result.until_next = absl::Microseconds(std::max<int64_t>(0, *micros));
     }
     return result;
   });
