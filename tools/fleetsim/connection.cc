@@ -164,11 +164,7 @@ Connection::Result Connection::Write(std::string& out) {
     }
     written += count;
   }
-  if (written == out.size()) {
-    std::string().swap(out);  // An idle device keeps no buffer.
-  } else {
-    out.erase(0, written);
-  }
+  out.erase(0, written);
   return result;
 }
 

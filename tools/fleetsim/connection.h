@@ -55,10 +55,12 @@ class Connection {
   // Reads what is there into `buffer`: the number of bytes, 0 when there is nothing now, -1 when the peer is gone.
   ssize_t Read(std::span<char> buffer);
 
-  // Writes from the front of `out` and removes what was written. kDone when all is gone.
+  // Writes from the front of `out` and removes what was written. kDone when all is gone; the capacity stays.
   Result Write(std::string& out);
 
   int fd() const { return fd_; }
+  // True: bytes may wait in the TLS layer, where epoll does not see them, until Read says 0.
+  bool is_tls() const { return tls_ != nullptr; }
   // What epoll was told to wait for; kept here by the owner.
   uint32_t waited_for = 0;
 

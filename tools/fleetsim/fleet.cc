@@ -62,9 +62,13 @@ class Fleet::Listener final : public DeviceListener {
 
   void OnCall(std::string_view method, std::string_view request_id) override {
     ++fleet_.figures_.calls;
-    fleet_.call_log_.Add(slot_.device.id(), method, request_id, fleet_.clock_.Now());
+    if (fleet_.call_log_.is_open()) {
+      fleet_.call_log_.Add(slot_.device.id(), method, request_id, fleet_.clock_.Now());
+    }
     if (slot_.device.treatment() == Treatment::kIgnore) {
       ++fleet_.figures_.ignored;
+    } else if (fleet_.options_.method_delay == absl::ZeroDuration()) {
+      fleet_.Answer(slot_, request_id);  // Goes out with whatever else reading brings.
     } else {
       fleet_.answers_.push_back(
           {fleet_.now_ + fleet_.options_.method_delay, index_, slot_.generation, std::string(request_id)});
@@ -193,8 +197,10 @@ void Fleet::OnEvent(uint32_t index) {
   Slot& slot = slots_[index];
   if (slot.connection == nullptr) return;
   if (slot.state != State::kOpening) {
+    if (slot.out.empty()) slot.out.swap(spare_);
     ReadFrom(index);
     if (slot.connection != nullptr && !slot.out.empty()) Flush(index);
+    KeepNoBuffer(slot);
     return;
   }
   switch (slot.connection->Continue()) {
@@ -218,9 +224,10 @@ void Fleet::Opened(uint32_t index) {
 void Fleet::ReadFrom(uint32_t index) {
   Slot& slot = slots_[index];
   Listener listener(*this, index);
-  while (true) {
+  for (bool may_be_more = true; may_be_more;) {
     const ssize_t count = slot.connection->Read(buffer_);
     if (count == 0) break;
+    may_be_more = slot.connection->is_tls() || static_cast<size_t>(count) == buffer_.size();
     if (count < 0 || !slot.device.Receive({buffer_.data(), static_cast<size_t>(count)}, listener, &slot.out)) {
       Close(index, /*lost=*/true);
       return;
@@ -235,7 +242,14 @@ void Fleet::Flush(uint32_t index) {
     Close(index, /*lost=*/true);
     return;
   }
+  KeepNoBuffer(slot);
   Wait(index, result == Connection::Result::kWaitWrite ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void Fleet::KeepNoBuffer(Slot& slot) {
+  if (!slot.out.empty()) return;
+  if (spare_.capacity() < slot.out.capacity()) slot.out.swap(spare_);
+  std::string().swap(slot.out);
 }
 
 void Fleet::Wait(uint32_t index, uint32_t events) {
@@ -311,10 +325,14 @@ void Fleet::SendDueAnswers() {
     answers_.pop_front();
     Slot& slot = slots_[answer.slot];
     if (slot.generation != answer.generation) continue;  // That connection is gone.
-    slot.device.Answer(answer.request_id, &slot.out);
-    ++(slot.device.treatment() == Treatment::kFail ? figures_.failed : figures_.answered);
+    Answer(slot, answer.request_id);
     Flush(answer.slot);
   }
+}
+
+void Fleet::Answer(Slot& slot, std::string_view request_id) {
+  slot.device.Answer(request_id, &slot.out);
+  ++(slot.device.treatment() == Treatment::kFail ? figures_.failed : figures_.answered);
 }
 
 void Fleet::Report() {

@@ -75,12 +75,16 @@ class Fleet {
   void Opened(uint32_t index);
   void ReadFrom(uint32_t index);
   void Flush(uint32_t index);
+  // Takes the buffer of a device that has nothing to send.
+  void KeepNoBuffer(Slot& slot);
   void Wait(uint32_t index, uint32_t events);
   void Close(uint32_t index, bool lost);
   void Renew(uint32_t index);
   void RunTimers();
   void RunTimer(const Timer& timer);
   void SendDueAnswers();
+  // Appends the answer to what the device sends.
+  void Answer(Slot& slot, std::string_view request_id);
   void Report();
   void DisconnectAll();
   void AddTimer(absl::Duration after, uint32_t index, TimerKind kind);
@@ -99,6 +103,7 @@ class Fleet {
   Figures figures_;
   std::string problem_;  // Why a connection failed lately; told with the next report.
   std::vector<char> buffer_;
+  std::string spare_;  // Lent to the device that is being served: an idle one keeps no buffer.
   int epoll_fd_ = -1;
   int signal_fd_ = -1;
   bool stop_ = false;

@@ -43,6 +43,7 @@ class CallLog {
   CallLog(CallLog&& other) noexcept : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
   ~CallLog();
 
+  bool is_open() const { return fd_ >= 0; }
   void Add(std::string_view device, std::string_view method, std::string_view request_id, absl::Time now);
   // Hands the lines to the kernel: they survive the end of this process, however it ends.
   void Flush();
