@@ -1,13 +1,15 @@
 'use strict';
-// A method job over connected devices, every outcome durable, beside Mosquitto's raw request/reply with as many connections.
-// Both over plain TCP on loopback, in turns in one run; the generators run on the same machine.
+// A method job over connected devices, every outcome durable, beside Mosquitto's raw request/reply with as many connections and
+// beside graphile-worker, which runs one no-op job per device on the same PostgreSQL. All over plain TCP on loopback, in turns in one
+// run; the generators run on the same machine. A job's time is from its start, before its targets are known, to its end.
 
 const path = require('node:path');
 const { uniqueId, waitFor } = require('../e2e/lib/hub');
 const { startJsonLines } = require('../e2e/lib/processes');
+const { startGraphile } = require('./graphile');
 const { median, print, run, runJob, say, settings, startMosquitto } = require('./lib');
 
-const { devices, repetitions, requests } = settings({ devices: 5000, repetitions: 3, requests: 50000 });
+const { devices, repetitions, requests } = settings({ devices: 10000, repetitions: 5, requests: 50000 });
 const bin = process.env.FLEETCAST_BIN_DIR;
 
 async function mosquittoRate(port) {
@@ -22,7 +24,32 @@ async function fleetcastRate(prefix) {
     queryCondition: `STARTSWITH(deviceId, '${prefix}')` });
   const counts = job.deviceJobStatistics;
   if (counts.succeededCount !== devices) throw new Error(`not every device answered: ${JSON.stringify(counts)}`);
-  return { rate: devices / job.seconds, seconds: job.seconds };
+  return devices / job.seconds;
+}
+
+// Each contender once, in this order; `rates` gets one more of each.
+async function round(prefix, broker, graphile, rates) {
+  rates.mosquitto.push(await mosquittoRate(broker.port));
+  rates.fleetcast.push(await fleetcastRate(prefix));
+  rates.graphile.push(await graphile.rate('plain', devices));
+  rates.graphileBatched.push(await graphile.rate('batched', devices));
+  say(Object.entries(rates).map(([name, values]) => `${name} ${Math.round(values.at(-1))}/s`).join(', '));
+}
+
+const newRates = () => ({ mosquitto: [], fleetcast: [], graphile: [], graphileBatched: [] });
+
+function report(rates) {
+  const middle = Object.fromEntries(Object.entries(rates).map(([name, values]) => [name, median(values)]));
+  const ratio = (name) => Number((middle.fleetcast / middle[name]).toFixed(2));
+  const rounded = (values) => values.map(Math.round);
+  print({ name: 'methods', devices, repetitions, rate: Math.round(middle.fleetcast), rates: rounded(rates.fleetcast),
+    mosquitto: { what: 'raw request/reply, nothing stored', rate: Math.round(middle.mosquitto), rates: rounded(rates.mosquitto) },
+    graphile_worker: { what: 'one no-op job per device, one statement to take and one to complete', rate: Math.round(middle.graphile),
+      rates: rounded(rates.graphile) },
+    graphile_worker_batched: { what: 'the same, 500 taken at once and completions gathered for 20 ms',
+      rate: Math.round(middle.graphileBatched), rates: rounded(rates.graphileBatched) },
+    ratio_mosquitto: ratio('mosquitto'), ratio_graphile_worker: ratio('graphile'),
+    ratio_graphile_worker_batched: ratio('graphileBatched') });
 }
 
 async function main() {
@@ -32,22 +59,16 @@ async function main() {
     ['--devices', String(devices), '--prefix', prefix, '--register', '--plain', '--connect-rate', '0'],
     (line) => { if (typeof line.connected === 'number') connected = line.connected; });
   const broker = await startMosquitto();
+  const graphile = await startGraphile();
   try {
     await waitFor('the fleet is connected', () => { say(`${connected} of ${devices} devices connected`); return connected >= devices; }, 300);
-    await fleetcastRate(prefix); // Warm-up: caches, code pages, statistics of fresh tables.
-    await mosquittoRate(broker.port);
-    const ours = [];
-    const theirs = [];
-    for (let i = 1; i <= repetitions; ++i) {
-      theirs.push(await mosquittoRate(broker.port));
-      const result = await fleetcastRate(prefix);
-      ours.push(result.rate);
-      say(`run ${i}: fleetcast ${Math.round(result.rate)}/s (${result.seconds.toFixed(2)} s), mosquitto ${Math.round(theirs.at(-1))}/s`);
-    }
-    print({ name: 'methods', devices, repetitions, rate: Math.round(median(ours)), rates: ours.map(Math.round),
-      baseline: 'mosquitto raw request/reply, nothing stored', baseline_rate: Math.round(median(theirs)),
-      baseline_rates: theirs.map(Math.round), ratio: Number((median(ours) / median(theirs)).toFixed(3)) });
+    say('warm-up: caches, code pages, statistics of fresh tables');
+    await round(prefix, broker, graphile, newRates());
+    const rates = newRates();
+    for (let i = 1; i <= repetitions; ++i) await round(prefix, broker, graphile, rates);
+    report(rates);
   } finally {
+    await graphile.stop();
     await broker.stop();
     await fleet.stop();
   }

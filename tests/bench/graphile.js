@@ -1,0 +1,54 @@
+'use strict';
+// The baseline graphile-worker: one no-op job per device on the PostgreSQL server that Fleetcast uses, in a schema of its own. Only
+// the running is timed, not the adding of the jobs. Two ways of running:
+//   plain    one statement to take a job and one to complete it, as the library does unless told otherwise
+//   batched  jobs are taken 500 at a time and completions gathered for 20 ms, which is also how long Fleetcast gathers outcomes;
+//            a crash repeats what was gathered
+
+const { Logger, makeWorkerUtils, runOnce } = require('graphile-worker');
+const { Pool } = require('pg');
+const { sql, timed } = require('./lib');
+
+const SCHEMA = 'bench_graphile';
+const CONNECTIONS = 16;
+const WAYS = {
+  plain: { concurrentJobs: CONNECTIONS },
+  batched: { concurrentJobs: CONNECTIONS, localQueue: { size: 500 }, completeJobBatchDelay: 20, failJobBatchDelay: 20 },
+};
+
+// Answers { rate(way, jobs), stop }.
+async function startGraphile() {
+  const pgPool = new Pool({ connectionString: connectionUrl(), max: CONNECTIONS + 4 });
+  pgPool.on('error', () => {});
+  const logger = new Logger(() => () => {});
+  await (await makeWorkerUtils({ pgPool, schema: SCHEMA, logger })).migrate();
+  async function rate(way, jobs) {
+    await sql(`SELECT count(*) FROM ${SCHEMA}.add_jobs((SELECT array_agg(('noop', json_build_object('n', n), NULL, NULL, 1, NULL, NULL, NULL)
+      ::${SCHEMA}.job_spec) FROM generate_series(1, ${jobs}) AS n))`);
+    await sql(`VACUUM ANALYZE ${SCHEMA}._private_jobs`);
+    let done = 0;
+    const taskList = { noop: async () => { ++done; } };
+    const { seconds } = await timed(() => runOnce({ pgPool, schema: SCHEMA, taskList, logger, noHandleSignals: true,
+      preset: { worker: WAYS[way] } }));
+    const left = Number(await sql(`SELECT count(*) FROM ${SCHEMA}._private_jobs`));
+    if (done !== jobs || left !== 0) throw new Error(`graphile-worker ran ${done} of ${jobs} jobs, ${left} are left`);
+    return jobs / seconds;
+  }
+  async function stop() {
+    await pgPool.end();
+    await sql(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`);
+  }
+  return { rate, stop };
+}
+
+// FLEETCAST_POSTGRES is a libpq string of words (host=… port=…) or a URL; node takes a URL.
+function connectionUrl() {
+  const text = process.env.FLEETCAST_POSTGRES;
+  if (/^postgres(ql)?:/.test(text)) return text;
+  const words = Object.fromEntries([...text.matchAll(/(\w+)\s*=\s*('((?:[^'\\]|\\.)*)'|\S+)/g)]
+    .map((match) => [match[1], match[3] === undefined ? match[2] : match[3].replace(/\\(.)/g, '$1')]));
+  const part = (name) => encodeURIComponent(words[name] || '');
+  return `postgres://${part('user')}:${part('password')}@${words.host}:${words.port || 5432}/${part('dbname')}`;
+}
+
+module.exports = { startGraphile };
