@@ -32,6 +32,17 @@ function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+// The middle and the far end of some milliseconds, to a hundredth.
+function percentiles(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share) => Number(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))].toFixed(2));
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+// Unix time in milliseconds, with what is smaller.
+const wallClock = () => performance.timeOrigin + performance.now();
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 const say = (text) => console.error(`  ${text}`);
 const print = (figures) => console.log(JSON.stringify(figures));
 
@@ -91,4 +102,4 @@ async function startMosquitto() {
   };
 }
 
-module.exports = { V, freePort, median, print, run, runJob, say, settings, sql, startMosquitto, timed };
+module.exports = { V, freePort, median, percentiles, print, run, runJob, say, settings, sleep, sql, startMosquitto, timed, wallClock };
