@@ -72,6 +72,31 @@ async function timed(action) {
   return { seconds: Number(process.hrtime.bigint() - start) / 1e9, value };
 }
 
+
+// Processor time (user and system) so far of each process of the running Fleetcast, by name; a process counts with its
+// children, so `postgres` holds all sessions, also those that have ended.
+function cpuSeconds() {
+  const TICKS = 100; // sysconf(_SC_CLK_TCK) on Linux.
+  const stats = new Map();
+  for (const pid of fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
+    try {
+      const text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+      stats.set(Number(pid), { parent: fields[1], own: fields[11] + fields[12], waited: fields[13] + fields[14] });
+    } catch { /* It has ended. */ }
+  }
+  const result = {};
+  for (const pair of (process.env.FLEETCAST_PIDS || '').split(' ').filter(Boolean)) {
+    const [name, pid] = [pair.split('=')[0], Number(pair.split('=')[1])];
+    let ticks = 0;
+    for (const [child, stat] of stats) {
+      if (child === pid || stat.parent === pid) ticks += stat.own + stat.waited;
+    }
+    result[name] = ticks / TICKS;
+  }
+  return result;
+}
+
 function freePort() {
   return new Promise((resolve) => {
     const server = net.createServer().listen(0, '127.0.0.1', () => {
@@ -102,4 +127,4 @@ async function startMosquitto() {
   };
 }
 
-module.exports = { V, freePort, median, percentiles, print, run, runJob, say, settings, sleep, sql, startMosquitto, timed, wallClock };
+module.exports = { V, cpuSeconds, freePort, median, percentiles, print, run, runJob, say, settings, sleep, sql, startMosquitto, timed, wallClock };
