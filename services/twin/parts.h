@@ -54,7 +54,7 @@ struct Services {
         twins(stores.twins, queries, workers, scan_workers, [&feed] { feed.Wake(); }),
         records(stores.records, stores.reported, workers),
         targets(stores.queries, scan_workers),
-        writes(stores.slices, slice_workers, [&feed] { feed.Wake(); }) {}
+        writes(stores.slices, slice_workers, config.slice_connections, kQueueLimit, [&feed] { feed.Wake(); }) {}
 
   PageTokens tokens;
   WorkerPool workers;

@@ -1,6 +1,6 @@
 #include "services/twin/twin_write_service.h"
 
-#include <memory>
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +10,6 @@
 #include "libs/base/status.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/trace.h"
-#include "services/twin/store/twin_writer.h"
 
 namespace fleetcast::twin {
 
@@ -44,6 +43,25 @@ pb::TwinSliceResult RefuseAll(const pb::TwinSlice& slice, const absl::Status& wh
   return result;
 }
 
+std::vector<pb::TwinSliceResult> RefuseAll(const std::vector<SliceWork>& group, const absl::Status& why) {
+  std::vector<pb::TwinSliceResult> results;
+  for (const SliceWork& work : group) results.push_back(RefuseAll(work.slice, why));
+  return results;
+}
+
+pb::TwinSliceResult ToProto(const pb::TwinSlice& slice, const SliceResult& from) {
+  if (!from.is_applied) return ResultFor(slice, pb::TwinSliceResult::DISPOSITION_NOT_APPLIED);
+  pb::TwinSliceResult result = ResultFor(slice, pb::TwinSliceResult::DISPOSITION_APPLIED);
+  for (const SliceFailure& failure : from.failures) {
+    pb::TwinWriteFailure& out = *result.add_failures();
+    out.set_index(failure.index);
+    out.set_code(absl::StrCat(failure.code));
+    out.set_reason(failure.reason);
+    out.set_description(failure.description);
+  }
+  return result;
+}
+
 // A permit of 0 never expires.
 absl::Time PermitOf(const pb::TwinSlice& slice) {
   if (slice.permit_expire_unix_micros() == 0) return absl::FromCivil(absl::CivilDay(9999, 1, 1), absl::UTCTimeZone());
@@ -65,48 +83,66 @@ grpc::ServerBidiReactor<pb::WriteSlicesRequest, pb::WriteSlicesResponse>* TwinWr
   return stream->Start(context, {.on_message =
                                      [this, answer](pb::WriteSlicesRequest&& message) {
                                        for (pb::TwinSlice& slice : *message.mutable_slices()) {
-                                         auto work = std::make_shared<const pb::TwinSlice>(std::move(slice));
-                                         const bool is_queued =
-                                             slice_workers_.TrySubmit([this, answer, work] { answer(Write(*work)); });
-                                         if (!is_queued) {
-                                           answer(ResultFor(*work, pb::TwinSliceResult::DISPOSITION_NOT_APPLIED));
-                                         }
+                                         Queue({std::move(slice), answer});
                                        }
                                      },
                                  .on_closed = nullptr});
 }
 
-pb::TwinSliceResult TwinWriteService::Write(const pb::TwinSlice& slice) {
-  telemetry::Span span("write twins", {.parent = telemetry::ParseTraceparent(slice.traceparent())});
-  span.SetAttribute("fleetcast.batch_size", slice.device_ids_size());
+void TwinWriteService::Queue(SliceWork work) {
+  const pb::TwinSliceResult refusal = ResultFor(work.slice, pb::TwinSliceResult::DISPOSITION_NOT_APPLIED);
+  const auto answer = work.answer;
+  if (!queue_.TryAdd(std::move(work))) {
+    answer(refusal);
+    return;
+  }
+  // Whoever runs takes one slice at least. Both queues have the same bound: when this one is refused, enough others
+  // wait.
+  slice_workers_.TrySubmit([this] { WriteNext(); });
+}
+
+void TwinWriteService::WriteNext() {
+  const std::vector<SliceWork> group = queue_.Take();
+  if (group.empty()) return;
+  std::vector<pb::TwinSliceResult> results = Write(group);
+  for (size_t i = 0; i < group.size(); ++i) group[i].answer(std::move(results[i]));
+}
+
+std::vector<pb::TwinSliceResult> TwinWriteService::Write(const std::vector<SliceWork>& group) {
+  const pb::TwinSlice& first = group.front().slice;
+  telemetry::Span span("write twins", {.parent = telemetry::ParseTraceparent(first.traceparent())});
   const telemetry::ScopedTrace scope(span.context());
-  const absl::StatusOr<TwinEdit> edit = ParseMerge(slice.tags_patch(), slice.desired_patch());
-  if (!edit.ok()) return RefuseAll(slice, edit.status());
-  if (slice.device_ids_size() > static_cast<int>(kTwinsPerTransactionMax)) {
-    return RefuseAll(slice,
+  const absl::StatusOr<TwinEdit> edit = ParseMerge(first.tags_patch(), first.desired_patch());
+  if (!edit.ok()) return RefuseAll(group, edit.status());
+  if (first.device_ids_size() > static_cast<int>(kTwinsPerTransactionMax)) {
+    return RefuseAll(group,
                      absl::InvalidArgumentError(absl::StrCat("more than ", kTwinsPerTransactionMax, " devices")));
   }
-  const std::vector<std::string> ids(slice.device_ids().begin(), slice.device_ids().end());
-  const absl::StatusOr<SliceResult> written =
-      slices_.Apply(absl::Now() + kSliceLimit, {slice.job_seq(), slice.chunk(), slice.slice()}, ids, *edit,
-                    slice.if_match(), PermitOf(slice));
+  std::vector<Slice> slices;
+  absl::Time permit = absl::InfiniteFuture();
+  int devices = 0;
+  for (const SliceWork& work : group) {
+    const pb::TwinSlice& slice = work.slice;
+    slices.push_back(
+        {{slice.job_seq(), slice.chunk(), slice.slice()}, {slice.device_ids().begin(), slice.device_ids().end()}});
+    permit = std::min(permit, PermitOf(slice));
+    devices += slice.device_ids_size();
+  }
+  span.SetAttribute("fleetcast.batch_size", devices);
+  const absl::StatusOr<std::vector<SliceResult>> written =
+      slices_.Apply(absl::Now() + kSliceLimit, slices, *edit, first.if_match(), permit);
   span.SetStatus(written.status());
+  std::vector<pb::TwinSliceResult> results;
   if (!written.ok()) {
-    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(5), "slice not written", {{"error", written.status()}});
-    return ResultFor(slice, pb::TwinSliceResult::DISPOSITION_UNKNOWN);
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(5), "slices not written", {{"error", written.status()}});
+    for (const SliceWork& work : group) {
+      results.push_back(ResultFor(work.slice, pb::TwinSliceResult::DISPOSITION_UNKNOWN));
+    }
+    return results;
   }
-  if (!written->is_applied) return ResultFor(slice, pb::TwinSliceResult::DISPOSITION_NOT_APPLIED);
-  pb::TwinSliceResult result = ResultFor(slice, pb::TwinSliceResult::DISPOSITION_APPLIED);
-  for (const SliceFailure& failure : written->failures) {
-    pb::TwinWriteFailure& out = *result.add_failures();
-    out.set_index(failure.index);
-    out.set_code(absl::StrCat(failure.code));
-    out.set_reason(failure.reason);
-    out.set_description(failure.description);
-  }
-  if (!edit->touches_desired()) return result;
-  on_change_();
-  return result;
+  for (size_t i = 0; i < group.size(); ++i) results.push_back(ToProto(group[i].slice, (*written)[i]));
+  if (edit->touches_desired()) on_change_();
+  return results;
 }
 
 }  // namespace fleetcast::twin

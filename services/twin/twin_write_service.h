@@ -2,29 +2,42 @@
 #pragma once
 
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "fleetcast/internal/v1/twin_write.grpc.pb.h"
 #include "libs/base/worker_pool.h"
 #include "libs/rpc/server_stream.h"
+#include "services/twin/slice_queue.h"
 #include "services/twin/store/slice_store.h"
+#include "services/twin/store/twin_writer.h"
 
 namespace fleetcast::twin {
 
-// Each slice is one piece of work on `slice_workers`; when their queue is full the slice is answered NOT_APPLIED.
-// `on_change` is called, on any thread, after changes that the feed should publish. Thread-safe.
+// Slices are written on `slice_workers`, those of one change together while many wait; when too many wait a slice is
+// answered NOT_APPLIED. `on_change` is called, on any thread, after changes that the feed should publish. Thread-safe.
 class TwinWriteService final : public internal::v1::TwinWriteService::CallbackService {
  public:
-  TwinWriteService(SliceStore& slices, WorkerPool& slice_workers, std::function<void()> on_change)
-      : slices_(slices), slice_workers_(slice_workers), on_change_(std::move(on_change)) {}
+  // `slice_workers` has `threads` threads, a queue of `queue_limit`, and no other work.
+  TwinWriteService(SliceStore& slices, WorkerPool& slice_workers, int threads, size_t queue_limit,
+                   std::function<void()> on_change)
+      : slices_(slices),
+        slice_workers_(slice_workers),
+        queue_({.takers = threads, .slices_max = queue_limit, .devices_max = kTwinsPerTransactionMax}),
+        on_change_(std::move(on_change)) {}
 
   grpc::ServerBidiReactor<internal::v1::WriteSlicesRequest, internal::v1::WriteSlicesResponse>* WriteSlices(
       grpc::CallbackServerContext* context) override;
 
  private:
-  internal::v1::TwinSliceResult Write(const internal::v1::TwinSlice& slice);
+  void Queue(SliceWork work);
+  void WriteNext();
+  // One result per slice.
+  std::vector<internal::v1::TwinSliceResult> Write(const std::vector<SliceWork>& group);
 
   SliceStore& slices_;
   WorkerPool& slice_workers_;
+  SliceQueue queue_;
   const std::function<void()> on_change_;
 };
 

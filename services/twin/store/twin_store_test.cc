@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "libs/base/status_macros.h"
 #include "libs/json/twin_rules.h"
 #include "libs/model/reasons.h"
 #include "services/twin/store/feed_store.h"
@@ -136,6 +137,14 @@ TEST_F(TwinStoreTest, OnlyOneOwnerPublishesAndHeardRowsGo) {
 
 class SliceStoreTest : public TwinStoreTest {
  protected:
+  absl::StatusOr<SliceResult> Apply(const SliceKey& key, const std::vector<std::string>& ids, const TwinEdit& edit,
+                                    std::string_view if_match, absl::Time permit) {
+    const Slice slice{key, ids};
+    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<SliceResult> results,
+                               slices_.Apply(Deadline(), {&slice, 1}, edit, if_match, permit));
+    return results.at(0);
+  }
+
   SliceStore slices_{pool_};
   const absl::Time always_ = absl::FromCivil(absl::CivilDay(2200, 1, 1), absl::UTCTimeZone());
 };
@@ -147,7 +156,7 @@ TEST_F(SliceStoreTest, AppliesOnceAndAnswersTheStoredResult) {
   const TwinEdit edit = *ParseMerge("{\"n\":1,\"more\":\"" + std::string(400, 'y') + "\"}", R"({"d":1})");
   for (int repeat = 0; repeat < 3; ++repeat) {
     FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult result,
-                                   slices_.Apply(Deadline(), {1, 2, 3}, {"a", "b", "gone", "c"}, edit, "*", always_));
+                                   Apply({1, 2, 3}, {"a", "b", "gone", "c"}, edit, "*", always_));
     EXPECT_TRUE(result.is_applied);
     ASSERT_EQ(result.failures.size(), 2u);
     EXPECT_EQ(result.failures[0].index, 1);
@@ -161,11 +170,9 @@ TEST_F(SliceStoreTest, AppliesOnceAndAnswersTheStoredResult) {
   EXPECT_EQ(a.desired_version, 2);
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow b, twins_.Get(Deadline(), "b"));
   EXPECT_EQ(b.version, 3);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult other,
-                                 slices_.Apply(Deadline(), {1, 2, 4}, {"a", "c"}, edit, TwinEtag(2), always_));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult other, Apply({1, 2, 4}, {"a", "c"}, edit, TwinEtag(2), always_));
   EXPECT_TRUE(other.failures.empty());
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult stale,
-                                 slices_.Apply(Deadline(), {1, 2, 5}, {"a"}, edit, TwinEtag(2), always_));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult stale, Apply({1, 2, 5}, {"a"}, edit, TwinEtag(2), always_));
   EXPECT_EQ(stale.failures[0].code, 412001);
 }
 
@@ -173,13 +180,57 @@ TEST_F(SliceStoreTest, AnExpiredPermitCommitsNothing) {
   Create({"a"});
   const TwinEdit edit = *ParseMerge(R"({"n":1})", "");
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult late,
-                                 slices_.Apply(Deadline(), {1, 0, 0}, {"a"}, edit, "", absl::Now() - absl::Seconds(1)));
+                                 Apply({1, 0, 0}, {"a"}, edit, "", absl::Now() - absl::Seconds(1)));
   EXPECT_FALSE(late.is_applied);
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow twin, twins_.Get(Deadline(), "a"));
   EXPECT_EQ(twin.version, 2);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult again,
-                                 slices_.Apply(Deadline(), {1, 0, 0}, {"a"}, edit, "", always_));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult again, Apply({1, 0, 0}, {"a"}, edit, "", always_));
   EXPECT_TRUE(again.is_applied);
+}
+
+TEST_F(SliceStoreTest, SlicesOfOneTransactionKeepTheirOwnResults) {
+  Create({"a", "b", "c", "d"});
+  const TwinEdit edit = *ParseMerge("", R"({"n":1})");
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const SliceResult first, Apply({5, 0, 1}, {"c"}, edit, "", always_));
+  EXPECT_TRUE(first.failures.empty());
+  const std::vector<Slice> slices = {{{5, 0, 0}, {"a", "b"}}, {{5, 0, 1}, {"c"}}, {{5, 0, 2}, {"d", "gone"}}};
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<SliceResult> results,
+                                   slices_.Apply(Deadline(), slices, edit, "", always_));
+    ASSERT_EQ(results.size(), 3u);
+    for (const SliceResult& result : results) EXPECT_TRUE(result.is_applied);
+    EXPECT_TRUE(results[0].failures.empty());
+    EXPECT_TRUE(results[1].failures.empty());
+    ASSERT_EQ(results[2].failures.size(), 1u);
+    EXPECT_EQ(results[2].failures[0].index, 1);
+  }
+  for (const char* id : {"a", "b", "c", "d"}) {
+    FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow twin, twins_.Get(Deadline(), id));
+    EXPECT_EQ(twin.desired_version, 2) << id;
+  }
+}
+
+TEST_F(SliceStoreTest, ADeviceOfTwoSlicesIsWrittenTwice) {
+  Create({"a", "b"});
+  const TwinEdit edit = *ParseMerge("", R"({"n":1})");
+  const std::vector<Slice> slices = {{{5, 0, 0}, {"a", "b"}}, {{5, 0, 1}, {"b"}}};
+  FLEETCAST_ASSERT_OK(slices_.Apply(Deadline(), slices, edit, "", always_));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow twin, twins_.Get(Deadline(), "b"));
+  EXPECT_EQ(twin.desired_version, 3);
+}
+
+// What was applied under an earlier permit stays applied, whatever becomes of the others.
+TEST_F(SliceStoreTest, AnExpiredPermitLeavesStoredResults) {
+  Create({"a", "b"});
+  const TwinEdit edit = *ParseMerge("", R"({"n":1})");
+  FLEETCAST_ASSERT_OK(Apply({5, 0, 0}, {"a"}, edit, "", always_));
+  const std::vector<Slice> slices = {{{5, 0, 0}, {"a"}}, {{5, 0, 1}, {"b"}}};
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<SliceResult> results,
+                                 slices_.Apply(Deadline(), slices, edit, "", absl::Now() - absl::Seconds(1)));
+  EXPECT_TRUE(results[0].is_applied);
+  EXPECT_FALSE(results[1].is_applied);
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow twin, twins_.Get(Deadline(), "b"));
+  EXPECT_EQ(twin.desired_version, 1);
 }
 
 TEST_F(SliceStoreTest, ConcurrentRepeatsApplyOnce) {
@@ -188,7 +239,7 @@ TEST_F(SliceStoreTest, ConcurrentRepeatsApplyOnce) {
   std::vector<std::jthread> writers;
   for (int w = 0; w < 6; ++w) {
     writers.emplace_back([&] {
-      const absl::StatusOr<SliceResult> result = slices_.Apply(Deadline(), {9, 0, 0}, {"b", "a"}, edit, "", always_);
+      const absl::StatusOr<SliceResult> result = Apply({9, 0, 0}, {"b", "a"}, edit, "", always_);
       EXPECT_TRUE(result.ok() && result->is_applied) << result.status();
     });
   }
