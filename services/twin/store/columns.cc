@@ -7,7 +7,7 @@ using query::ColumnType;
 
 constexpr query::Column kColumns[] = {
     {"deviceId", "t.device_id", ColumnType::kText},
-    {"etag", "encode(int8send(t.etag), 'base64')", ColumnType::kText},
+    {"etag", "encode(int8send(t.etag), 'base64')", ColumnType::kText, false, kUsesTwin},
     {"deviceEtag", "encode(convert_to(d.etag::text, 'UTF8'), 'base64')", ColumnType::kText, false, kUsesDevice},
     {"status", "(CASE WHEN d.disabled THEN 'disabled' ELSE 'enabled' END)", ColumnType::kText, false, kUsesDevice},
     {"statusReason", "d.status_reason", ColumnType::kText, false, kUsesDevice},
@@ -27,17 +27,17 @@ constexpr query::Column kColumns[] = {
     {"x509Thumbprint.secondaryThumbprint", "coalesce(to_jsonb(d.secondary_thumbprint), 'null')", ColumnType::kJson,
      false, kUsesDevice},
     {"modelId", "''::text", ColumnType::kText},
-    {"version", "t.version", ColumnType::kNumber},
+    {"version", "t.version", ColumnType::kNumber, false, kUsesTwin},
     {"capabilities", "", ColumnType::kObject},
     {"capabilities.iotEdge", "d.iot_edge", ColumnType::kBool, false, kUsesDevice},
-    {"tags", "t.tags", ColumnType::kJson, true},
+    {"tags", "t.tags", ColumnType::kJson, true, kUsesTwin},
     {"properties", "", ColumnType::kObject},
-    {"properties.desired", "t.desired", ColumnType::kJson},
-    {"properties.desired.$version", "t.desired_version", ColumnType::kNumber},
-    {"properties.desired.$metadata", "t.desired_metadata", ColumnType::kJson},
-    {"properties.reported", "t.reported", ColumnType::kJson},
-    {"properties.reported.$version", "t.reported_version", ColumnType::kNumber},
-    {"properties.reported.$metadata", "t.reported_metadata", ColumnType::kJson},
+    {"properties.desired", "t.desired", ColumnType::kJson, false, kUsesTwin},
+    {"properties.desired.$version", "t.desired_version", ColumnType::kNumber, false, kUsesTwin},
+    {"properties.desired.$metadata", "t.desired_metadata", ColumnType::kJson, false, kUsesTwin},
+    {"properties.reported", "t.reported", ColumnType::kJson, false, kUsesTwin},
+    {"properties.reported.$version", "t.reported_version", ColumnType::kNumber, false, kUsesTwin},
+    {"properties.reported.$metadata", "t.reported_metadata", ColumnType::kJson, false, kUsesTwin},
 };
 
 }  // namespace
@@ -45,8 +45,12 @@ constexpr query::Column kColumns[] = {
 std::span<const query::Column> TwinColumns() { return kColumns; }
 
 std::string FromClause(uint32_t uses) {
-  return (uses & kUsesDevice) != 0 ? "FROM twin.twin AS t JOIN twin.device AS d USING (device_id)"
-                                   : "FROM twin.twin AS t";
+  switch (uses) {
+    // Both tables hold every device; the small one, whose rows seldom change, is read from its key alone.
+    case 0: return "FROM twin.device AS t";
+    case kUsesTwin: return "FROM twin.twin AS t";
+    default: return "FROM twin.twin AS t JOIN twin.device AS d USING (device_id)";
+  }
 }
 
 }  // namespace fleetcast::twin

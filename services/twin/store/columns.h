@@ -9,8 +9,9 @@
 
 namespace fleetcast::twin {
 
-// What a column needs in FROM: twin.twin AS t is always there, twin.device AS d only when used.
+// What a column needs in FROM: twin.twin AS t, twin.device AS d. A column without either needs t.device_id at most.
 inline constexpr uint32_t kUsesDevice = 1;
+inline constexpr uint32_t kUsesTwin = 2;
 
 std::span<const query::Column> TwinColumns();
 
