@@ -1,6 +1,8 @@
 // How targets end: by an outcome, or by time.
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -17,12 +19,21 @@ using postgres::Row;
 using postgres::Statement;
 using postgres::Transaction;
 
-// DO NOTHING makes the primary key the rule: the first outcome stands. It also skips repeats within one batch.
+// Outcomes of one job as runs: neighbours that ended alike are one element of the arrays. The chunks are locked, so no
+// other transaction can insert outcomes of these targets: what the probe does not find is not there, and the primary
+// key stands behind it. (ON CONFLICT DO NOTHING inserts each row in two steps and logs both.) The first outcomes of a
+// chunk need no probe. It is a scalar sub-select because a join could be planned as a scan of the whole table.
 constexpr Statement kInsert{"jobs_insert_outcomes", R"sql(
-INSERT INTO jobs.outcome (job_seq, n, state, device_status, error_code, error_reason, payload, start_time, end_time)
-SELECT * FROM unnest($1::bigint[], $2::int[], $3::smallint[], $4::int[], $5::int[], $6::text[], $7::bytea[],
-                     $8::timestamptz[], $9::timestamptz[])
-ON CONFLICT DO NOTHING RETURNING job_seq, n, state)sql"};
+WITH inserted AS (
+  INSERT INTO jobs.outcome (job_seq, n, state, device_status, error_code, error_reason, payload, start_time, end_time)
+  SELECT $1, t.n, r.state, r.device_status, r.error_code, r.error_reason, r.payload, r.start_time, r.end_time
+  FROM unnest($2::int[], $3::int[], $4::smallint[], $5::int[], $6::int[], $7::text[], $8::bytea[], $9::timestamptz[],
+              $10::timestamptz[], $11::int[])
+         AS r (first, last, state, device_status, error_code, error_reason, payload, start_time, end_time, ended_before)
+       CROSS JOIN LATERAL generate_series(r.first, r.last) AS t (n)
+  WHERE r.ended_before = 0 OR (SELECT o.n FROM jobs.outcome o WHERE o.job_seq = $1 AND o.n = t.n) IS NULL
+  RETURNING n)
+SELECT CASE WHEN count(*) < $12 THEN coalesce(array_agg(n), '{}') END AS ns FROM inserted)sql"};
 
 constexpr Statement kFindLate{"jobs_find_late", R"sql(
 SELECT seq FROM jobs.job WHERE state IN (3, 4, 5) AND state <> 5 AND stop = 0 AND deadline <= now()
@@ -41,11 +52,28 @@ UPDATE jobs.job SET state = $2, failure_reason = 'The execution time was over be
 constexpr Statement kDropChunks{"jobs_drop_late_chunks", "DELETE FROM jobs.chunk WHERE job_seq = $1"};
 constexpr Statement kDropTargets{"jobs_drop_late_targets", "DELETE FROM jobs.chunk_target WHERE job_seq = $1"};
 
-// Columns of outcomes for kInsert.
-struct OutcomeColumns {
-  void Add(const Outcome& outcome) {
-    job_seqs.push_back(outcome.lease.key.job_seq);
-    ns.push_back(outcome.lease.key.chunk_no * kChunkTargets + outcome.position);
+int32_t NumberOf(const Outcome& outcome) { return outcome.lease.key.chunk_no * kChunkTargets + outcome.position; }
+
+bool EndedAlike(const Outcome& a, const Outcome& b) {
+  return a.state == b.state && a.device_status == b.device_status && a.error_code == b.error_code &&
+         a.error_reason == b.error_reason && a.payload == b.payload && a.start_time == b.start_time &&
+         a.end_time == b.end_time;
+}
+
+// Accepted outcomes of one job, each target once, and their columns for kInsert.
+struct JobOutcomes {
+  // `ended`: how many targets of its chunk have ended before.
+  void Add(const Outcome& outcome, int ended) {
+    const int32_t n = NumberOf(outcome);
+    const bool goes_on = !outcomes.empty() && n == lasts.back() + 1 && ended == ended_before.back() &&
+                         EndedAlike(*outcomes.back(), outcome);
+    outcomes.push_back(&outcome);
+    if (goes_on) {
+      lasts.back() = n;
+      return;
+    }
+    firsts.push_back(n);
+    lasts.push_back(n);
     states.push_back(static_cast<int>(outcome.state));
     device_statuses.push_back(outcome.device_status);
     error_codes.push_back(outcome.error_code);
@@ -53,10 +81,11 @@ struct OutcomeColumns {
     payloads.push_back(outcome.payload.empty() ? std::nullopt : std::optional(Bytes{outcome.payload}));
     start_times.push_back(outcome.start_time);
     end_times.push_back(outcome.end_time);
+    ended_before.push_back(ended);
   }
 
-  std::vector<int64_t> job_seqs;
-  std::vector<int32_t> ns;
+  std::vector<const Outcome*> outcomes;
+  std::vector<int32_t> firsts, lasts;
   std::vector<int> states;
   std::vector<std::optional<int32_t>> device_statuses;
   std::vector<int32_t> error_codes;
@@ -64,33 +93,60 @@ struct OutcomeColumns {
   std::vector<std::optional<Bytes>> payloads;
   std::vector<std::optional<absl::Time>> start_times;
   std::vector<absl::Time> end_times;
+  std::vector<int> ended_before;
 };
 
-// Inserts those of `outcomes` that `locked` accepts, and counts them there.
-absl::StatusOr<std::map<ChunkKey, Chunk>> InsertAndCount(Transaction& transaction, std::span<const Outcome> outcomes,
-                                                         LockedChunks& locked, RecordResult& result) {
-  OutcomeColumns columns;
-  for (const Outcome& outcome : outcomes) {
-    const auto found = locked.find(outcome.lease.key);
-    if (found != locked.end() && Accepts(found->second.chunk, outcome)) {
-      columns.Add(outcome);
-    } else {
-      ++result.refused;
-    }
-  }
-  std::map<ChunkKey, Chunk> changed;
-  if (columns.ns.empty()) return changed;
+// Inserts outcomes of one job. Gives the numbers of those that were not there before; nullopt when all of them are new.
+absl::StatusOr<std::optional<std::set<int32_t>>> Insert(Transaction& transaction, int64_t job_seq,
+                                                        const JobOutcomes& job) {
   FLEETCAST_ASSIGN_OR_RETURN(const Result inserted,
-                             transaction.Run(kInsert, columns.job_seqs, columns.ns, columns.states,
-                                             columns.device_statuses, columns.error_codes, columns.error_reasons,
-                                             columns.payloads, columns.start_times, columns.end_times));
-  result.recorded = inserted.size();
-  result.repeated = static_cast<int>(columns.ns.size()) - inserted.size();
-  for (const Row row : inserted) {
-    const auto n = row.Get<int32_t>(1);
-    const ChunkKey key{row.Get<int64_t>(0), n / kChunkTargets};
-    Chunk& chunk = changed.try_emplace(key, locked.at(key).chunk).first->second;
-    Count(chunk, n % kChunkTargets, static_cast<ExecutionState>(row.Get<int16_t>(2)), /*is_device_error=*/false);
+                             transaction.Run(kInsert, job_seq, job.firsts, job.lasts, job.states, job.device_statuses,
+                                             job.error_codes, job.error_reasons, job.payloads, job.start_times,
+                                             job.end_times, job.ended_before, job.outcomes.size()));
+  const auto ns = inserted[0].Get<std::optional<std::vector<int32_t>>>("ns");
+  if (!ns.has_value()) return std::optional<std::set<int32_t>>();
+  return std::optional(std::set<int32_t>(ns->begin(), ns->end()));
+}
+
+// Those of `outcomes` that `locked` accepts, by job; counts the others. The first of several of one target stands.
+std::map<int64_t, JobOutcomes> Sort(std::span<const Outcome> outcomes, const LockedChunks& locked,
+                                    RecordResult& result) {
+  std::map<int64_t, JobOutcomes> jobs;
+  std::map<ChunkKey, PositionSet> seen;
+  for (const Outcome& outcome : outcomes) {
+    const ChunkKey& key = outcome.lease.key;
+    const auto found = locked.find(key);
+    if (found == locked.end() || !Accepts(found->second.chunk, outcome)) {
+      ++result.refused;
+      continue;
+    }
+    PositionSet& positions = seen[key];
+    if (positions.Contains(outcome.position)) {
+      ++result.repeated;
+      continue;
+    }
+    positions.Insert(outcome.position);
+    jobs[key.job_seq].Add(outcome, found->second.chunk.ended());
+  }
+  return jobs;
+}
+
+// Inserts those of `outcomes` that `locked` accepts, and counts them there. Gives the chunks that changed.
+absl::StatusOr<std::map<ChunkKey, Chunk>> InsertAndCount(Transaction& transaction, std::span<const Outcome> outcomes,
+                                                         const LockedChunks& locked, RecordResult& result) {
+  std::map<ChunkKey, Chunk> changed;
+  for (const auto& [job_seq, job] : Sort(outcomes, locked, result)) {
+    FLEETCAST_ASSIGN_OR_RETURN(const std::optional<std::set<int32_t>> fresh, Insert(transaction, job_seq, job));
+    for (const Outcome* outcome : job.outcomes) {
+      if (fresh.has_value() && !fresh->contains(NumberOf(*outcome))) {
+        ++result.repeated;
+        continue;
+      }
+      ++result.recorded;
+      const ChunkKey& key = outcome->lease.key;
+      Count(changed.try_emplace(key, locked.at(key).chunk).first->second, outcome->position, outcome->state,
+            /*is_device_error=*/false);
+    }
   }
   return changed;
 }
