@@ -56,6 +56,7 @@ DispatcherStream Deliveries::Attach(std::shared_ptr<DispatcherOutlet> outlet) {
     MutexLock lock(mutex_);
     stream = ++last_stream_;
     streams_[stream] = std::move(outlet);
+    answers[stream].set_credit(kDispatcherCredit);
     for (pb::DeliverEvent& event : table_.Orphans(parts_.clock.Monotonic())) {
       *answers[stream].add_events() = std::move(event);
     }
@@ -116,6 +117,7 @@ void Deliveries::Push(const Request& request, const Calls& calls, const std::vec
   };
   absl::flat_hash_map<std::shared_ptr<const Edge>, Outgoing> outgoing;
   Calls absent;
+  const std::vector<bool> noted = Note(request, calls, found);
   for (size_t i = 0; i < calls.size(); ++i) {
     const pb::DeliverCall& call = *calls[i];
     const FoundSession& session = found[i];
@@ -123,7 +125,7 @@ void Deliveries::Push(const Request& request, const Calls& calls, const std::vec
       absent.push_back(&call);
       continue;
     }
-    if (session.kind != FoundSession::Kind::kHere || !Note(request, call, session.edge->number)) {
+    if (!noted[i]) {
       Refuse(request, call, pb::NOT_SENT_REASON_OVERLOADED, answers);
       continue;
     }
@@ -143,12 +145,20 @@ void Deliveries::Push(const Request& request, const Calls& calls, const std::vec
   if (!absent.empty()) RefuseAbsent(request, absent, answers);
 }
 
-// Before the call is pushed: its report may come at once.
-bool Deliveries::Note(const Request& request, const pb::DeliverCall& call, EdgeNumber edge) {
-  const absl::Duration left = absl::FromUnixMicros(call.answer_deadline_unix_micros()) - parts_.clock.Now();
-  const absl::Duration forget_at = parts_.clock.Monotonic() + std::max(left, absl::ZeroDuration()) + kForgetAfter;
+// Before calls are pushed, since their reports may come at once. False for those that are not here, or beyond a bound.
+std::vector<bool> Deliveries::Note(const Request& request, const Calls& calls, const std::vector<FoundSession>& found) {
+  std::vector<bool> noted(calls.size());
+  const absl::Time wall = parts_.clock.Now();
+  const absl::Duration now = parts_.clock.Monotonic();
   MutexLock lock(mutex_);
-  return table_.Add(call.call_id(), request.stream, edge, forget_at);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (found[i].kind != FoundSession::Kind::kHere) continue;
+    const absl::Duration left = absl::FromUnixMicros(calls[i]->answer_deadline_unix_micros()) - wall;
+    const absl::Duration forget_at = now + std::max(left, absl::ZeroDuration()) + kForgetAfter;
+    const Edge& edge = *found[i].edge;
+    noted[i] = table_.Add(calls[i]->call_id(), request.stream, edge.number, edge.call_credit, forget_at);
+  }
+  return noted;
 }
 
 void Deliveries::PushTo(const Request& request, const Edge& edge, const Calls& calls, pb::AttachResponse message,

@@ -34,8 +34,9 @@ class DispatcherOutlet {
 // Thread-safe. OnMessage and OnReports return at once: what has to ask Redis or twin happens on threads of its own.
 //
 // A call is pushed to the edge that the directory names, when that edge is attached here. What comes back is one event
-// per step, to the stream that asked; NOT_SENT is proof. When Redis cannot be asked, sessions that were opened here are
-// still reached; others are answered OVERLOADED, never OFFLINE.
+// per step, to the stream that asked; NOT_SENT is proof. A dispatcher has a credit here, and each edge one of its own:
+// what is beyond the edge's is answered OVERLOADED at once, so that a slow edge does not use up a dispatcher's. When
+// Redis cannot be asked, sessions that were opened here are still reached; others are answered OVERLOADED, never OFFLINE.
 class Deliveries {
  public:
   struct Parts {
@@ -49,6 +50,9 @@ class Deliveries {
 
   static constexpr int kThreads = 2;
   static constexpr size_t kQueueMax = 4096;  // Messages of dispatchers that wait for a thread.
+  // Calls of one dispatcher that may be under way here without any event: twice what one edge takes, so that others
+  // have room beside a slow one.
+  static constexpr int64_t kDispatcherCredit = 40'000;
 
   Deliveries(const Parts& parts, const DeliveryTable::Options& options);
 
@@ -84,7 +88,7 @@ class Deliveries {
   void DeliverCalls(const Request& request, Answers& answers);
   using Calls = std::vector<const internal::v1::DeliverCall*>;
   void Push(const Request& request, const Calls& calls, const std::vector<FoundSession>& found, Answers& answers);
-  bool Note(const Request& request, const internal::v1::DeliverCall& call, EdgeNumber edge);
+  std::vector<bool> Note(const Request& request, const Calls& calls, const std::vector<FoundSession>& found);
   void PushTo(const Request& request, const Edge& edge, const Calls& calls, internal::v1::AttachResponse message,
               Answers& answers);
   void RefuseAbsent(const Request& request, const Calls& calls, Answers& answers);

@@ -6,15 +6,36 @@ namespace fleetcast::device_connection {
 
 using internal::v1::DeliverEvent;
 
-bool DeliveryTable::Add(uint64_t call_id, DispatcherStream stream, EdgeNumber edge, absl::Duration forget_at) {
+bool DeliveryTable::Add(uint64_t call_id, DispatcherStream stream, EdgeNumber edge, int64_t edge_credit,
+                        absl::Duration forget_at) {
   if (calls_.size() >= options_.calls_max) return false;
-  return calls_.emplace(call_id, Call{stream, edge, forget_at}).second;
+  int64_t& unreported = unreported_[edge];
+  if (unreported >= edge_credit) return false;
+  if (!calls_.emplace(call_id, Call{stream, edge, forget_at}).second) return false;
+  ++unreported;
+  return true;
+}
+
+void DeliveryTable::Remove(uint64_t call_id) {
+  const auto call = calls_.find(call_id);
+  if (call == calls_.end()) return;
+  FreeCredit(call->second);
+  calls_.erase(call);
+}
+
+void DeliveryTable::FreeCredit(Call& call) {
+  if (std::exchange(call.is_reported, true)) return;
+  const auto unreported = unreported_.find(call.edge);
+  if (unreported != unreported_.end() && --unreported->second == 0) unreported_.erase(unreported);
 }
 
 RoutedEvent DeliveryTable::OnReport(DeliverEvent event, absl::Duration now) {
   const auto call = calls_.find(event.call_id());
   const DispatcherStream stream = call == calls_.end() ? 0 : call->second.stream;
-  if (call != calls_.end() && !event.has_sent()) calls_.erase(call);
+  if (call != calls_.end()) {
+    FreeCredit(call->second);
+    if (!event.has_sent()) calls_.erase(call);
+  }
   if (stream == 0) KeepOrphan(event, now);
   return {stream, std::move(event)};
 }
@@ -31,6 +52,7 @@ std::vector<RoutedEvent> DeliveryTable::OnEdgeLost(EdgeNumber edge, absl::Durati
     if (routed.stream == 0) KeepOrphan(routed.event, now);
     return true;
   });
+  unreported_.erase(edge);
   return ended;
 }
 
@@ -55,7 +77,11 @@ std::vector<DeliverEvent> DeliveryTable::Orphans(absl::Duration now) {
 
 void DeliveryTable::OnTime(absl::Duration now) {
   DropExpiredOrphans(now);
-  absl::erase_if(calls_, [now](const auto& entry) { return entry.second.forget_at <= now; });
+  absl::erase_if(calls_, [&](auto& entry) {
+    if (entry.second.forget_at > now) return false;
+    FreeCredit(entry.second);
+    return true;
+  });
 }
 
 void DeliveryTable::DropExpiredOrphans(absl::Duration now) {

@@ -35,10 +35,11 @@ class DeliveryTable {
 
   explicit DeliveryTable(const Options& options) : options_(options) {}
 
-  // Notes a call before it is pushed. False when the table is full or the id is there already.
-  bool Add(uint64_t call_id, DispatcherStream stream, EdgeNumber edge, absl::Duration forget_at);
+  // Notes a call before it is pushed. False when the table is full, the id is there already, or `edge_credit` calls are
+  // on their way to the edge and not reported yet.
+  bool Add(uint64_t call_id, DispatcherStream stream, EdgeNumber edge, int64_t edge_credit, absl::Duration forget_at);
   // Takes a call back that was not pushed after all.
-  void Remove(uint64_t call_id) { calls_.erase(call_id); }
+  void Remove(uint64_t call_id);
 
   // An edge's word about a call. The answer says where it goes.
   RoutedEvent OnReport(internal::v1::DeliverEvent event, absl::Duration now);
@@ -62,6 +63,7 @@ class DeliveryTable {
     DispatcherStream stream = 0;
     EdgeNumber edge = 0;
     absl::Duration forget_at;
+    bool is_reported = false;
   };
   struct Orphan {
     internal::v1::DeliverEvent event;
@@ -69,10 +71,13 @@ class DeliveryTable {
   };
 
   void DropExpiredOrphans(absl::Duration now);
+  // The edge has said something about the call, or will not: it does not count against the edge's credit any more.
+  void FreeCredit(Call& call);
 
   const Options options_;
   absl::flat_hash_map<uint64_t, Call> calls_;
-  std::deque<Orphan> orphans_;  // Oldest first.
+  absl::flat_hash_map<EdgeNumber, int64_t> unreported_;  // Calls of each edge that count against its credit.
+  std::deque<Orphan> orphans_;                           // Oldest first.
 };
 
 }  // namespace fleetcast::device_connection

@@ -9,6 +9,7 @@ using internal::v1::DeliverEvent;
 
 constexpr DispatcherStream kStream = 3;
 constexpr EdgeNumber kEdge = 9;
+constexpr int64_t kCredit = 100;
 
 DeliverEvent SentEvent(uint64_t call_id) {
   DeliverEvent event;
@@ -32,7 +33,7 @@ class DeliveryTableTest : public ::testing::Test {
 };
 
 TEST_F(DeliveryTableTest, ReportsGoToTheStreamThatAsked) {
-  ASSERT_TRUE(table_.Add(1, kStream, kEdge, At(30)));
+  ASSERT_TRUE(table_.Add(1, kStream, kEdge, kCredit, At(30)));
   EXPECT_EQ(table_.OnReport(SentEvent(1), At(0)).stream, kStream);
   EXPECT_EQ(table_.call_count(), 1u);
   EXPECT_EQ(table_.OnReport(AnswerEvent(1), At(1)).stream, kStream);
@@ -40,16 +41,35 @@ TEST_F(DeliveryTableTest, ReportsGoToTheStreamThatAsked) {
 }
 
 TEST_F(DeliveryTableTest, IsBoundedAndTakesACallOnce) {
-  EXPECT_TRUE(table_.Add(1, kStream, kEdge, At(30)));
-  EXPECT_FALSE(table_.Add(1, kStream, kEdge, At(30)));
-  EXPECT_TRUE(table_.Add(2, kStream, kEdge, At(30)));
-  EXPECT_FALSE(table_.Add(3, kStream, kEdge, At(30)));
+  EXPECT_TRUE(table_.Add(1, kStream, kEdge, kCredit, At(30)));
+  EXPECT_FALSE(table_.Add(1, kStream, kEdge, kCredit, At(30)));
+  EXPECT_TRUE(table_.Add(2, kStream, kEdge, kCredit, At(30)));
+  EXPECT_FALSE(table_.Add(3, kStream, kEdge, kCredit, At(30)));
   table_.Remove(1);
-  EXPECT_TRUE(table_.Add(3, kStream, kEdge, At(30)));
+  EXPECT_TRUE(table_.Add(3, kStream, kEdge, kCredit, At(30)));
+}
+
+TEST_F(DeliveryTableTest, AnEdgeGetsNoMoreThanItsCreditUntilItReports) {
+  EXPECT_TRUE(table_.Add(1, kStream, kEdge, 1, At(30)));
+  EXPECT_FALSE(table_.Add(2, kStream, kEdge, 1, At(30)));
+  EXPECT_TRUE(table_.Add(3, kStream, kEdge + 1, 1, At(30)));
+  table_.Remove(3);
+  table_.OnReport(SentEvent(1), At(0));
+  EXPECT_TRUE(table_.Add(2, kStream, kEdge, 1, At(30)));
+  table_.OnReport(AnswerEvent(1), At(0));  // Has freed its place with SENT.
+  EXPECT_FALSE(table_.Add(4, kStream, kEdge, 1, At(30)));
+}
+
+TEST_F(DeliveryTableTest, ForgottenCallsFreeTheirCredit) {
+  EXPECT_TRUE(table_.Add(1, kStream, kEdge, 1, At(30)));
+  table_.OnTime(At(30));
+  EXPECT_TRUE(table_.Add(2, kStream, kEdge, 1, At(60)));
+  table_.OnEdgeLost(kEdge, At(31));
+  EXPECT_TRUE(table_.Add(3, kStream, kEdge, 1, At(60)));
 }
 
 TEST_F(DeliveryTableTest, EventsOfALostStreamWaitForWhoeverAttaches) {
-  table_.Add(1, kStream, kEdge, At(30));
+  table_.Add(1, kStream, kEdge, kCredit, At(30));
   table_.OnStreamGone(kStream);
   EXPECT_EQ(table_.OnReport(SentEvent(1), At(0)).stream, 0u);
   EXPECT_EQ(table_.OnReport(AnswerEvent(1), At(1)).stream, 0u);
@@ -73,8 +93,8 @@ TEST_F(DeliveryTableTest, TheOldestOrphanGivesWay) {
 }
 
 TEST_F(DeliveryTableTest, ALostEdgeEndsItsCallsAsUnknown) {
-  table_.Add(1, kStream, kEdge, At(30));
-  table_.Add(2, kStream, kEdge + 1, At(30));
+  table_.Add(1, kStream, kEdge, kCredit, At(30));
+  table_.Add(2, kStream, kEdge + 1, kCredit, At(30));
   const auto ended = table_.OnEdgeLost(kEdge, At(0));
   ASSERT_EQ(ended.size(), 1u);
   EXPECT_EQ(ended[0].stream, kStream);
@@ -84,7 +104,7 @@ TEST_F(DeliveryTableTest, ALostEdgeEndsItsCallsAsUnknown) {
 }
 
 TEST_F(DeliveryTableTest, ForgetsCallsWhoseTimeIsOver) {
-  table_.Add(1, kStream, kEdge, At(30));
+  table_.Add(1, kStream, kEdge, kCredit, At(30));
   table_.OnTime(At(29));
   EXPECT_EQ(table_.call_count(), 1u);
   table_.OnTime(At(30));

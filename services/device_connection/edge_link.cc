@@ -12,6 +12,9 @@ namespace pb = ::fleetcast::internal::v1;
 
 namespace {
 
+// Of an edge that does not say (edge_link.proto).
+constexpr int64_t kCallCredit = 20'000;
+
 bool IsEdgeId(const std::string& text) {
   return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
     return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
@@ -32,8 +35,9 @@ bool EdgeLink::Greet(const pb::EdgeHello& hello) {
     outlet_->Abort();
     return false;
   }
+  const int64_t credit = hello.call_credit() > 0 ? hello.call_credit() : kCallCredit;
   const Edges::Attached attached =
-      parts_.edges.Attach({hello.edge_id(), hello.boot_id()}, outlet_, parts_.clock.Monotonic());
+      parts_.edges.Attach({hello.edge_id(), hello.boot_id()}, outlet_, credit, parts_.clock.Monotonic());
   if (attached.replaced != nullptr) attached.replaced->outlet->Abort();
   edge_ = attached.edge;
   FLEETCAST_LOG(kInfo, "edge attached", {{"edge", hello.edge_id()}, {"boot", hello.boot_id()}});

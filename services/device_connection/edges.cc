@@ -11,7 +11,8 @@ bool Edge::Send(internal::v1::AttachResponse message) const {
   return false;
 }
 
-Edges::Attached Edges::Attach(const EdgeName& name, std::shared_ptr<EdgeOutlet> outlet, absl::Duration now) {
+Edges::Attached Edges::Attach(const EdgeName& name, std::shared_ptr<EdgeOutlet> outlet, int64_t call_credit,
+                              absl::Duration now) {
   MutexLock lock(mutex_);
   Life& life = lives_[name.edge_id];
   Attached attached;
@@ -22,7 +23,7 @@ Edges::Attached Edges::Attach(const EdgeName& name, std::shared_ptr<EdgeOutlet> 
     life.name = std::make_shared<const EdgeName>(name);
   }
   life.heard = now;
-  life.stream = std::make_shared<const Edge>(Edge{life.number, life.name, std::move(outlet)});
+  life.stream = std::make_shared<const Edge>(Edge{life.number, life.name, std::move(outlet), call_credit});
   attached.edge = life.stream;
   return attached;
 }

@@ -31,6 +31,7 @@ struct Edge {
   EdgeNumber number = 0;  // The same for all streams of one life of the edge.
   std::shared_ptr<const EdgeName> name;
   std::shared_ptr<EdgeOutlet> outlet;
+  int64_t call_credit = 0;  // Calls that may be on their way to it, not reported yet.
 
   // Sends, or ends the stream: an edge that does not keep up has lost the order of its notifications anyway.
   bool Send(internal::v1::AttachResponse message) const;
@@ -50,7 +51,7 @@ class Edges {
     bool is_certain = false;  // Its process has restarted; else it has only been silent for too long.
   };
 
-  Attached Attach(const EdgeName& name, std::shared_ptr<EdgeOutlet> outlet, absl::Duration now);
+  Attached Attach(const EdgeName& name, std::shared_ptr<EdgeOutlet> outlet, int64_t call_credit, absl::Duration now);
   void Detach(const Edge& edge, absl::Duration now);
   void OnHeartbeat(const Edge& edge, absl::Duration now);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/testing/wait_for.h"
+#include "services/device_connection/deliveries.h"
 #include "services/device_connection/session_entry.h"
 #include "services/device_connection/testing/hub_fixture.h"
 
@@ -250,6 +251,35 @@ TEST_F(HubTest, AnAnnouncedSessionThatWasReplacedIsToldToGo) {
   first = NewEdge("edge-0");
   first->Announce(1, "dev-1", old_session.epoch(), kMethods);
   EXPECT_TRUE(first->AwaitDisconnect(1, old_session.epoch()));
+}
+
+TEST_F(HubTest, ASlowEdgeSlowsItsOwnDevicesOnly) {
+  PlayedEdge slow(*edges_, "edge-slow", std::string(32, 'a'), /*call_credit=*/1);
+  const auto quick = NewEdge("edge-quick", 'b');
+  const auto dispatcher = NewDispatcher();
+  twin_.AddDevice("dev-3", key_);
+  OpenAccepted(slow, 1, "dev-1");
+  OpenAccepted(slow, 2, "dev-2");
+  OpenAccepted(*quick, 1, "dev-3");
+  dispatcher->Call(7, "dev-1");
+  const auto call = slow.AwaitCall(7);
+  ASSERT_TRUE(call.has_value());
+  dispatcher->Call(8, "dev-2");  // The edge has said nothing of the first one.
+  EXPECT_EQ(dispatcher->AwaitNotSent(8), pb::NOT_SENT_REASON_OVERLOADED);
+  dispatcher->Call(9, "dev-3");
+  EXPECT_TRUE(quick->AwaitCall(9).has_value());
+  slow.Report(SentReport(*call, 1));
+  ASSERT_TRUE(dispatcher->Await(7, pb::DeliverEvent::kSent).has_value());
+  dispatcher->Call(10, "dev-2");
+  EXPECT_TRUE(slow.AwaitCall(10).has_value());
+}
+
+TEST_F(HubTest, ADispatcherIsToldItsCredit) {
+  const auto dispatcher = NewDispatcher();
+  const auto credit = dispatcher->stream().Await<int64_t>([](const pb::DeliverResponse& response) {
+    return response.credit() > 0 ? std::optional(response.credit()) : std::nullopt;
+  });
+  EXPECT_EQ(credit, Deliveries::kDispatcherCredit);
 }
 
 TEST_F(HubTest, CallsSurviveTheLossOfTheEdgesStream) {

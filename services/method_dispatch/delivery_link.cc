@@ -21,11 +21,12 @@ class GrpcDeliveryLink final : public DeliveryLink {
         dispatcher_(dispatcher),
         stub_(pb::DeliveryService::NewStub(channel)),
         index_(dispatcher.AddDelivery(this)),
-        stream_({.peer = address},
-                [this](grpc::ClientContext* context, auto* reactor) { stub_->async()->Deliver(context, reactor); },
-                {.on_connected = [this] { dispatcher_.OnDeliveryUp(index_); },
-                 .on_message = [this](pb::DeliverResponse&& response) { dispatcher_.OnDeliveryMessage(response); },
-                 .on_disconnected = [this](const absl::Status& why) { OnDown(why); }}) {
+        stream_(
+            {.peer = address},
+            [this](grpc::ClientContext* context, auto* reactor) { stub_->async()->Deliver(context, reactor); },
+            {.on_connected = [this] { dispatcher_.OnDeliveryUp(index_); },
+             .on_message = [this](pb::DeliverResponse&& response) { dispatcher_.OnDeliveryMessage(index_, response); },
+             .on_disconnected = [this](const absl::Status& why) { OnDown(why); }}) {
     stream_.Start();
   }
 

@@ -12,6 +12,8 @@ namespace {
 
 // The longest time without a look at the deadlines; only a bound for the wait.
 constexpr absl::Duration kIdleWait = absl::Minutes(1);
+// Between looks at calls that wait for credit, whose permits may run out.
+constexpr absl::Duration kCreditLook = absl::Milliseconds(100);
 
 pb::ExecutionKey ToProto(const ExecutionKey& key) {
   pb::ExecutionKey message;
@@ -38,6 +40,23 @@ void SetOutcome(CallOutcome& outcome, pb::JobCallEvent* event) {
   if (auto* not_sent = std::get_if<pb::NotSent>(&outcome)) *event->mutable_not_sent() = std::move(*not_sent);
   if (auto* answer = std::get_if<pb::Answer>(&outcome)) *event->mutable_answer() = std::move(*answer);
   if (auto* unknown = std::get_if<pb::Unknown>(&outcome)) *event->mutable_unknown() = std::move(*unknown);
+}
+
+pb::DeliverRequest ToRequest(std::vector<Actions::Deliver> calls) {
+  pb::DeliverRequest request;
+  absl::flat_hash_map<const pb::MethodRequest*, int> index_of;
+  request.mutable_calls()->Reserve(static_cast<int>(calls.size()));
+  for (Actions::Deliver& delivery : calls) {
+    const auto [known, is_new] = index_of.try_emplace(delivery.request.get(), request.requests_size());
+    if (is_new) *request.add_requests() = *delivery.request;
+    pb::DeliverCall* call = request.add_calls();
+    call->set_call_id(delivery.call);
+    call->set_device_id(std::move(delivery.device_id));
+    call->set_request_index(known->second);
+    call->set_permit_expire_unix_micros(absl::ToUnixMicros(delivery.permit_expire));
+    call->set_answer_deadline_unix_micros(absl::ToUnixMicros(delivery.answer_deadline));
+  }
+  return request;
 }
 
 }  // namespace
@@ -162,6 +181,7 @@ void Dispatcher::OnDeliveryUp(size_t index) {
   {
     MutexLock lock(mutex_);
     deliveries_[index].up = true;
+    windows_.Up(index);
     outlet = deliveries_[index].outlet;
     watched = calls_.WatchedDevices();
   }
@@ -173,11 +193,13 @@ void Dispatcher::OnDeliveryUp(size_t index) {
   }
 }
 
-void Dispatcher::OnDeliveryMessage(const pb::DeliverResponse& response) {
+void Dispatcher::OnDeliveryMessage(size_t index, const pb::DeliverResponse& response) {
   {
     MutexLock lock(mutex_);
     const Now now = NowOnBothClocks();
+    if (response.credit() > 0) windows_.SetCredit(index, response.credit());
     for (const pb::DeliverEvent& event : response.events()) {
+      windows_.Heard(event.call_id());
       CallOutcome outcome;
       switch (event.event_case()) {
         case pb::DeliverEvent::kSent: outcome = event.sent(); break;
@@ -198,12 +220,13 @@ void Dispatcher::OnDeliveryDown(size_t index) {
   // report.
   MutexLock lock(mutex_);
   deliveries_[index].up = false;
+  windows_.Down(index);
 }
 
 bool Dispatcher::NothingDecided() const {
   const Actions& actions = decisions_.actions;
   return actions.deliver.empty() && actions.replies.empty() && actions.events.empty() && actions.watch.empty() &&
-         actions.unwatch.empty() && actions.ready.empty() && decisions_.recovered.empty();
+         actions.unwatch.empty() && actions.ready.empty() && decisions_.recovered.empty() && !windows_.has_work();
 }
 
 void Dispatcher::CarryOut() {
@@ -212,7 +235,7 @@ void Dispatcher::CarryOut() {
     {
       MutexLock lock(mutex_);
       ExportCounts();
-      if (calls_.NextDeadline() < timer_at_) deadline_changed_.notify_one();
+      if (NextLook() < timer_at_) deadline_changed_.notify_one();
       if (carrying_out_ || NothingDecided()) return;
       carrying_out_ = true;
       std::swap(decisions, decisions_);
@@ -231,49 +254,35 @@ void Dispatcher::CarryOut(Decisions decisions) {
 }
 
 void Dispatcher::SendDeliveries(std::vector<Actions::Deliver> deliveries) {
-  for (size_t first = 0; first < deliveries.size(); first += kCallsPerMessageMax) {
-    const size_t last = std::min(first + kCallsPerMessageMax, deliveries.size());
-    pb::DeliverRequest request;
-    std::vector<CallId> calls;
-    absl::flat_hash_map<const pb::MethodRequest*, int> index_of;
-    for (size_t i = first; i < last; ++i) {
-      Actions::Deliver& delivery = deliveries[i];
-      const auto [known, is_new] = index_of.try_emplace(delivery.request.get(), request.requests_size());
-      if (is_new) *request.add_requests() = *delivery.request;
-      pb::DeliverCall* call = request.add_calls();
-      call->set_call_id(delivery.call);
-      call->set_device_id(std::move(delivery.device_id));
-      call->set_request_index(known->second);
-      call->set_permit_expire_unix_micros(absl::ToUnixMicros(delivery.permit_expire));
-      call->set_answer_deadline_unix_micros(absl::ToUnixMicros(delivery.answer_deadline));
-      calls.push_back(delivery.call);
-    }
-    if (!SendToAnyDelivery(request)) RefuseUnsent(calls);
-  }
-}
-
-bool Dispatcher::SendToAnyDelivery(pb::DeliverRequest& request) {
-  std::vector<DeliveryOutlet*> outlets;
   {
     MutexLock lock(mutex_);
-    for (size_t i = 0; i < deliveries_.size(); ++i) {
-      const Delivery& delivery = deliveries_[(next_delivery_ + i) % deliveries_.size()];
-      if (delivery.up) outlets.push_back(delivery.outlet);
-    }
-    ++next_delivery_;
+    windows_.Push(std::move(deliveries));
   }
-  for (DeliveryOutlet* outlet : outlets) {
-    const bool is_last = outlet == outlets.back();
-    if (outlet->TrySend(is_last ? std::move(request) : request)) return true;
+  while (std::optional<Sending> sending = NextSending()) {
+    std::vector<CallId> calls;
+    calls.reserve(sending->calls.size());
+    for (const Actions::Deliver& call : sending->calls) calls.push_back(call.call);
+    if (sending->outlet->TrySend(ToRequest(std::move(sending->calls)))) continue;
+    MutexLock lock(mutex_);
+    RefuseUnsent(calls);
   }
-  return false;
+  MutexLock lock(mutex_);
+  RefuseUnsent(windows_.TakeUnsendable(clock_.Now()));
+}
+
+std::optional<Dispatcher::Sending> Dispatcher::NextSending() {
+  MutexLock lock(mutex_);
+  std::optional<DeliveryWindows::Batch> batch = windows_.Next(kCallsPerMessageMax);
+  if (!batch.has_value()) return std::nullopt;
+  return Sending{deliveries_[batch->delivery].outlet, std::move(batch->calls)};
 }
 
 void Dispatcher::RefuseUnsent(const std::vector<CallId>& calls) {
+  if (calls.empty()) return;
   FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "no device_connection takes calls", {{"calls", calls.size()}});
-  MutexLock lock(mutex_);
   const Now now = NowOnBothClocks();
   for (const CallId call : calls) {
+    windows_.Heard(call);
     pb::NotSent not_sent;
     not_sent.set_reason(pb::NOT_SENT_REASON_OVERLOADED);
     calls_.OnEvent(now, call, std::move(not_sent), decisions_.actions);
@@ -352,15 +361,21 @@ void Dispatcher::ExportCounts() {
   exported_ = counts;
 }
 
+absl::Duration Dispatcher::NextLook() const {
+  if (windows_.waiting() == 0) return calls_.NextDeadline();
+  return std::min(calls_.NextDeadline(), clock_.Monotonic() + kCreditLook);
+}
+
 void Dispatcher::WatchTime(std::stop_token stop) {
   while (!stop.stop_requested()) {
     {
       std::unique_lock<Mutex> lock(mutex_);
-      timer_at_ = calls_.NextDeadline();
+      timer_at_ = NextLook();
       const absl::Duration wait = std::clamp(timer_at_ - clock_.Monotonic(), absl::ZeroDuration(), kIdleWait);
       deadline_changed_.wait_for(lock, stop, absl::ToChronoNanoseconds(wait),
-                                 [this] { return calls_.NextDeadline() < timer_at_; });
+                                 [this] { return NextLook() < timer_at_; });
       calls_.OnTime(NowOnBothClocks(), decisions_.actions);
+      RefuseUnsent(windows_.TakeUnsendable(clock_.Now()));
     }
     CarryOut();
   }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/telemetry/metrics.h"
+#include "services/method_dispatch/delivery_windows.h"
 #include "services/method_dispatch/outlets.h"
 #include "services/method_dispatch/pending_calls.h"
 
@@ -49,13 +51,17 @@ class Dispatcher {
   // device_connections: one stream for each, which comes and goes. `outlet` must outlive this.
   size_t AddDelivery(DeliveryOutlet* outlet);
   void OnDeliveryUp(size_t index);
-  void OnDeliveryMessage(const internal::v1::DeliverResponse& response);
+  void OnDeliveryMessage(size_t index, const internal::v1::DeliverResponse& response);
   void OnDeliveryDown(size_t index);
 
  private:
   struct Delivery {
     DeliveryOutlet* outlet = nullptr;
     bool up = false;
+  };
+  struct Sending {
+    DeliveryOutlet* outlet = nullptr;
+    std::vector<Actions::Deliver> calls;
   };
 
   // What was decided and is not carried out yet.
@@ -73,15 +79,18 @@ class Dispatcher {
   void CarryOut() EXCLUDES(mutex_);
   void CarryOut(Decisions decisions);
   bool NothingDecided() const REQUIRES(mutex_);
+  // Sends `deliveries`, and what waited before them, as far as there is credit.
   void SendDeliveries(std::vector<Actions::Deliver> deliveries);
-  bool SendToAnyDelivery(internal::v1::DeliverRequest& request);
-  void RefuseUnsent(const std::vector<CallId>& calls);
+  std::optional<Sending> NextSending();
+  void RefuseUnsent(const std::vector<CallId>& calls) REQUIRES(mutex_);
   void SendWatches(const std::vector<std::string>& watch, const std::vector<std::string>& unwatch);
   void SendReplies(std::vector<Actions::Reply> replies);
   void SendToSchedulers(Decisions& decisions);
   void ExportCounts() REQUIRES(mutex_);
   void ReadBatch(const Now& now, SchedulerStream stream, const internal::v1::JobCallBatch& batch) REQUIRES(mutex_);
   void WatchTime(std::stop_token stop);
+  // Monotonic: when WatchTime has to look again.
+  absl::Duration NextLook() const REQUIRES(mutex_);
 
   Clock& clock_;
   const int64_t scheduler_credit_;
@@ -98,7 +107,7 @@ class Dispatcher {
   std::map<SchedulerStream, std::shared_ptr<SchedulerOutlet>> schedulers_ GUARDED_BY(mutex_);
   SchedulerStream next_stream_ GUARDED_BY(mutex_) = 1;
   std::vector<Delivery> deliveries_ GUARDED_BY(mutex_);
-  size_t next_delivery_ GUARDED_BY(mutex_) = 0;
+  DeliveryWindows windows_ GUARDED_BY(mutex_);
   PendingCounts exported_ GUARDED_BY(mutex_);
 
   telemetry::CounterFamily anomalies_;

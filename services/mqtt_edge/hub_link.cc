@@ -71,6 +71,7 @@ struct HubLink::State {
     pb::AttachRequest hello;
     hello.mutable_hello()->set_edge_id(identity.edge_id);
     hello.mutable_hello()->set_boot_id(identity.boot_id);
+    hello.mutable_hello()->set_call_credit(kCallCredit);
     stream.TrySend(std::move(hello));
   }
 

@@ -44,6 +44,9 @@ class HubLink {
   static constexpr size_t kUnacknowledgedMax = 100'000;                // Reports; beyond it the oldest is dropped.
   static constexpr size_t kUnacknowledgedBytesMax = 64 * 1024 * 1024;  // Of their payloads.
   static constexpr size_t kFrameReportsMax = 2'000;
+  // Calls that the replica may have on their way to this edge without a report: as many as one scheduler may have
+  // unfinished.
+  static constexpr int64_t kCallCredit = 20'000;
   static constexpr size_t kFrameBytesMax = 1024 * 1024;  // Of payloads in one frame, more or less.
 
   // `address` is host:port. INVALID_ARGUMENT for a malformed one. `observer` and `identity` outlive the link.

@@ -126,11 +126,13 @@ grpc::Status FakeTwin::RaiseSessionGeneration(grpc::ServerContext*, const pb::Ra
   return Enter();
 }
 
-PlayedEdge::PlayedEdge(pb::EdgeLinkService::Stub& stub, const std::string& edge_id, const std::string& boot_id)
+PlayedEdge::PlayedEdge(pb::EdgeLinkService::Stub& stub, const std::string& edge_id, const std::string& boot_id,
+                       int64_t call_credit)
     : stream_([&](grpc::ClientContext* context) { return stub.Attach(context); }) {
   pb::AttachRequest request;
   request.mutable_hello()->set_edge_id(edge_id);
   request.mutable_hello()->set_boot_id(boot_id);
+  request.mutable_hello()->set_call_credit(call_credit);
   stream_.Write(request);
   const auto hello = stream_.Await<bool>([](const pb::AttachResponse& response) -> std::optional<bool> {
     if (!response.has_hello()) return std::nullopt;

@@ -131,7 +131,9 @@ class PlayedStream {
 // An edge. One attachment; make another one with the same ids to attach again.
 class PlayedEdge {
  public:
-  PlayedEdge(pb::EdgeLinkService::Stub& stub, const std::string& edge_id, const std::string& boot_id);
+  // `call_credit`: as in its hello.
+  PlayedEdge(pb::EdgeLinkService::Stub& stub, const std::string& edge_id, const std::string& boot_id,
+             int64_t call_credit = 0);
 
   // The result of one attempt to connect.
   pb::OpenSessionResult Open(uint64_t session, const std::string& device_id, const std::string& password,
