@@ -36,7 +36,8 @@ class DispatcherOutlet {
 // A call is pushed to the edge that the directory names, when that edge is attached here. What comes back is one event
 // per step, to the stream that asked; NOT_SENT is proof. A dispatcher has a credit here, and each edge one of its own:
 // what is beyond the edge's is answered OVERLOADED at once, so that a slow edge does not use up a dispatcher's. When
-// Redis cannot be asked, sessions that were opened here are still reached; others are answered OVERLOADED, never OFFLINE.
+// Redis cannot be asked, sessions that were opened here are still reached; others are answered OVERLOADED, never
+// OFFLINE.
 class Deliveries {
  public:
   struct Parts {

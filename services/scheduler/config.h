@@ -22,7 +22,7 @@ struct Config {
   int chunks_held_max = 2048;
   int twin_in_flight_max = 16'000;
   int resolve_threads = 4;
-  absl::Duration permit_lifetime = absl::Seconds(1);
+  absl::Duration permit_lifetime = absl::Milliseconds(800);
   absl::Duration offline_grace = absl::Seconds(5);
   absl::Duration recheck_interval = absl::Seconds(60);
   absl::Duration lease_ttl = absl::Seconds(10);
