@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/base/seeded_bug.h"
 #include "libs/model/reasons.h"
 
 namespace fleetcast::job_store {
@@ -26,10 +27,15 @@ void AddTo(JobCounts& counts, const Chunk& chunk) {
   counts.device_errors += chunk.device_errors;
 }
 
+bool IsHeld(const Chunk& chunk, int64_t epoch) {
+  if (IsSeeded(SeededBug::kSkipEpochCheck)) return chunk.state != ChunkState::kClosed;
+  return chunk.state == ChunkState::kOpen && chunk.epoch == epoch;
+}
+
 bool MarkIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions) {
-  if (chunk.state != ChunkState::kOpen || chunk.epoch != epoch) return false;
+  if (!IsHeld(chunk, epoch)) return false;
   const PositionSet pending = PositionSet::FirstN(chunk.size) - chunk.issued;
-  if (!(positions - pending).empty()) return false;
+  if (!(positions - pending).empty() && !IsSeeded(SeededBug::kLeaseForgetsIntents)) return false;
   chunk.issued |= positions;
   return true;
 }
@@ -57,6 +63,7 @@ bool Accepts(const Chunk& chunk, const Outcome& outcome) {
 }
 
 void Count(Chunk& chunk, int position, ExecutionState state, bool is_device_error) {
+  if (IsSeeded(SeededBug::kCountTwice) && position % 10 == 3 && chunk.ended() + 1 < chunk.size) ++chunk.succeeded;
   chunk.issued.Insert(position);
   if (is_device_error) ++chunk.device_errors;
   switch (state) {
@@ -82,6 +89,7 @@ void VoidLease(Chunk& chunk) {
 
 void Stop(Chunk& chunk, StopKind kind) {
   if (chunk.state != ChunkState::kOpen) return;
+  if (kind == StopKind::kCancelled && IsSeeded(SeededBug::kContinueAfterCancel)) return;
   const int untouched = chunk.pending();
   ++chunk.epoch;
   if (kind == StopKind::kCancelled) {

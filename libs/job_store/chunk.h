@@ -58,6 +58,9 @@ struct Chunk {
 // Adds what `chunk` holds to `counts`.
 void AddTo(JobCounts& counts, const Chunk& chunk);
 
+// Whether whoever leased the chunk under `epoch` may act on it: it is open, and nobody has leased or stopped it since.
+bool IsHeld(const Chunk& chunk, int64_t epoch);
+
 // Records the intent to send to `positions` under `epoch`. False (and no effect) unless the chunk is open under that
 // epoch and all positions are pending targets of it.
 bool MarkIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions);

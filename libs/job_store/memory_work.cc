@@ -18,7 +18,7 @@ MemoryJobStore::ChunkRecord* MemoryJobStore::Find(const ChunkKey& key) {
 MemoryJobStore::ChunkRecord* MemoryJobStore::FindHeld(const ChunkLease& lease) {
   ChunkRecord* record = Find(lease.key);
   if (record == nullptr) return nullptr;
-  return record->chunk.state == ChunkState::kOpen && record->chunk.epoch == lease.epoch ? record : nullptr;
+  return IsHeld(record->chunk, lease.epoch) ? record : nullptr;
 }
 
 std::vector<MemoryJobStore::ChunkRecord*> MemoryJobStore::FreeChunksOf(JobRecord& record, const std::string& owner) {

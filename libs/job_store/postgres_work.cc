@@ -3,7 +3,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "libs/base/seeded_bug.h"
 #include "libs/base/status_macros.h"
 #include "libs/job_store/postgres_job_store.h"
 #include "libs/job_store/postgres_rows.h"
@@ -112,6 +114,7 @@ absl::StatusOr<std::vector<LeasedChunk>> Complete(Transaction& transaction, cons
     chunk.device_ids = std::move(targets.at(row.chunk.key));
     chunk.pending = PositionSet::FirstN(row.chunk.size) - row.chunk.issued;
     chunk.in_flight = row.chunk.issued - ended[row.chunk.key];
+    if (IsSeeded(SeededBug::kLeaseForgetsIntents)) chunk.pending |= std::exchange(chunk.in_flight, {});
     chunk.last_issue_time = row.last_issue_time;
     leased.push_back(std::move(chunk));
   }
@@ -136,8 +139,7 @@ std::vector<ChunkKey> Held(std::span<const ChunkLease> leases, const LockedChunk
   std::vector<ChunkKey> held;
   for (const ChunkLease& lease : leases) {
     const auto found = locked.find(lease.key);
-    const bool holds = found != locked.end() && found->second.chunk.state == ChunkState::kOpen &&
-                       found->second.chunk.epoch == lease.epoch;
+    const bool holds = found != locked.end() && IsHeld(found->second.chunk, lease.epoch);
     (holds ? held : lost).push_back(lease.key);
   }
   return held;

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
+#include "libs/base/seeded_bug.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 #include "libs/postgres/connection.h"
@@ -30,6 +31,7 @@ absl::Status Late() {
 
 // BEGIN, with a lower limit on statements when the caller has less time than a session's statements may take anyway.
 std::string BeginSql(absl::Duration left, absl::Duration statement_timeout) {
+  if (IsSeeded(SeededBug::kAckBeforeCommit)) return "BEGIN; SET LOCAL synchronous_commit = off";
   if (left >= statement_timeout) return "BEGIN";
   return absl::StrCat("BEGIN; SET LOCAL statement_timeout = ", std::max<int64_t>(1, absl::ToInt64Milliseconds(left)));
 }

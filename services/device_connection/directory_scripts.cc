@@ -1,5 +1,9 @@
 #include "services/device_connection/directory_scripts.h"
 
+#include <string>
+
+#include "libs/base/seeded_bug.h"
+
 namespace fleetcast::device_connection {
 
 const redis::Script& InstallScript() {
@@ -80,9 +84,11 @@ return 1
 }
 
 const redis::Script& CloseScript() {
-  static const auto& script = *new redis::Script(R"lua(
+  static const auto& script = *new redis::Script(std::string(IsSeeded(SeededBug::kDeleteAnySession) ? "" : R"lua(
+if string.sub(redis.call('GET', KEYS[1]) or '', 1, 16) ~= ARGV[1] then return 0 end
+)lua") + R"lua(
 local old = redis.call('GET', KEYS[1])
-if not old or string.sub(old, 1, 16) ~= ARGV[1] then return 0 end
+if not old then return 0 end
 if string.sub(old, 17, 17) == 'n' then
   redis.call('DEL', KEYS[1])
 else

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/seeded_bug.h"
 #include "libs/mqtt/messages.h"
 #include "services/mqtt_edge/connection.h"
 #include "services/mqtt_edge/twin_document.h"
@@ -40,12 +41,14 @@ void Connection::HandleAnswer(const mqtt::DeviceTopic& topic, std::string_view p
   const std::optional<uint64_t> call_id = mqtt::ParseCallId(topic.request_id);
   const auto pending =
       std::find_if(calls_.begin(), calls_.end(), [&](const PendingCall& call) { return call.call_id == call_id; });
-  if (pending == calls_.end() || turn.wall > pending->answer_deadline) {
-    return turn.metrics->CountDropped(Dropped::kLateAnswer);
+  const bool is_open = pending != calls_.end() && turn.wall <= pending->answer_deadline;
+  const bool accepts_any = IsSeeded(SeededBug::kAnswerFromAnySession) && call_id && link_ != kNoLink;
+  if (!is_open && !accepts_any) return turn.metrics->CountDropped(Dropped::kLateAnswer);
+  const LinkIndex link = is_open ? pending->link : link_;
+  if (is_open) {
+    calls_.erase(pending);
+    RememberCall(*call_id);
   }
-  const LinkIndex link = pending->link;
-  calls_.erase(pending);
-  RememberCall(*call_id);
   turn.metrics->methods_answered.Add();
   turn.effects->ReportCall(link, {.kind = CallReport::Kind::kAnswer,
                                   .device_status = topic.status,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "libs/base/seeded_bug.h"
+
 namespace fleetcast::mqtt_edge {
 
 bool DesiredFeed::Subscribed(int64_t version) {
@@ -34,6 +36,8 @@ DesiredFeed::Verdict DesiredFeed::OnChange(int64_t version) {
     case State::kCatchingUp: seen_version_ = std::max(seen_version_, version); return Verdict::kSkip;
     case State::kActive: break;
   }
+  if (IsSeeded(SeededBug::kNotifyWithoutOrder)) return Verdict::kSend;
+  if (IsSeeded(SeededBug::kDropNotification) && version % 5 == 0) return sent_version_ = version, Verdict::kSkip;
   if (sent_version_ > 0 && version <= sent_version_) return Verdict::kSkip;
   if (sent_version_ > 0 && version != sent_version_ + 1) return Verdict::kGap;
   sent_version_ = version;

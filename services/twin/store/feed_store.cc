@@ -1,8 +1,11 @@
 #include "services/twin/store/feed_store.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/base/seeded_bug.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/strings.h"
 
@@ -81,6 +84,7 @@ absl::StatusOr<std::vector<FeedRow>> FeedStore::Read(absl::Time deadline, const 
                    row.Get<std::vector<int64_t>>("desired_versions"), row.Get<std::string>("patch"),
                    row.Get<bool>("disconnect")});
   }
+  if (IsSeeded(SeededBug::kNotifyWithoutOrder)) std::reverse(out.begin(), out.end());
   return out;
 }
 
