@@ -1,10 +1,14 @@
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 
 #include <CLI/CLI.hpp>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/strings.h"
 #include "tools/fleetcast/commands.h"
 #include "tools/fleetcast/dev/dev_command.h"
 
@@ -17,18 +21,20 @@ std::string OwnDirectory() {
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string();
 }
 
-// "scheduler=--lease=2s" as an extra flag of that service.
-absl::Status AddServiceFlags(const std::vector<std::string>& arguments, dev::StackOptions& stack) {
+using Take = std::function<bool(const dev::ServiceEntry& service, const std::string& value)>;
+
+// Gives each "SERVICE=VALUE" to `take`; an error when there is no such service or `take` says no.
+absl::Status ForServices(const std::vector<std::string>& arguments, std::string_view flag, std::string_view example,
+                         const Take& take) {
   for (const std::string& argument : arguments) {
     const std::pair<std::string, std::string> parts = absl::StrSplit(argument, absl::MaxSplits('=', 1));
     const auto& services = dev::Services();
-    const bool known =
-        std::any_of(services.begin(), services.end(), [&](const auto& s) { return s.name == parts.first; });
-    if (!known || parts.second.empty()) {
+    const auto service =
+        std::find_if(services.begin(), services.end(), [&](const auto& s) { return s.name == parts.first; });
+    if (service == services.end() || parts.second.empty() || !take(*service, parts.second)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("--service-flag: \"", argument, "\"\ntry:   --service-flag scheduler=--log-level=debug"));
+          absl::StrCat(Absl(flag), ": \"", argument, "\"\ntry:   ", Absl(flag), " ", Absl(example)));
     }
-    stack.extra_flags[parts.first].push_back(parts.second);
   }
   return absl::OkStatus();
 }
@@ -36,14 +42,41 @@ absl::Status AddServiceFlags(const std::vector<std::string>& arguments, dev::Sta
 struct Arguments {
   dev::DevOptions options;
   std::vector<std::string> service_flags;
+  std::vector<std::string> replicas;
+  std::vector<std::string> grpc_ports;
+  std::vector<std::string> via;
   bool stop = false;
 };
+
+// What is said of single services.
+absl::Status ReadServices(const Arguments& arguments, dev::StackOptions& stack) {
+  FLEETCAST_RETURN_IF_ERROR(ForServices(arguments.service_flags, "--service-flag", "scheduler=--log-level=debug",
+                                        [&](const dev::ServiceEntry& service, const std::string& value) {
+                                          stack.extra_flags[service.name].push_back(value);
+                                          return true;
+                                        }));
+  FLEETCAST_RETURN_IF_ERROR(ForServices(arguments.replicas, "--replicas", "scheduler=2",
+                                        [&](const dev::ServiceEntry& service, const std::string& value) {
+                                          int& count = stack.replicas[service.name];
+                                          return absl::SimpleAtoi(value, &count) && count >= 1 &&
+                                                 count <= (service.can_have_replicas ? dev::kReplicasMax : 1);
+                                        }));
+  FLEETCAST_RETURN_IF_ERROR(ForServices(arguments.grpc_ports, "--grpc-port", "device_connection=20017",
+                                        [&](const dev::ServiceEntry& service, const std::string& value) {
+                                          return absl::SimpleAtoi(value, &stack.grpc_ports[service.name]);
+                                        }));
+  return ForServices(arguments.via, "--via", "device_connection=127.0.0.1:20018",
+                     [&](const dev::ServiceEntry& service, const std::string& value) {
+                       stack.via[service.name] = value;
+                       return true;
+                     });
+}
 
 int Run(Context& context, Arguments& arguments) {
   if (!context.env_file.empty()) arguments.options.env_file = context.env_file;
   if (arguments.stop) return dev::StopDev(arguments.options.env_file);
   if (arguments.options.stack.bin_dir.empty()) arguments.options.stack.bin_dir = OwnDirectory();
-  if (const absl::Status status = AddServiceFlags(arguments.service_flags, arguments.options.stack); !status.ok()) {
+  if (const absl::Status status = ReadServices(arguments, arguments.options.stack); !status.ok()) {
     context.Finish(status);
     return context.exit_code;
   }
@@ -71,6 +104,14 @@ void AddDevCommand(CLI::App& app, Context& context) {
   dev->add_option("--bin-dir", options.stack.bin_dir, "Where the services' programs are; default: beside this one");
   dev->add_option("--service-flag", arguments->service_flags,
                   "SERVICE=--FLAG=VALUE: one more flag for a service; repeatable")
+      ->allow_extra_args(false);
+  dev->add_option("--replicas", arguments->replicas, "SERVICE=NUMBER: more than one process of a service; repeatable")
+      ->allow_extra_args(false);
+  dev->add_option("--grpc-port", arguments->grpc_ports,
+                  "SERVICE=PORT: a fixed gRPC port for a service's first process; repeatable")
+      ->allow_extra_args(false);
+  dev->add_option("--via", arguments->via,
+                  "SERVICE=HOST:PORT: where the others reach a service's first process, a proxy of yours; repeatable")
       ->allow_extra_args(false);
   dev->add_flag("--fresh", options.fresh, "Begin with no data");
   dev->add_flag("--detach", options.detach, "Return when everything runs; the log is beside the env file");

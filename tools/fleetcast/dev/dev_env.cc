@@ -35,6 +35,17 @@ Variable PortVariable(const char* name, int DevEnv::*member) {
           [=](const std::string& value, DevEnv& env) { return absl::SimpleAtoi(value, &(env.*member)); }};
 }
 
+Variable PortsVariable(const char* name, std::vector<int> DevEnv::*member) {
+  return {name, [=](const DevEnv& env) { return absl::StrJoin(env.*member, ","); },
+          [=](const std::string& value, DevEnv& env) {
+            (env.*member).clear();
+            for (const absl::string_view word : absl::StrSplit(value, ',', absl::SkipEmpty())) {
+              if (!absl::SimpleAtoi(word, &(env.*member).emplace_back())) return false;
+            }
+            return true;
+          }};
+}
+
 std::string FormatPids(const DevEnv& env) { return absl::StrJoin(env.pids, " ", absl::PairFormatter("=")); }
 
 bool ParsePids(const std::string& value, DevEnv& env) {
@@ -54,6 +65,8 @@ const std::vector<Variable>& Variables() {
       PortVariable("FLEETCAST_REST_PORT", &DevEnv::rest_port),
       PortVariable("FLEETCAST_MQTTS_PORT", &DevEnv::mqtts_port),
       PortVariable("FLEETCAST_MQTT_PORT", &DevEnv::mqtt_port),
+      PortsVariable("FLEETCAST_MQTTS_PORTS", &DevEnv::mqtts_ports),
+      PortsVariable("FLEETCAST_MQTT_PORTS", &DevEnv::mqtt_ports),
       TextVariable("FLEETCAST_GRPC_JOBS", &DevEnv::grpc_jobs),
       TextVariable("FLEETCAST_GRPC_TWINS", &DevEnv::grpc_twins),
       TextVariable("FLEETCAST_GRPC_METHODS", &DevEnv::grpc_methods),

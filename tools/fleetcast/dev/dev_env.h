@@ -20,6 +20,8 @@ struct DevEnv {
   int rest_port = 0;                                // FLEETCAST_REST_PORT, HTTPS
   int mqtts_port = 0;                               // FLEETCAST_MQTTS_PORT, MQTT over TLS
   int mqtt_port = 0;                                // FLEETCAST_MQTT_PORT, plain MQTT
+  std::vector<int> mqtts_ports;                     // FLEETCAST_MQTTS_PORTS: of all edges, when there are several
+  std::vector<int> mqtt_ports;                      // FLEETCAST_MQTT_PORTS: likewise
   std::string grpc_jobs;                            // FLEETCAST_GRPC_JOBS: job_api
   std::string grpc_twins;                           // FLEETCAST_GRPC_TWINS: twin, also the registry
   std::string grpc_methods;                         // FLEETCAST_GRPC_METHODS: method_dispatch

@@ -14,6 +14,7 @@ DevEnv Example() {
   env.rest_port = 443;
   env.mqtts_port = 8883;
   env.mqtt_port = 1883;
+  env.mqtt_ports = {1883, 20017};
   env.grpc_jobs = "127.0.0.1:20001";
   env.connection_string = "HostName=127.0.0.1;SharedAccessKeyName=iothubowner;SharedAccessKey=aGk=";
   env.data_dir = "/home/it's me/data";
@@ -29,6 +30,7 @@ TEST(DevEnvTest, WritesShellAssignments) {
       text,
       HasSubstr(
           "FLEETCAST_CONNECTION_STRING='HostName=127.0.0.1;SharedAccessKeyName=iothubowner;SharedAccessKey=aGk='\n"));
+  EXPECT_THAT(text, HasSubstr("FLEETCAST_MQTT_PORTS=1883,20017\n"));
   EXPECT_THAT(text, HasSubstr("FLEETCAST_PIDS='postgres=12 job_api=13'\n"));
   EXPECT_THAT(text, HasSubstr("FLEETCAST_DATA_DIR='/home/it'\\''s me/data'\n"));
 }

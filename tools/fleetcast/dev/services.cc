@@ -12,34 +12,36 @@ using Flags = std::vector<std::string>;
 
 constexpr char kQuickly[] = "1s";  // A developer who stops the stack does not wait for devices.
 
-// The address of another service.
-const std::string& Of(const Stack& stack, const char* service) { return stack.grpc_addresses.at(service); }
+// Where another service is reached.
+std::string Of(const Stack& stack, const char* service) { return stack.AddressesOf(service); }
 
 std::string Names(const Stack& stack) { return absl::StrJoin(stack.names, ","); }
 std::string CertificateFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerCertificateFile); }
 std::string KeyFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerKeyFile); }
 
-Flags TwinFlags(const Stack& stack) {
+Flags TwinFlags(const Stack& stack, int) {
   return {"--migrate-on-start=true", "--device-connection-addresses", Of(stack, "device_connection")};
 }
 
-Flags JobApiFlags(const Stack& stack) { return {"--migrate-on-start=true", "--twin-addresses", Of(stack, "twin")}; }
+Flags JobApiFlags(const Stack& stack, int) {
+  return {"--migrate-on-start=true", "--twin-addresses", Of(stack, "twin")};
+}
 
-Flags DeviceConnectionFlags(const Stack& stack) {
+Flags DeviceConnectionFlags(const Stack& stack, int) {
   return {"--redis",       stack.env.redis,   "--twin-addresses", Of(stack, "twin"),
           "--policy-file", stack.policy_file, "--host-names",     Names(stack)};
 }
 
-Flags MethodDispatchFlags(const Stack& stack) {
+Flags MethodDispatchFlags(const Stack& stack, int) {
   return {"--device-connection-addresses", Of(stack, "device_connection")};
 }
 
-Flags SchedulerFlags(const Stack& stack) {
+Flags SchedulerFlags(const Stack& stack, int) {
   return {"--method-addresses", Of(stack, "method_dispatch"), "--twin-addresses",
           Of(stack, "twin"),    "--drain-in-flight",          kQuickly};
 }
 
-Flags RestGatewayFlags(const Stack& stack) {
+Flags RestGatewayFlags(const Stack& stack, int) {
   return {"--https-listen",      stack.Address(stack.env.rest_port),
           "--tls-cert-file",     CertificateFile(stack),
           "--tls-key-file",      KeyFile(stack),
@@ -50,17 +52,18 @@ Flags RestGatewayFlags(const Stack& stack) {
           "--method-addresses",  Of(stack, "method_dispatch")};
 }
 
-Flags MqttEdgeFlags(const Stack& stack) {
+Flags MqttEdgeFlags(const Stack& stack, int replica) {
+  const EdgePorts& ports = stack.edges[static_cast<size_t>(replica)];
   return {"--edge-id",
-          "edge-0",
+          absl::StrCat("edge-", replica),
           "--tls-listen",
-          stack.Address(stack.env.mqtts_port),
+          stack.Address(ports.mqtts),
           "--tls-cert-file",
           CertificateFile(stack),
           "--tls-key-file",
           KeyFile(stack),
           "--plain-listen",
-          stack.Address(stack.env.mqtt_port),
+          stack.Address(ports.mqtt),
           "--device-connection-addresses",
           Of(stack, "device_connection"),
           "--call-drain",
@@ -78,7 +81,7 @@ const std::vector<ServiceEntry>& Services() {
       {"device_connection", DeviceConnectionFlags},
       {"method_dispatch", MethodDispatchFlags},
       {"scheduler", SchedulerFlags},
-      {"rest_gateway", RestGatewayFlags},
+      {"rest_gateway", RestGatewayFlags, /*can_have_replicas=*/false},
       {"mqtt_edge", MqttEdgeFlags},
   };
   return *services;

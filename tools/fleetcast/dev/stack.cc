@@ -47,6 +47,17 @@ absl::StatusOr<auth::PolicySet> EnsurePolicies(const std::string& file) {
   return policies;
 }
 
+// Every process of ours: service and number of the replica, in start order.
+std::vector<std::pair<const ServiceEntry*, int>> Instances(const StackOptions& options) {
+  std::vector<std::pair<const ServiceEntry*, int>> instances;
+  for (const ServiceEntry& service : Services()) {
+    for (int replica = 0; replica < options.ReplicasOf(service.name); ++replica) {
+      instances.emplace_back(&service, replica);
+    }
+  }
+  return instances;
+}
+
 absl::Status ChoosePorts(Stack& stack, Random& random) {
   const StackOptions& options = stack.options;
   PortPicker ports(options.host, random);
@@ -61,11 +72,20 @@ absl::Status ChoosePorts(Stack& stack, Random& random) {
   FLEETCAST_ASSIGN_OR_RETURN(stack.env.mqtt_port, choose(options.mqtt_port, {1883}, "--mqtt-port"));
   FLEETCAST_ASSIGN_OR_RETURN(stack.postgres_port, ports.Pick());
   FLEETCAST_ASSIGN_OR_RETURN(stack.redis_port, ports.Pick());
-  for (const ServiceEntry& service : Services()) {
-    FLEETCAST_ASSIGN_OR_RETURN(const int grpc_port, ports.Pick());
+  stack.edges.push_back({stack.env.mqtts_port, stack.env.mqtt_port});
+  while (static_cast<int>(stack.edges.size()) < options.ReplicasOf("mqtt_edge")) {
+    FLEETCAST_ASSIGN_OR_RETURN(const int mqtts_port, ports.Pick());
+    FLEETCAST_ASSIGN_OR_RETURN(const int mqtt_port, ports.Pick());
+    stack.edges.push_back({mqtts_port, mqtt_port});
+  }
+  for (const auto& [service, replica] : Instances(options)) {
+    const auto fixed = options.grpc_ports.find(service->name);
+    const int asked = replica == 0 && fixed != options.grpc_ports.end() ? fixed->second : 0;
+    const std::string name = InstanceName(service->name, replica);
+    FLEETCAST_ASSIGN_OR_RETURN(const int grpc_port, choose(asked, {}, "--grpc-port"));
     FLEETCAST_ASSIGN_OR_RETURN(const int metrics_port, ports.Pick());
-    stack.grpc_addresses[service.name] = stack.Address(grpc_port);
-    stack.metrics_addresses[service.name] = stack.Address(metrics_port);
+    stack.grpc_addresses[name] = stack.Address(grpc_port);
+    stack.metrics_addresses[name] = stack.Address(metrics_port);
   }
   return absl::OkStatus();
 }
@@ -95,35 +115,60 @@ void FillEnv(Stack& stack, const auth::PolicySet& policies) {
   env.ca_file = absl::StrCat(stack.tls_dir, "/", kCaCertificateFile);
   env.postgres = PostgresUri(stack);
   env.redis = stack.Address(stack.redis_port);
+  if (stack.edges.size() > 1) {
+    for (const EdgePorts& edge : stack.edges) {
+      env.mqtts_ports.push_back(edge.mqtts);
+      env.mqtt_ports.push_back(edge.mqtt);
+    }
+  }
   env.data_dir = stack.options.data_dir;
 }
 
-ChildSpec ServiceChild(const Stack& stack, const ServiceEntry& service) {
+ChildSpec ServiceChild(const Stack& stack, const ServiceEntry& service, int replica) {
   const std::string dashed = absl::StrReplaceAll(service.name, {{"_", "-"}});
-  const std::string address = stack.grpc_addresses.at(service.name);
   ChildSpec spec;
-  spec.name = service.name;
+  spec.name = InstanceName(service.name, replica);
+  const std::string address = stack.grpc_addresses.at(spec.name);
   spec.command = {absl::StrCat(stack.options.bin_dir, "/fleetcast-", dashed),
                   "--listen",
                   address,
                   "--metrics-listen",
-                  stack.metrics_addresses.at(service.name),
+                  stack.metrics_addresses.at(spec.name),
                   "--drain-delay",
                   "0",
                   "--drain-timeout",
                   kDrainTimeout};
-  for (std::string& flag : service.flags(stack)) spec.command.push_back(std::move(flag));
+  for (std::string& flag : service.flags(stack, replica)) spec.command.push_back(std::move(flag));
   if (const auto extra = stack.options.extra_flags.find(service.name); extra != stack.options.extra_flags.end()) {
     spec.command.insert(spec.command.end(), extra->second.begin(), extra->second.end());
   }
   // By the environment, where other users of the machine cannot read it. Services without the setting ignore it.
   spec.environment = {{"FLEETCAST_POSTGRES", stack.env.postgres}};
-  spec.log_file = stack.Path(absl::StrCat("logs/", service.name, ".log"));
+  spec.log_file = stack.Path(absl::StrCat("logs/", spec.name, ".log"));
   spec.is_ready = [address] { return IsServing(address, kProbeLimit); };
   return spec;
 }
 
 }  // namespace
+
+int StackOptions::ReplicasOf(const std::string& service) const {
+  const auto found = replicas.find(service);
+  return found == replicas.end() ? 1 : found->second;
+}
+
+std::string InstanceName(const std::string& service, int replica) {
+  return replica == 0 ? service : absl::StrCat(service, "_", replica + 1);
+}
+
+std::string Stack::AddressesOf(const std::string& service) const {
+  std::vector<std::string> addresses;
+  for (int replica = 0; replica < options.ReplicasOf(service); ++replica) {
+    const auto proxy = options.via.find(service);
+    const bool is_proxied = replica == 0 && proxy != options.via.end();
+    addresses.push_back(is_proxied ? proxy->second : grpc_addresses.at(InstanceName(service, replica)));
+  }
+  return absl::StrJoin(addresses, ",");
+}
 
 std::string Stack::Address(int port) const { return absl::StrCat(options.host, ":", port); }
 
@@ -149,7 +194,9 @@ absl::StatusOr<Stack> PrepareStack(const StackOptions& options, Random& random) 
 
 std::vector<ChildSpec> ChildrenOf(const Stack& stack) {
   std::vector<ChildSpec> children = {PostgresChild(stack), RedisChild(stack)};
-  for (const ServiceEntry& service : Services()) children.push_back(ServiceChild(stack, service));
+  for (const auto& [service, replica] : Instances(stack.options)) {
+    children.push_back(ServiceChild(stack, *service, replica));
+  }
   return children;
 }
 
