@@ -20,4 +20,10 @@ Treatment TreatmentOf(int64_t index, double ignore_share, double fail_share) {
   return spread < ignore_share + fail_share ? Treatment::kFail : Treatment::kAnswer;
 }
 
+Quirk QuirkOf(int64_t index, double twice_share, double lie_share) {
+  const double from_end = 1 - Spread(index);
+  if (from_end < twice_share + kRounding) return Quirk::kAnswersTwice;
+  return from_end < twice_share + lie_share + kRounding ? Quirk::kLies : Quirk::kNone;
+}
+
 }  // namespace fleetcast::fleetsim

@@ -31,5 +31,18 @@ TEST(BehaviourTest, SpreadMirrorsDigits) {
   EXPECT_DOUBLE_EQ(Spread(12), 0.21);
 }
 
+TEST(BehaviourTest, QuirksAreSharesFromTheOtherEnd) {
+  int twice = 0;
+  int lies = 0;
+  for (int64_t index = 0; index < 1000; ++index) {
+    const Quirk quirk = QuirkOf(index, 0.05, 0.02);
+    twice += quirk == Quirk::kAnswersTwice;
+    lies += quirk == Quirk::kLies;
+    EXPECT_TRUE(quirk == Quirk::kNone || TreatmentOf(index, 0.5, 0.4) == Treatment::kAnswer) << index;
+  }
+  EXPECT_EQ(twice, 50);
+  EXPECT_EQ(lies, 20);
+}
+
 }  // namespace
 }  // namespace fleetcast::fleetsim

@@ -59,6 +59,8 @@ bool Device::OnPacket(const mqtt::Packet& packet, DeviceListener& listener, std:
     listener.OnConnected();
   } else if (const auto* publish = std::get_if<mqtt::Publish>(&packet)) {
     OnPublish(*publish, listener, out);
+  } else if (std::holds_alternative<mqtt::Suback>(packet)) {
+    listener.OnSubscribed();
   } else if (std::holds_alternative<mqtt::Pingresp>(packet)) {
     ping_open_ = false;
   }
@@ -84,13 +86,15 @@ void Device::OnPublish(const mqtt::Publish& publish, DeviceListener& listener, s
   if (publish.qos == 1) mqtt::Encode(mqtt::Puback{publish.packet_id}, out);
   const mqtt::HubTopic topic = mqtt::ParseHubTopic(publish.topic);
   switch (topic.kind) {
-    case mqtt::HubTopic::Kind::kMethodRequest: listener.OnCall(topic.method, topic.request_id); break;
+    case mqtt::HubTopic::Kind::kMethodRequest: listener.OnCall(topic.method, topic.request_id, publish.payload); break;
     case mqtt::HubTopic::Kind::kDesiredChange:
-      listener.OnDesired();
+      listener.OnDesired(topic.version.value_or(0), publish.payload);
       if (profile_.apply_desired) ApplyDesired(publish.payload, listener, out);
       break;
     case mqtt::HubTopic::Kind::kTwinResponse:
-      if (topic.request_id == kTwinReadId && topic.status == kOk) ApplyTwin(publish.payload, listener, out);
+      if (topic.request_id != kTwinReadId || topic.status != kOk) break;
+      listener.OnTwin(publish.payload);
+      ApplyTwin(publish.payload, listener, out);
       break;
     case mqtt::HubTopic::Kind::kUnknown: break;
   }
@@ -120,12 +124,14 @@ void Device::Report(std::string_view patch, DeviceListener& listener, std::strin
   listener.OnReported();
 }
 
-void Device::Answer(std::string_view request_id, std::string* out) const {
-  if (treatment_ == Treatment::kFail) {
-    mqtt::AppendMethodResponse(kFailed, request_id, "{\"error\":\"simulated\"}", std::nullopt, out);
-  } else {
-    mqtt::AppendMethodResponse(kOk, request_id, profile_.method_payload, std::nullopt, out);
-  }
+int Device::Answer(std::string_view request_id, std::string_view payload, std::string* out) const {
+  const int status = treatment_ == Treatment::kFail ? kFailed : kOk;
+  mqtt::AppendMethodResponse(status, request_id, payload, std::nullopt, out);
+  return status;
+}
+
+std::string_view Device::UsualPayload() const {
+  return treatment_ == Treatment::kFail ? std::string_view("{\"error\":\"simulated\"}") : profile_.method_payload;
 }
 
 bool Device::Ping(std::string* out) {

@@ -31,10 +31,12 @@ class DeviceListener {
   virtual ~DeviceListener() = default;
   virtual void OnConnected() = 0;                      // The hub accepted it; it has subscribed.
   virtual void OnRefused(mqtt::ConnectCode code) = 0;  // CONNACK with another code.
+  virtual void OnSubscribed() = 0;                     // SUBACK.
   // A method call arrived. The listener calls Answer now or later, or never when the device ignores calls.
-  virtual void OnCall(std::string_view method, std::string_view request_id) = 0;
-  virtual void OnDesired() = 0;   // A change of desired properties arrived.
-  virtual void OnReported() = 0;  // It sent a reported patch.
+  virtual void OnCall(std::string_view method, std::string_view request_id, std::string_view payload) = 0;
+  virtual void OnDesired(int64_t version, std::string_view patch) = 0;  // A change of desired properties arrived.
+  virtual void OnTwin(std::string_view document) = 0;                   // The whole twin arrived.
+  virtual void OnReported() = 0;                                        // It sent a reported patch.
 };
 
 // Not thread-safe; a few hundred bytes while idle.
@@ -49,8 +51,10 @@ class Device {
   // Takes what came from the hub; appends what the device says to `out`. False: the connection must be closed.
   bool Receive(std::string_view input, DeviceListener& listener, std::string* out);
 
-  // Answers a call of this connection.
-  void Answer(std::string_view request_id, std::string* out) const;
+  // Answers a call of this connection. Returns the status of the answer.
+  int Answer(std::string_view request_id, std::string_view payload, std::string* out) const;
+  // What it answers when nobody says what.
+  std::string_view UsualPayload() const;
 
   // Keep-alive. False when the answer to the last ping never came: the connection is dead.
   bool Ping(std::string* out);

@@ -18,14 +18,22 @@ class Told final : public DeviceListener {
  public:
   void OnConnected() override { ++connected; }
   void OnRefused(mqtt::ConnectCode code) override { refused.push_back(code); }
-  void OnCall(std::string_view method, std::string_view request_id) override {
-    calls.push_back(std::string(method) + "/" + std::string(request_id));
+  void OnSubscribed() override { ++subscribed; }
+  void OnCall(std::string_view method, std::string_view request_id, std::string_view payload) override {
+    calls.push_back(std::string(method) + "/" + std::string(request_id) + " " + std::string(payload));
   }
-  void OnDesired() override { ++desired; }
+  void OnDesired(int64_t version, std::string_view) override {
+    ++desired;
+    desired_version = version;
+  }
+  void OnTwin(std::string_view) override { ++twins; }
   void OnReported() override { ++reported; }
 
   int connected = 0;
+  int subscribed = 0;
   int desired = 0;
+  int64_t desired_version = 0;
+  int twins = 0;
   int reported = 0;
   std::vector<mqtt::ConnectCode> refused;
   std::vector<std::string> calls;
@@ -128,23 +136,23 @@ TEST_F(DeviceTest, GivesUpARefusedConnection) {
 TEST_F(DeviceTest, TellsOfCallsAndAnswersThem) {
   Device device = Connected();
   ASSERT_TRUE(device.Receive(MethodRequest(), told_, &out_));
-  EXPECT_THAT(told_.calls, ElementsAre("lockDoor/1f"));
+  EXPECT_THAT(told_.calls, ElementsAre("lockDoor/1f {}"));
   EXPECT_THAT(out_, IsEmpty());
-  device.Answer("1f", &out_);
+  EXPECT_EQ(device.Answer("1f", device.UsualPayload(), &out_), 200);
   EXPECT_THAT(Describe(out_), ElementsAre("$iothub/methods/res/200/?$rid=1f {\"ok\":true}"));
 }
 
 TEST_F(DeviceTest, AFailingDeviceAnswers500) {
   profile_.fail_share = 1;
   Device device = Connected();
-  device.Answer("1f", &out_);
+  EXPECT_EQ(device.Answer("1f", device.UsualPayload(), &out_), 500);
   EXPECT_THAT(Describe(out_), ElementsAre("$iothub/methods/res/500/?$rid=1f {\"error\":\"simulated\"}"));
 }
 
 TEST_F(DeviceTest, ReadsPacketsCutAnywhere) {
   Device device = Connected();
   for (const char byte : MethodRequest()) ASSERT_TRUE(device.Receive({&byte, 1}, told_, &out_));
-  EXPECT_THAT(told_.calls, ElementsAre("lockDoor/1f"));
+  EXPECT_THAT(told_.calls, ElementsAre("lockDoor/1f {}"));
 }
 
 TEST_F(DeviceTest, ReportsWhatItsDesiredPropertiesBecome) {
@@ -154,6 +162,7 @@ TEST_F(DeviceTest, ReportsWhatItsDesiredPropertiesBecome) {
   mqtt::AppendDesiredChange(9, "{\"floor\":3,\"old\":null,\"$version\":9}", &bytes);
   ASSERT_TRUE(device.Receive(bytes, told_, &out_));
   EXPECT_EQ(told_.desired, 1);
+  EXPECT_EQ(told_.desired_version, 9);
   EXPECT_EQ(told_.reported, 1);
   EXPECT_THAT(Describe(out_),
               ElementsAre("$iothub/twin/PATCH/properties/reported/?$rid=r1 {\"floor\":3,\"old\":null}"));
@@ -170,6 +179,7 @@ TEST_F(DeviceTest, AsksForTheTwinAfterConnectingAndReportsOnlyWhatDiffers) {
   mqtt::AppendTwinResponse(200, "twin", std::nullopt,
                            R"({"desired":{"a":1,"$version":2},"reported":{"a":1,"b":2,"$version":5}})", &same);
   ASSERT_TRUE(device.Receive(same, told_, &out_));
+  EXPECT_EQ(told_.twins, 1);
   EXPECT_EQ(told_.reported, 0);
   std::string other;
   mqtt::AppendTwinResponse(200, "twin", std::nullopt,

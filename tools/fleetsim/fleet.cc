@@ -16,9 +16,7 @@ namespace {
 
 constexpr absl::Duration kOpenLimit = absl::Seconds(30);  // TCP, TLS and CONNACK together.
 constexpr absl::Duration kBackoffFirst = absl::Milliseconds(500);
-constexpr absl::Duration kBackoffMost = absl::Seconds(30);
 constexpr absl::Duration kReportInterval = absl::Seconds(1);
-constexpr double kRenewAt = 0.75;          // Of the token's lifetime.
 constexpr double kPingAt = 0.9;            // Of the keep-alive.
 constexpr int kDevicesPerSource = 20'000;  // Fits in the ports of one address.
 constexpr size_t kReadBytes = 64 << 10;
@@ -40,65 +38,26 @@ Profile MakeProfile(const Options& options) {
 
 }  // namespace
 
-// Turns what one device tells into figures, log lines and answers.
-class Fleet::Listener final : public DeviceListener {
- public:
-  Listener(Fleet& fleet, uint32_t index) : fleet_(fleet), index_(index), slot_(fleet.slots_[index]) {}
-
-  void OnConnected() override {
-    slot_.state = State::kConnected;
-    slot_.attempts = 0;
-    --fleet_.figures_.connecting;
-    ++fleet_.figures_.connected;
-    ++fleet_.figures_.connects;
-    fleet_.AddTimer(fleet_.profile_.keep_alive * kPingAt, index_, TimerKind::kPing);
-    fleet_.AddTimer(fleet_.profile_.token_lifetime * kRenewAt, index_, TimerKind::kRenew);
-  }
-
-  void OnRefused(mqtt::ConnectCode code) override {
-    ++fleet_.figures_.refused;
-    fleet_.problem_ = absl::StrCat("the hub refused it with CONNACK ", static_cast<int>(code));
-  }
-
-  void OnCall(std::string_view method, std::string_view request_id) override {
-    ++fleet_.figures_.calls;
-    if (fleet_.call_log_.is_open()) {
-      fleet_.call_log_.Add(slot_.device.id(), method, request_id, fleet_.clock_.Now());
-    }
-    if (slot_.device.treatment() == Treatment::kIgnore) {
-      ++fleet_.figures_.ignored;
-    } else if (fleet_.options_.method_delay == absl::ZeroDuration()) {
-      fleet_.Answer(slot_, request_id);  // Goes out with whatever else reading brings.
-    } else {
-      fleet_.answers_.push_back(
-          {fleet_.now_ + fleet_.options_.method_delay, index_, slot_.generation, std::string(request_id)});
-    }
-  }
-
-  void OnDesired() override { ++fleet_.figures_.desired; }
-  void OnReported() override { ++fleet_.figures_.reported; }
-
- private:
-  Fleet& fleet_;
-  const uint32_t index_;
-  Slot& slot_;
-};
-
-Fleet::Fleet(const Options& options, std::vector<Identity> identities, const Target& target, CallLog& call_log,
-             Clock& clock, Random& random)
+Fleet::Fleet(const Options& options, std::vector<Identity> identities, Surroundings& surroundings, Clock& clock,
+             Random& random)
     : options_(options),
-      target_(target),
-      call_log_(call_log),
+      surroundings_(surroundings),
       clock_(clock),
       random_(random),
       profile_(MakeProfile(options)),
+      device_count_(identities.size()),
+      connections_of_(identities.size()),
       buffer_(kReadBytes) {
-  slots_.reserve(identities.size());
+  const bool is_restless = options.reconnect_every > absl::ZeroDuration();
+  slots_.reserve(identities.size() * (is_restless ? 2 : 1));
   for (size_t i = 0; i < identities.size(); ++i) {
-    slots_.emplace_back(profile_, static_cast<int64_t>(i), std::move(identities[i]));
+    slots_.emplace_back(profile_, static_cast<int64_t>(i), identities[i]);
     waiting_.push_back(static_cast<uint32_t>(i));
   }
-  figures_.devices = static_cast<int64_t>(slots_.size());
+  for (size_t i = 0; is_restless && i < identities.size(); ++i) {
+    slots_.emplace_back(profile_, static_cast<int64_t>(i), std::move(identities[i])).is_active = false;
+  }
+  figures_.devices = static_cast<int64_t>(identities.size());
 }
 
 Fleet::~Fleet() {
@@ -140,7 +99,8 @@ absl::Status Fleet::Run() {
     }
     RunTimers();
     SendDueAnswers();
-    call_log_.Flush();
+    surroundings_.calls.Flush();
+    surroundings_.packets.Flush();
     Report();
     if (options_.duration > absl::ZeroDuration() && now_ - started_ >= options_.duration) stop_ = true;
   }
@@ -152,7 +112,7 @@ absl::Status Fleet::Run() {
 absl::Duration Fleet::NextWake() const {
   absl::Duration next = next_report_;
   if (!timers_.empty()) next = std::min(next, timers_.top().at);
-  if (!answers_.empty()) next = std::min(next, answers_.front().at);
+  if (!answers_.empty()) next = std::min(next, answers_.top().at);
   if (!waiting_.empty() && figures_.connecting < options_.connecting_max && options_.connect_rate > 0) {
     next = std::min(next, now_ + absl::Seconds(std::max(0.0, 1 - connect_allowance_) / options_.connect_rate));
   }
@@ -179,8 +139,10 @@ void Fleet::Open(uint32_t index) {
   Slot& slot = slots_[index];
   ++figures_.connecting;
   slot.state = State::kOpening;
+  slot.connection_number = ++connections_of_[index % device_count_];
+  const Target& target = *surroundings_.targets[random_.Below(surroundings_.targets.size())];
   absl::StatusOr<std::unique_ptr<Connection>> connection =
-      Connection::Open(target_, static_cast<int>(index) / kDevicesPerSource);
+      Connection::Open(target, static_cast<int>(index) / kDevicesPerSource);
   if (!connection.ok()) {
     problem_ = std::string(connection.status().message());
     Close(index, /*lost=*/true);
@@ -218,21 +180,8 @@ void Fleet::Opened(uint32_t index) {
   Slot& slot = slots_[index];
   slot.state = State::kGreeting;
   slot.device.Connect(clock_.Now(), &slot.out);
+  surroundings_.packets.Connection(Here(index), "connect");
   Flush(index);
-}
-
-void Fleet::ReadFrom(uint32_t index) {
-  Slot& slot = slots_[index];
-  Listener listener(*this, index);
-  for (bool may_be_more = true; may_be_more;) {
-    const ssize_t count = slot.connection->Read(buffer_);
-    if (count == 0) break;
-    may_be_more = slot.connection->is_tls() || static_cast<size_t>(count) == buffer_.size();
-    if (count < 0 || !slot.device.Receive({buffer_.data(), static_cast<size_t>(count)}, listener, &slot.out)) {
-      Close(index, /*lost=*/true);
-      return;
-    }
-  }
 }
 
 void Fleet::Flush(uint32_t index) {
@@ -262,6 +211,9 @@ void Fleet::Wait(uint32_t index, uint32_t events) {
 
 void Fleet::Close(uint32_t index, bool lost) {
   Slot& slot = slots_[index];
+  if (slot.state == State::kConnected || slot.state == State::kGreeting) {
+    surroundings_.packets.Connection(Here(index), "closed");
+  }
   if (slot.state == State::kConnected) {
     --figures_.connected;
     if (lost) ++figures_.disconnects;
@@ -273,8 +225,9 @@ void Fleet::Close(uint32_t index, bool lost) {
   slot.state = State::kIdle;
   ++slot.generation;
   std::string().swap(slot.out);
+  if (!slot.is_active) return;  // Its other end has taken over.
   if (lost) {
-    AddTimer(Backoff(random_, slot.attempts, kBackoffFirst, kBackoffMost), index, TimerKind::kReconnect);
+    AddTimer(Backoff(random_, slot.attempts, kBackoffFirst, options_.reconnect_limit), index, TimerKind::kReconnect);
     ++slot.attempts;
   } else {
     waiting_.push_front(index);
@@ -316,23 +269,8 @@ void Fleet::RunTimer(const Timer& timer) {
       }
       break;
     case TimerKind::kRenew: Renew(timer.slot); break;
+    case TimerKind::kRestless: Wander(timer.slot); break;
   }
-}
-
-void Fleet::SendDueAnswers() {
-  while (!answers_.empty() && answers_.front().at <= now_) {
-    const DelayedAnswer answer = std::move(answers_.front());
-    answers_.pop_front();
-    Slot& slot = slots_[answer.slot];
-    if (slot.generation != answer.generation) continue;  // That connection is gone.
-    Answer(slot, answer.request_id);
-    Flush(answer.slot);
-  }
-}
-
-void Fleet::Answer(Slot& slot, std::string_view request_id) {
-  slot.device.Answer(request_id, &slot.out);
-  ++(slot.device.treatment() == Treatment::kFail ? figures_.failed : figures_.answered);
 }
 
 void Fleet::Report() {

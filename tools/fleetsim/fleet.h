@@ -16,6 +16,7 @@
 #include "tools/fleetsim/connection.h"
 #include "tools/fleetsim/device.h"
 #include "tools/fleetsim/options.h"
+#include "tools/fleetsim/packet_log.h"
 #include "tools/fleetsim/registration.h"
 #include "tools/fleetsim/report.h"
 
@@ -25,7 +26,14 @@ namespace fleetcast::fleetsim {
 // lets each behave as it should. One thread; SIGTERM and SIGINT must be blocked: they are read here.
 class Fleet {
  public:
-  Fleet(const Options& options, std::vector<Identity> identities, const Target& target, CallLog& call_log, Clock& clock,
+  // Where the fleet connects and what it writes; all outlive it.
+  struct Surroundings {
+    std::vector<std::unique_ptr<Target>> targets;  // At least one; each connection takes any.
+    CallLog calls;
+    PacketLog packets;
+  };
+
+  Fleet(const Options& options, std::vector<Identity> identities, Surroundings& surroundings, Clock& clock,
         Random& random);
   ~Fleet();
   Fleet(const Fleet&) = delete;
@@ -38,10 +46,14 @@ class Fleet {
  private:
   enum class State : uint8_t { kIdle, kOpening, kGreeting, kConnected };  // Greeting: CONNECT sent, no CONNACK yet.
 
+  // One end that a device connects with. Devices that connect anew without a reason have two: the second lets the
+  // first one's connection stay open.
   struct Slot {
     Slot(const Profile& profile, int64_t index, Identity identity)
         : device(profile, index, std::move(identity.id), std::move(identity.key)) {}
     Device device;
+    bool is_active = true;           // A lost connection is made anew.
+    uint32_t connection_number = 0;  // Of the device, from 1.
     std::unique_ptr<Connection> connection;
     std::string out;
     State state = State::kIdle;
@@ -49,7 +61,7 @@ class Fleet {
     uint32_t generation = 0;  // Of the connection: timers of earlier ones are void.
   };
 
-  enum class TimerKind : uint8_t { kReconnect, kOpenLimit, kPing, kRenew };
+  enum class TimerKind : uint8_t { kReconnect, kOpenLimit, kPing, kRenew, kRestless };
   struct Timer {
     absl::Duration at;
     uint32_t slot;
@@ -58,12 +70,16 @@ class Fleet {
     friend bool operator>(const Timer& a, const Timer& b) { return a.at > b.at; }
   };
 
-  // The delay is the same for all calls, so that answers are due in the order in which the calls came.
   struct DelayedAnswer {
     absl::Duration at;
+    uint64_t order;  // Answers that are due together leave in the order in which the calls came.
     uint32_t slot;
     uint32_t generation;
+    bool is_first;  // Of this device to this call.
     std::string request_id;
+    friend bool operator>(const DelayedAnswer& a, const DelayedAnswer& b) {
+      return a.at != b.at ? a.at > b.at : a.order > b.order;
+    }
   };
 
   class Listener;
@@ -82,24 +98,34 @@ class Fleet {
   void Renew(uint32_t index);
   void RunTimers();
   void RunTimer(const Timer& timer);
+  void PlanAnswers(uint32_t index, std::string_view request_id);
   void SendDueAnswers();
   // Appends the answer to what the device sends.
-  void Answer(Slot& slot, std::string_view request_id);
+  void Answer(const DelayedAnswer& answer);
+  // Connects anew without a reason, with or without closing the connection before.
+  void Wander(uint32_t index);
+  absl::Duration Between(absl::Duration low, absl::Duration high);
+  PacketLog::Place Here(uint32_t index) const;
   void Report();
   void DisconnectAll();
   void AddTimer(absl::Duration after, uint32_t index, TimerKind kind);
   absl::Duration NextWake() const;
 
   const Options& options_;
-  const Target& target_;
-  CallLog& call_log_;
+  Surroundings& surroundings_;
   Clock& clock_;
   Random& random_;
   const Profile profile_;
   std::vector<Slot> slots_;
   std::deque<uint32_t> waiting_;  // To be connected, in this order.
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
-  std::deque<DelayedAnswer> answers_;
+  std::priority_queue<DelayedAnswer, std::vector<DelayedAnswer>, std::greater<>> answers_;
+  uint64_t answers_planned_ = 0;
+  uint64_t answers_sent_ = 0;
+  size_t device_count_ = 0;
+  std::vector<uint32_t> connections_of_;  // By device: how many it has made.
+  std::string last_call_;                 // For those who lie: who received the last call, and its id.
+  uint32_t last_called_ = 0;
   Figures figures_;
   std::string problem_;  // Why a connection failed lately; told with the next report.
   std::vector<char> buffer_;

@@ -31,9 +31,13 @@ void BlockSignals() {
 
 absl::Status Run(const Options& options) {
   FLEETCAST_ASSIGN_OR_RETURN(std::vector<Identity> identities, MakeIdentities(options));
-  FLEETCAST_ASSIGN_OR_RETURN(const auto target,
-                             Target::Create(options.host, options.port(), !options.plain, options.ca_file));
-  FLEETCAST_ASSIGN_OR_RETURN(CallLog call_log, CallLog::Open(options.log_calls));
+  FLEETCAST_ASSIGN_OR_RETURN(CallLog calls, CallLog::Open(options.log_calls));
+  FLEETCAST_ASSIGN_OR_RETURN(PacketLog packets, PacketLog::Open(options.log_packets));
+  Fleet::Surroundings surroundings{{}, std::move(calls), std::move(packets)};
+  for (const int port : options.Ports()) {
+    FLEETCAST_ASSIGN_OR_RETURN(surroundings.targets.emplace_back(),
+                               Target::Create(options.host, port, !options.plain, options.ca_file));
+  }
   if (options.registers) {
     const absl::Duration started = SystemClock().Monotonic();
     FLEETCAST_RETURN_IF_ERROR(Register(options, identities, [&](size_t done) {
@@ -43,7 +47,7 @@ absl::Status Run(const Options& options) {
     std::fprintf(stderr, "registered %zu devices in %.1f s\n", identities.size(),
                  absl::ToDoubleSeconds(SystemClock().Monotonic() - started));
   }
-  Fleet fleet(options, std::move(identities), *target, call_log, SystemClock(), SystemRandom());
+  Fleet fleet(options, std::move(identities), surroundings, SystemClock(), SystemRandom());
   return fleet.Run();
 }
 

@@ -1,6 +1,8 @@
 #include "tools/fleetsim/options.h"
 
-#include "absl/strings/str_cat.h"
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
 #include "libs/json/json.h"
 
 namespace fleetcast::fleetsim {
@@ -14,12 +16,19 @@ bool IsObject(const std::string& text) {
   return value.ok() && value->is_object();
 }
 
+bool AreNumbers(const std::vector<std::string>& words) {
+  int number = 0;
+  return std::all_of(words.begin(), words.end(), [&](const auto& word) { return absl::SimpleAtoi(word, &number); });
+}
+
 }  // namespace
 
 void Options::Declare(config::Settings& settings) {
   settings.Text("host", &host, {}, "Host or address of the MQTT server");
   settings.Number("mqtts-port", &mqtts_port, {.min = 1, .max = 65535}, "Port for MQTT over TLS");
   settings.Number("mqtt-port", &mqtt_port, {.min = 1, .max = 65535}, "Port for plain MQTT");
+  settings.List("mqtts-ports", &mqtts_ports, {}, "Ports for MQTT over TLS of several edges: each connection takes any");
+  settings.List("mqtt-ports", &mqtt_ports, {}, "Ports for plain MQTT of several edges");
   settings.Flag("plain", &plain, "Connect without TLS");
   settings.Text("ca-file", &ca_file, {},
                 "CA certificates (PEM) that the server's must come from; default: the system's");
@@ -43,22 +52,37 @@ void Options::Declare(config::Settings& settings) {
   settings.Time("keep-alive", &keep_alive, {.min = absl::Seconds(1), .max = absl::Seconds(65535)}, "MQTT keep-alive");
   settings.Time("token-lifetime", &token_lifetime, {.min = absl::Seconds(10)},
                 "Lifetime of the tokens; a device connects anew at three quarters of it");
+  settings.Time("reconnect-limit", &reconnect_limit, {.min = absl::Milliseconds(500)},
+                "Longest pause before a lost connection is made anew");
+  settings.Time("reconnect-every", &reconnect_every, {},
+                "About how often each device connects anew without a reason, half of the times while its connection "
+                "before is still open; 0 = never");
 
   settings.Time("method-delay", &method_delay, {.max = absl::Hours(1)},
                 "How long a device takes to answer a method call");
+  settings.Time("method-delay-max", &method_delay_max, {.max = absl::Hours(1)},
+                "When larger: each answer takes any time between the two");
   settings.Fraction("method-fail-share", &method_fail_share, 0, 1,
                     "Share of devices that answer methods with status 500");
   settings.Fraction("method-ignore-share", &method_ignore_share, 0, 1, "Share of devices that never answer methods");
+  settings.Fraction("answer-twice-share", &answer_twice_share, 0, 1, "Share of devices that answer each call twice");
+  settings.Fraction("lie-share", &lie_share, 0, 1,
+                    "Share of devices that answer as well under the ids of other devices' calls");
+  settings.Flag("stamp-answers", &stamp_answers, "Answer a payload that names device, connection and answer");
   settings.Text("method-payload", &method_payload, {.bytes_max = kMethodPayloadMax},
                 "JSON that the others answer, with status 200");
   settings.Flag("apply-desired", &apply_desired, "Report desired properties as they come");
 
   settings.Time("duration", &duration, {}, "Stop after this time; 0 = on SIGTERM or SIGINT");
   settings.Text("log-calls", &log_calls, {}, "File that gets a JSON line for each method call that a device received");
+  settings.Text("log-packets", &log_packets, {},
+                "File that gets a JSON line for each packet and each change of a connection of every device");
 
   settings.Rule([this] {
     if (method_fail_share + method_ignore_share > 1)
       return "--method-fail-share and --method-ignore-share together exceed 1";
+    if (method_fail_share + method_ignore_share + answer_twice_share + lie_share > 1) return "the shares exceed 1";
+    if (!AreNumbers(mqtts_ports) || !AreNumbers(mqtt_ports)) return "--mqtts-ports and --mqtt-ports are numbers";
     if (!tags.empty() && !IsObject(tags)) return "--tags must be a JSON object";
     if (!json::Parse(method_payload).ok()) return "--method-payload must be JSON";
     if (!key_file.empty() && (registers || !group_key.empty())) return "--key-file excludes --register and --group-key";
@@ -68,6 +92,15 @@ void Options::Declare(config::Settings& settings) {
     if (registers && grpc_twins.empty()) return "--register needs --grpc-twins (scripts/dev: . .local/dev.env)";
     return "";
   });
+}
+
+std::vector<int> Options::Ports() const {
+  std::vector<int> ports;
+  for (const std::string& word : plain ? mqtt_ports : mqtts_ports) {
+    if (int port = 0; absl::SimpleAtoi(word, &port)) ports.push_back(port);
+  }
+  if (ports.empty()) ports.push_back(plain ? mqtt_port : mqtts_port);
+  return ports;
 }
 
 }  // namespace fleetcast::fleetsim

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "libs/config/config.h"
@@ -15,6 +16,8 @@ struct Options {
   std::string host = "127.0.0.1";
   int mqtts_port = 8883;
   int mqtt_port = 1883;
+  std::vector<std::string> mqtts_ports;  // Of several edges; empty = the one above.
+  std::vector<std::string> mqtt_ports;
   bool plain = false;
   std::string ca_file;
   std::string hub_name;  // Empty = host.
@@ -35,20 +38,28 @@ struct Options {
   bool clean_session = false;
   absl::Duration keep_alive = absl::Minutes(3);
   absl::Duration token_lifetime = absl::Hours(1);
+  absl::Duration reconnect_limit = absl::Seconds(30);
+  absl::Duration reconnect_every;  // 0 = never without a reason.
 
   // What the devices do.
   absl::Duration method_delay;
+  absl::Duration method_delay_max;  // Uniform between the two when larger.
   double method_fail_share = 0;
   double method_ignore_share = 0;
+  double answer_twice_share = 0;
+  double lie_share = 0;
   std::string method_payload = "{\"ok\":true}";
+  bool stamp_answers = false;
   bool apply_desired = false;
 
   // How long, and what is told.
   absl::Duration duration;  // 0 = until SIGTERM.
   std::string log_calls;
+  std::string log_packets;
 
   void Declare(config::Settings& settings);
-  int port() const { return plain ? mqtt_port : mqtts_port; }
+  // Where to connect: at least one port.
+  std::vector<int> Ports() const;
 };
 
 }  // namespace fleetcast::fleetsim

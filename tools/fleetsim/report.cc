@@ -1,15 +1,10 @@
 #include "tools/fleetsim/report.h"
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "libs/base/strings.h"
+#include "libs/base/status_macros.h"
 #include "libs/json/json.h"
 
 namespace fleetcast::fleetsim {
@@ -41,33 +36,15 @@ void PrintEvent(std::string_view event, absl::Duration since_start, const Figure
 }
 
 absl::StatusOr<CallLog> CallLog::Open(const std::string& path) {
-  if (path.empty()) return CallLog(-1);
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
-  if (fd < 0) return absl::InvalidArgumentError(absl::StrCat("--log-calls ", path, ": ", std::strerror(errno)));
-  return CallLog(fd);
-}
-
-CallLog::~CallLog() {
-  Flush();
-  if (fd_ >= 0) close(fd_);
+  FLEETCAST_ASSIGN_OR_RETURN(LineFile file, LineFile::Open("--log-calls", path));
+  return CallLog(std::move(file));
 }
 
 void CallLog::Add(std::string_view device, std::string_view method, std::string_view request_id, absl::Time now) {
-  if (fd_ < 0) return;
-  absl::StrAppend(&buffer_, "{\"device\":", json::Quote(device), ",\"name\":", json::Quote(method));
-  absl::StrAppend(&buffer_, ",\"rid\":", json::Quote(request_id), ",\"time\":\"",
+  if (!file_.is_open()) return;
+  absl::StrAppend(&file_.buffer(), "{\"device\":", json::Quote(device), ",\"name\":", json::Quote(method),
+                  ",\"rid\":", json::Quote(request_id), ",\"time\":\"",
                   absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", now, absl::UTCTimeZone()), "\"}\n");
-}
-
-void CallLog::Flush() {
-  std::string_view rest = buffer_;
-  while (!rest.empty()) {
-    const ssize_t count = write(fd_, rest.data(), rest.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) break;  // A full disk must not stop the fleet.
-    rest.remove_prefix(static_cast<size_t>(count));
-  }
-  buffer_.clear();
 }
 
 }  // namespace fleetcast::fleetsim

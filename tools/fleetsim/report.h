@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "tools/fleetsim/line_file.h"
 
 namespace fleetcast::fleetsim {
 
@@ -40,19 +40,15 @@ class CallLog {
  public:
   // An empty path: nothing is logged. An existing file is replaced.
   static absl::StatusOr<CallLog> Open(const std::string& path);
-  CallLog(CallLog&& other) noexcept : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
-  ~CallLog();
 
-  bool is_open() const { return fd_ >= 0; }
+  bool is_open() const { return file_.is_open(); }
   void Add(std::string_view device, std::string_view method, std::string_view request_id, absl::Time now);
-  // Hands the lines to the kernel: they survive the end of this process, however it ends.
-  void Flush();
+  void Flush() { file_.Flush(); }
 
  private:
-  explicit CallLog(int fd) : fd_(fd) {}
+  explicit CallLog(LineFile file) : file_(std::move(file)) {}
 
-  int fd_;
-  std::string buffer_;
+  LineFile file_;
 };
 
 }  // namespace fleetcast::fleetsim
