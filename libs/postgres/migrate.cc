@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/strings.h"
@@ -34,6 +35,9 @@ CREATE TABLE IF NOT EXISTS @schema@.schema_migration (
 constexpr char kAppliedSql[] = "SELECT version, name, sha256 FROM @schema@.schema_migration ORDER BY version";
 constexpr char kInsertSql[] = "INSERT INTO @schema@.schema_migration (version, name, sha256) VALUES ($1, $2, $3)";
 
+constexpr absl::Duration kAwaitPause = absl::Milliseconds(200);
+
+constexpr Statement kPing{"postgres_ping", "SELECT 1"};
 constexpr Statement kLock{"postgres_migrate_lock",
                           "SELECT pg_advisory_xact_lock(hashtextextended('fleetcast.' || $1, 0))"};
 constexpr Statement kTableExists{"postgres_migrate_table_exists",
@@ -127,8 +131,19 @@ absl::Status CheckServer(Pool& pool, absl::Time deadline, bool allow_unsafe) {
   return absl::OkStatus();
 }
 
+absl::Status AwaitServer(Pool& pool, absl::Duration limit) {
+  const absl::Duration end = SystemClock().Monotonic() + limit;
+  for (;;) {
+    const absl::Status status = pool.Run(absl::Now() + kCheckLimit, kPing).status();
+    if (!absl::IsUnavailable(status) || SystemClock().Monotonic() >= end) return status;
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "waiting for the database", {{"error", status}});
+    SystemClock().Sleep(kAwaitPause, {});
+  }
+}
+
 absl::Status PrepareSchema(Pool& pool, std::string_view schema, std::span<const Migration> migrations,
                            const PrepareOptions& options) {
+  FLEETCAST_RETURN_IF_ERROR(AwaitServer(pool));
   if (options.migrate) {
     FLEETCAST_RETURN_IF_ERROR(Migrate(pool, absl::Now() + kMigrateLimit, schema, migrations));
   }

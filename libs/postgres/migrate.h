@@ -35,13 +35,20 @@ absl::Status CheckSchema(Pool& pool, absl::Time deadline, std::string_view schem
 // kFailedPrecondition DATABASE_UNSAFE names the setting. `allow_unsafe` lets tests and benchmarks with fsync off pass.
 absl::Status CheckServer(Pool& pool, absl::Time deadline, bool allow_unsafe = false);
 
+// How long a service that starts waits for its database.
+inline constexpr absl::Duration kAwaitServer = absl::Seconds(60);
+
+// Waits for a server that is not there yet, or starts or recovers: whatever is started together may come up in any
+// order. The last error when it has not come within `limit`; other errors than kUnavailable at once.
+absl::Status AwaitServer(Pool& pool, absl::Duration limit = kAwaitServer);
+
 struct PrepareOptions {
   bool migrate = false;       // Bring the schema up to date first (--migrate, --migrate-on-start).
   bool allow_unsafe = false;  // As for CheckServer.
 };
 
-// What a service does with its schema before it serves: Migrate if told to, CheckServer, CheckSchema. Waits for slow
-// migrations as long as they take, up to ten minutes.
+// What a service does with its schema before it serves: AwaitServer, Migrate if told to, CheckServer, CheckSchema.
+// Waits for slow migrations as long as they take, up to ten minutes.
 absl::Status PrepareSchema(Pool& pool, std::string_view schema, std::span<const Migration> migrations,
                            const PrepareOptions& options);
 

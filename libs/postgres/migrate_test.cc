@@ -32,6 +32,16 @@ class MigrateTest : public ::testing::Test {
              metrics_};
 };
 
+TEST_F(MigrateTest, AServerThatAnswersIsNotWaitedFor) { FLEETCAST_EXPECT_OK(AwaitServer(pool_)); }
+
+TEST_F(MigrateTest, AServerThatIsAwayIsWaitedForAWhile) {
+  Pool away({.connection_string = "postgresql://fleetcast@127.0.0.1:1/fleetcast", .application_name = "migrate_test"},
+            metrics_);
+  const absl::Time begin = absl::Now();
+  EXPECT_THAT(AwaitServer(away, absl::Milliseconds(500)), StatusIs(Code::kUnavailable));
+  EXPECT_GE(absl::Now() - begin, absl::Milliseconds(500));
+}
+
 TEST_F(MigrateTest, RunsWhatIsMissingOnce) {
   EXPECT_THAT(Check({kOne}), StatusIs(Code::kFailedPrecondition, "SCHEMA_TOO_OLD"));
   FLEETCAST_EXPECT_OK(Run({kOne}));

@@ -41,6 +41,7 @@ class Scheduler final : public rpc::Application {
                                          .application_name = "fleetcast-scheduler",
                                          .connections = config_.postgres_connections};
     pool_ = std::make_unique<postgres::Pool>(database, process.metrics());
+    FLEETCAST_RETURN_IF_ERROR(postgres::AwaitServer(*pool_));
     FLEETCAST_RETURN_IF_ERROR(postgres::CheckServer(*pool_, absl::Now() + kCheckLimit, config_.allow_unsafe_database));
     FLEETCAST_RETURN_IF_ERROR(AwaitSchema());
     store_ = std::make_unique<job_store::PostgresJobStore>(*pool_);

@@ -20,6 +20,7 @@ class TwinProcess final : public rpc::Application {
 
   absl::Status Build(rpc::Process& process) override {
     stores_ = std::make_unique<Stores>(config_, process.metrics());
+    FLEETCAST_RETURN_IF_ERROR(postgres::AwaitServer(stores_->pool));
     if (config_.migrate || config_.migrate_on_start) {
       FLEETCAST_RETURN_IF_ERROR(
           postgres::Migrate(stores_->pool, absl::Now() + kMigrateLimit, kSchema, SchemaMigrations()));
