@@ -1,0 +1,58 @@
+'use strict';
+// A TCP proxy in user space that can hold what flows towards the client, and let it go at once (reliability 3.3, fault 25b).
+
+const net = require('node:net');
+
+class Proxy {
+  constructor(host, port, upstreamHost, upstreamPort) {
+    this.pairs = new Set();
+    this.held = false;
+    this.server = net.createServer((client) => this.#accept(client, upstreamHost, upstreamPort));
+    this.listening = new Promise((resolve, reject) => {
+      this.server.on('error', reject);
+      this.server.listen(port, host, resolve);
+    });
+  }
+
+  #accept(client, host, port) {
+    const upstream = net.connect(port, host);
+    const pair = { client, upstream };
+    this.pairs.add(pair);
+    for (const socket of [client, upstream]) {
+      socket.setNoDelay(true);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        client.destroy();
+        upstream.destroy();
+        this.pairs.delete(pair);
+      });
+    }
+    client.pipe(upstream);
+    upstream.on('data', (bytes) => {
+      if (!client.write(bytes)) upstream.pause();
+    });
+    client.on('drain', () => { if (!this.held) upstream.resume(); });
+    if (this.held) upstream.pause();
+  }
+
+  // Bytes from the upstream stay where they are, in buffers of the kernel, until release().
+  hold() {
+    this.held = true;
+    for (const { upstream } of this.pairs) upstream.pause();
+  }
+
+  release() {
+    this.held = false;
+    for (const { upstream } of this.pairs) upstream.resume();
+  }
+
+  close() {
+    this.server.close();
+    for (const { client, upstream } of this.pairs) {
+      client.destroy();
+      upstream.destroy();
+    }
+  }
+}
+
+module.exports = { Proxy };
