@@ -299,6 +299,7 @@ TEST_F(ServiceTest, StreamsAndCountsTargets) {
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto counted,
                                  Call(*stub, &internal_pb::TargetService::Stub::CountTargets, count));
   EXPECT_EQ(counted.count(), 3);
+  EXPECT_EQ(counted.connected_count(), 0);
   EXPECT_THAT(counted.sample_device_ids(), ElementsAre("a", "b"));
   count.set_condition("tags.on = = 1");
   const auto refused = Call(*stub, &internal_pb::TargetService::Stub::CountTargets, count);

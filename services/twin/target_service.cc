@@ -40,12 +40,11 @@ grpc::ServerUnaryReactor* TargetService::CountTargets(grpc::CallbackServerContex
                                                       pb::CountTargetsResponse* response) {
   return rpc::RunOn(scan_workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const query::Condition condition, query::ParseCondition(request->condition()));
-    FLEETCAST_ASSIGN_OR_RETURN(const int64_t count, queries_.Count(call.deadline, condition));
-    response->set_count(count);
-    const int sample = std::clamp(request->sample_size(), 0, kTargetSampleMax);
-    if (sample == 0 || count == 0) return absl::OkStatus();
-    FLEETCAST_ASSIGN_OR_RETURN(std::vector<std::string> ids, queries_.Ids(call.deadline, condition, "", sample));
-    for (std::string& id : ids) response->add_sample_device_ids(std::move(id));
+    const int sample_size = std::clamp(request->sample_size(), 0, kTargetSampleMax);
+    FLEETCAST_ASSIGN_OR_RETURN(TargetCount count, queries_.Count(call.deadline, condition, sample_size));
+    response->set_count(count.count);
+    response->set_connected_count(count.connected);
+    for (std::string& id : count.sample) response->add_sample_device_ids(std::move(id));
     return absl::OkStatus();
   });
 }

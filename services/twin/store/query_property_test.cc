@@ -202,7 +202,32 @@ TEST_F(QueryPropertyTest, CountsAndGroups) {
   EXPECT_THAT(
       queries.Groups(Deadline(), *query::ParseQuery("SELECT COUNT() FROM devices WHERE tags.site = 'nowhere'"), 0, 100),
       testing::IsOkAndHolds(std::vector<std::string>{R"({"$1":0})"}));
-  EXPECT_THAT(queries.Count(Deadline(), *query::ParseCondition("tags.site = 'x'")), testing::IsOkAndHolds(2));
+}
+
+TEST_F(QueryPropertyTest, CountsTargetsConnectedOnesAndASampleAtOnce) {
+  Create({"a,b", "b", "c", "d\"e", "null"});
+  TwinStore twins(pool_);
+  for (const char* id : {"a,b", "b", "d\"e"}) {
+    FLEETCAST_ASSERT_OK(twins.Edit(Deadline(), id, *ParseMerge(R"({"site":"x"})", ""), EtagCondition::Parse("")));
+  }
+  FLEETCAST_ASSERT_OK(RecordStore(pool_).RecordPresence(
+      Deadline(), {{"b", 1, true, absl::Now(), false}, {"c", 1, true, absl::Now(), false}}));
+  using Ids = std::vector<std::string>;
+  QueryStore queries(pool_);
+  const auto count = [&](const std::string& condition, int sample_size) {
+    auto counted = queries.Count(Deadline(), *query::ParseCondition(condition), sample_size);
+    EXPECT_THAT(counted, testing::IsOk());
+    return counted.value_or(TargetCount());
+  };
+  const TargetCount tagged = count("tags.site = 'x'", 10);
+  EXPECT_EQ(tagged.count, 3);
+  EXPECT_EQ(tagged.connected, 1);
+  EXPECT_EQ(tagged.sample, (Ids{"a,b", "b", "d\"e"}));
+  EXPECT_EQ(count("*", 2).sample, (Ids{"a,b", "b"}));
+  EXPECT_EQ(count("*", 0).sample, Ids{});
+  EXPECT_EQ(count("*", 10).sample, (Ids{"a,b", "b", "c", "d\"e", "null"}));
+  EXPECT_EQ(count("connectionState = 'Connected' AND tags.site = 'x'", 10).sample, Ids{"b"});
+  EXPECT_EQ(count("deviceId = 'nobody'", 10).count, 0);
 }
 
 TEST_F(QueryPropertyTest, HugeConditionsAreAnswered) {

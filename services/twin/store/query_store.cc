@@ -5,6 +5,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/strings.h"
 #include "libs/json/json.h"
+#include "libs/postgres/array.h"
 #include "services/twin/store/columns.h"
 #include "services/twin/store/twin_rows.h"
 
@@ -88,13 +89,22 @@ absl::StatusOr<std::vector<std::string>> QueryStore::Ids(absl::Time deadline, co
   return rows[0].Get<std::vector<std::string>>(0);
 }
 
-absl::StatusOr<int64_t> QueryStore::Count(absl::Time deadline, const query::Condition& condition) {
-  FLEETCAST_ASSIGN_OR_RETURN(const query::Sql where, Compile(condition.expression, 1, query::kInvalidCondition));
-  Params params;
+absl::StatusOr<TargetCount> QueryStore::Count(absl::Time deadline, const query::Condition& condition, int sample_size) {
+  FLEETCAST_ASSIGN_OR_RETURN(const query::Sql where, Compile(condition.expression, 2, query::kInvalidCondition));
+  Params params = Params::Of(sample_size);
   AddAll(where.parameters, params);
-  const std::string sql = absl::StrCat("SELECT count(*) ", FromClause(where.uses), " WHERE ", where.text);
+  // One statement, so that the figures and the sample belong together. The sample reads in the order of the key and
+  // stops early; an aggregate over all ids would sort a million of them.
+  const std::string sql =
+      absl::StrCat("SELECT count(*), count(*) FILTER (WHERE d.connected), ARRAY(SELECT t.device_id ",
+                   FromClause(where.uses), " WHERE ", where.text, " ORDER BY t.device_id LIMIT $1) ",
+                   FromClause(where.uses | kUsesDevice), " WHERE ", where.text);
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows, Execute(pool_, deadline, sql, params));
-  return rows[0].Get<int64_t>(0);
+  TargetCount count = {.count = rows[0].Get<int64_t>(0), .connected = rows[0].Get<int64_t>(1), .sample = {}};
+  const auto sample = postgres::ParseArrayLiteral(rows[0].Get<std::string>(2));
+  if (!sample.has_value()) return absl::InternalError("the database's array of ids cannot be read");
+  for (const std::optional<std::string>& id : *sample) count.sample.push_back(id.value_or(""));
+  return count;
 }
 
 absl::StatusOr<std::vector<TwinRow>> QueryStore::Twins(absl::Time deadline, const std::optional<query::Expr>& where,

@@ -15,6 +15,12 @@
 
 namespace fleetcast::twin {
 
+struct TargetCount {
+  int64_t count = 0;
+  int64_t connected = 0;            // Of these, as device_connection last told.
+  std::vector<std::string> sample;  // Ids, ascending in byte order.
+};
+
 // Thread-safe. Meant for a pool of its own, with a longer statement timeout: a scan must not hold up single reads.
 // INVALID_ARGUMENT (INVALID_QUERY or INVALID_CONDITION, as given) for what cannot be compiled.
 class QueryStore {
@@ -26,7 +32,8 @@ class QueryStore {
   absl::StatusOr<std::vector<std::string>> Ids(absl::Time deadline, const query::Condition& condition,
                                                std::string_view after, int limit);
 
-  absl::StatusOr<int64_t> Count(absl::Time deadline, const query::Condition& condition);
+  // What `condition` selects, counted and seen at one moment, with the first `sample_size` ids.
+  absl::StatusOr<TargetCount> Count(absl::Time deadline, const query::Condition& condition, int sample_size);
 
   // Twins that `where` selects (empty = all), in order of id, after `after`.
   absl::StatusOr<std::vector<TwinRow>> Twins(absl::Time deadline, const std::optional<query::Expr>& where,
