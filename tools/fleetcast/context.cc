@@ -28,6 +28,8 @@ const char* Hint(const absl::Status& status) {
       {"JOB_NOT_FOUND", "fleetcast job list"},
       {"JOB_ALREADY_EXISTS", "another id, or fleetcast job get ID"},
       {"JOB_FINISHED", "fleetcast job get ID"},
+      {"JOB_NOT_IN_STATE", "fleetcast job watch ID, until it has ended"},
+      {"JOB_RUNNING", "without --reject-running, to stop it all the same"},
       {"DEVICE_NOT_FOUND", "fleetcast device list"},
       {"DEVICE_ALREADY_EXISTS", "fleetcast device get ID"},
       {"DEVICE_NOT_ONLINE", "--connect-timeout 30s, to wait for the device"},

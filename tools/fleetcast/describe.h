@@ -1,4 +1,5 @@
 // Messages of the public API as what this tool prints: JSON with plain numbers and embedded documents, and table cells.
+// Here: what all of them share, and devices. Jobs: describe_job.h.
 #pragma once
 
 #include <string>
@@ -6,35 +7,27 @@
 #include <vector>
 
 #include "tools/fleetcast/output.h"
-#include "tools/fleetcast/progress.h"
 
-namespace fleetcast::jobs::v1 {
-class Execution;
-class Job;
-class JobStatistics;
-}  // namespace fleetcast::jobs::v1
+namespace google::protobuf {
+class Duration;
+class Timestamp;
+}  // namespace google::protobuf
 namespace fleetcast::registry::v1 {
 class Device;
 }  // namespace fleetcast::registry::v1
 
 namespace fleetcast::cli {
 
-// "running" for STATE_RUNNING.
-std::string StateName(const jobs::v1::Job& job);
-// Whether the job has ended.
-bool IsTerminal(const jobs::v1::Job& job);
-// Whether it completed and every device succeeded.
-bool AllSucceeded(const jobs::v1::Job& job);
-Counts CountsOf(const jobs::v1::Job& job);
-
-// A job in a list, and in full with the names of its cells.
-std::vector<std::string> JobHeadings();
-Record JobRecord(const jobs::v1::Job& job);
-std::vector<std::string> JobFieldNames();
-Record JobDetails(const jobs::v1::Job& job);
-
-std::vector<std::string> ExecutionHeadings();
-Record ExecutionRecord(const jobs::v1::Execution& execution);
+// RFC 3339 in UTC with milliseconds.
+std::string FormatInstant(const google::protobuf::Timestamp& stamp);
+// "1h30m".
+std::string FormatSpan(const google::protobuf::Duration& span);
+// "STATE_TIMED_OUT" with the prefix "STATE_" as "timed_out".
+std::string PlainName(const std::string& name, std::string_view prefix);
+// A text that is not too long for a cell: longer ones are cut.
+std::string Cut(std::string text);
+// Sets a member unless `text` is empty.
+void SetText(json::Value& object, std::string_view key, const std::string& text);
 
 // Keys are shown when the message has them.
 std::vector<std::string> DeviceHeadings();

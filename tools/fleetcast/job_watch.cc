@@ -1,7 +1,6 @@
 #include "tools/fleetcast/job_watch.h"
 
 #include <cstdio>
-#include <functional>
 
 #include <grpcpp/grpcpp.h>
 #include <sys/ioctl.h>
@@ -13,10 +12,11 @@
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/status.h"
-#include "tools/fleetcast/describe.h"
+#include "tools/fleetcast/describe_job.h"
 #include "tools/fleetcast/exit_codes.h"
 #include "tools/fleetcast/interrupt.h"
 #include "tools/fleetcast/progress.h"
+#include "tools/fleetcast/watch_merge.h"
 
 namespace fleetcast::cli {
 namespace {
@@ -24,6 +24,7 @@ namespace {
 constexpr int kReconnectsMax = 20;  // In a row without an answer; some 30 s.
 constexpr absl::Duration kReconnectFirst = absl::Milliseconds(200);
 constexpr absl::Duration kReconnectMost = absl::Seconds(3);
+constexpr absl::Duration kAliveAfter = absl::Seconds(25);    // Longer than an attempt to connect takes.
 constexpr absl::Duration kPlainInterval = absl::Seconds(5);  // Between progress lines when there is no terminal.
 constexpr int kColumnsDefault = 100;
 
@@ -32,7 +33,7 @@ int TerminalColumns() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kColumnsDefault;
 }
 
-// Shows one snapshot after the other.
+// Shows a job again and again.
 class Display {
  public:
   explicit Display(const Context& context)
@@ -49,7 +50,10 @@ class Display {
     if (quiet_) return;
     const absl::Duration now = SystemClock().Monotonic();
     meter_.Update(CountsOf(job), now);
-    const std::string label = absl::StrCat(job.id(), " ", StateName(job));
+    std::string label = absl::StrCat(job.id(), " ", StateText(job));
+    if (const int32_t rate = job.rollout().maximum_per_minute(); rate > 0) {
+      absl::StrAppend(&label, ", at most ", GroupDigits(rate), "/min");
+    }
     if (terminal_) {
       std::fprintf(stderr, "\r\033[K%s", meter_.Line(label, TerminalColumns() - 1).c_str());
       open_line_ = true;
@@ -76,20 +80,50 @@ class Display {
   ProgressMeter meter_;
 };
 
-// Reads one stream to its end; `interrupted` says whether the user ended it.
-absl::Status FollowOnce(jobs::v1::JobService::Stub& stub, const std::string& job_id,
-                        const std::function<void(const jobs::v1::Job&)>& show, bool& interrupted) {
-  jobs::v1::WatchJobRequest request;
-  request.set_job_id(job_id);
-  jobs::v1::WatchJobResponse response;
-  grpc::ClientContext call;
-  InterruptWatch interrupt([&call] { call.TryCancel(); });
-  const auto stream = stub.WatchJob(&call, request);
-  while (stream->Read(&response)) show(response.job());
-  const absl::Status status = rpc::FromGrpc(stream->Finish());
-  interrupted = interrupt.interrupted();
-  return status;
-}
+// What one stream brought.
+struct StreamEnd {
+  absl::Status status;
+  bool was_alive = false;        // It told something, or stood for a while.
+  bool was_interrupted = false;  // By the user.
+};
+
+// Follows a job over lost connections: goes on where the last stream ended.
+class Follower {
+ public:
+  Follower(jobs::v1::JobService::Stub& stub, const std::string& job_id, Display& display)
+      : stub_(stub), display_(display) {
+    request_.set_job_id(job_id);
+  }
+
+  // Reads one stream to its end.
+  StreamEnd FollowOnce() {
+    StreamEnd end;
+    grpc::ClientContext call;
+    InterruptWatch interrupt([&call] { call.TryCancel(); });
+    const absl::Duration start = SystemClock().Monotonic();
+    const auto stream = stub_.WatchJob(&call, request_);
+    jobs::v1::WatchJobResponse response;
+    while (stream->Read(&response)) {
+      end.was_alive = true;
+      Merge(response, job_);
+      request_.set_resume_token(response.resume_token());
+      display_.Show(job_);
+    }
+    end.status = rpc::FromGrpc(stream->Finish());
+    // A job that stands still says nothing for as long as the stream stands.
+    end.was_alive = end.was_alive || SystemClock().Monotonic() - start >= kAliveAfter;
+    end.was_interrupted = interrupt.interrupted();
+    return end;
+  }
+
+  const jobs::v1::Job& job() const { return job_; }
+
+ private:
+  jobs::v1::JobService::Stub& stub_;
+  Display& display_;
+  jobs::v1::WatchJobRequest request_;
+  jobs::v1::Job job_;
+};
 
 }  // namespace
 
@@ -98,21 +132,16 @@ absl::Status WatchJob(Context& context, const std::string& job_id) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Jobs());
   const auto stub = jobs::v1::JobService::NewStub(channel);
   Display display(context);
-  jobs::v1::Job last;
+  Follower follower(*stub, job_id, display);
   bool interrupted = false;
-  for (int silent = 0; !IsTerminal(last) && !interrupted; ++silent) {
+  for (int silent = 0; !IsTerminal(follower.job()) && !interrupted; ++silent) {
     if (silent > 0) SystemClock().Sleep(Backoff(SystemRandom(), silent, kReconnectFirst, kReconnectMost), {});
-    const absl::Status status = FollowOnce(
-        *stub, job_id,
-        [&](const jobs::v1::Job& job) {
-          silent = 0;
-          last = job;
-          display.Show(job);
-        },
-        interrupted);
-    if (interrupted || status.ok() || (absl::IsUnavailable(status) && silent < kReconnectsMax)) continue;
+    const StreamEnd end = follower.FollowOnce();
+    interrupted = end.was_interrupted;
+    if (end.was_alive) silent = 0;
+    if (interrupted || end.status.ok() || (absl::IsUnavailable(end.status) && silent < kReconnectsMax)) continue;
     display.Close();
-    return status;
+    return end.status;
   }
   display.Close();
   if (interrupted) {
@@ -121,8 +150,8 @@ absl::Status WatchJob(Context& context, const std::string& job_id) {
     context.exit_code = kExitInterrupted;
     return absl::OkStatus();
   }
-  if (!display.json_lines()) context.PrintOne(JobFieldNames(), JobDetails(last));
-  if (!AllSucceeded(last)) context.exit_code = kExitJobNotGood;
+  if (!display.json_lines()) context.PrintOne(JobFieldNames(), JobDetails(follower.job()));
+  if (!AllSucceeded(follower.job())) context.exit_code = kExitJobNotGood;
   return absl::OkStatus();
 }
 

@@ -59,6 +59,9 @@ std::string ProgressMeter::Line(std::string_view label, int width) const {
     absl::StrAppend(&figures, "  ", absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))), " left");
   }
   if (counts_.failures > 0) absl::StrAppend(&figures, "  ", GroupDigits(counts_.failures), " failed");
+  if (counts_.device_errors > 0) {
+    absl::StrAppend(&figures, "  ", GroupDigits(counts_.device_errors), " device errors");
+  }
 
   const int space = width - static_cast<int>(label.size() + figures.size()) - 6;  // Two gaps, two brackets.
   std::string line = space >= kBarMin

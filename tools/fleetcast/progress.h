@@ -13,8 +13,9 @@ namespace fleetcast::cli {
 // The counts of a job that its progress is made of.
 struct Counts {
   int64_t total = 0;
-  int64_t done = 0;      // Have an outcome, whichever.
-  int64_t failures = 0;  // Of these, not succeeded.
+  int64_t done = 0;           // Have an outcome, whichever.
+  int64_t failures = 0;       // Of these, not succeeded.
+  int64_t device_errors = 0;  // Of those that succeeded: answered with an error status.
 };
 
 // "1234567" as "1,234,567".
@@ -32,8 +33,8 @@ class ProgressMeter {
   absl::Duration remaining() const;
   const Counts& counts() const { return counts_; }
 
-  // `label` (the job and its state), bar, done/total, share, rate, remaining time, failures, in at most `width`
-  // columns: the bar gives way first.
+  // `label` (the job and its state), bar, done/total, share, rate, remaining time, failures and device errors, in at
+  // most `width` columns: the bar gives way first.
   std::string Line(std::string_view label, int width) const;
 
  private:
