@@ -19,7 +19,8 @@
 
 namespace fleetcast::job_store {
 
-// NOTIFY channel hinting that a job was created or cancelled; the payload is the job's id. A hint only: poll as well.
+// NOTIFY channel hinting that a job was created, cancelled, resumed or changed; the payload is the job's id. A hint
+// only: poll as well.
 inline constexpr char kNotifyChannel[] = "fleetcast_jobs";
 // Most device ids that one AppendTargets takes.
 inline constexpr int kAppendTargetsMax = 10'000;

@@ -1,4 +1,7 @@
-// The contract of rollouts, retries, pause, change, repeat and upkeep.
+// The contract of rollouts, retries, pause, change and repeat.
+#include <algorithm>
+#include <thread>
+
 #include "libs/job_store/job_store_contract.h"
 
 namespace fleetcast::job_store {
@@ -115,6 +118,36 @@ TEST_P(JobStoreContract, ALimitedJobGoesToTheNextOwnerWhenTheOldOneHoldsNothing)
   FLEETCAST_ASSERT_OK(store_.ReleaseChunks(Soon(), std::vector<ChunkLease>{kept.lease}));
   EXPECT_THAT(Lease(10, "two"), SizeIs(3));
   EXPECT_FALSE(Mark(short_one.lease, {0}));
+}
+
+TEST_P(JobStoreContract, ALimitedJobHasOneOwnerWhenManyLeaseAtOnce) {
+  Run(Limited(MethodJob("job-1")), Devices(8000));
+  std::vector<std::vector<LeasedChunk>> leased(6);
+  {
+    std::vector<std::jthread> owners;
+    for (size_t i = 0; i < leased.size(); ++i) {
+      owners.emplace_back([&, i] {
+        for (int turn = 0; turn < 5; ++turn) {
+          for (LeasedChunk& chunk : Lease(1, "owner " + std::to_string(i))) leased[i].push_back(std::move(chunk));
+        }
+      });
+    }
+  }
+  EXPECT_EQ(std::count_if(leased.begin(), leased.end(), [](const auto& of_owner) { return !of_owner.empty(); }), 1);
+}
+
+TEST_P(JobStoreContract, WhoeverLeasesWhileAJobIsPausedCannotIssueAfterwards) {
+  for (int round = 0; round < 5; ++round) {
+    const std::string id = "job-" + std::to_string(round);
+    Run(MethodJob(id), Devices(2000));
+    std::vector<LeasedChunk> leased;
+    {
+      const std::jthread owner([&] { leased = Lease(); });
+      FLEETCAST_EXPECT_OK(store_.PauseJob(Soon(), id));
+    }
+    for (const LeasedChunk& chunk : leased) EXPECT_FALSE(Mark(chunk.lease, {0}));
+    EXPECT_EQ(Get(id).counts.running, 0);
+  }
 }
 
 TEST_P(JobStoreContract, OwnersOfALimitedJobBringItsCounts) {
@@ -385,30 +418,6 @@ TEST_P(JobStoreContract, DevicesThatAnsweredWithAnErrorCanBeRepeated) {
   EXPECT_THAT(*store_.ListRetriedTargets(Soon(), request), IsEmpty());
   request.retried.device_errors = true;
   EXPECT_THAT(*store_.ListRetriedTargets(Soon(), request), ElementsAre(Devices(2)[1]));
-}
-
-// --- Upkeep ---------------------------------------------------------------------------------------------------------
-
-TEST_P(JobStoreContract, UpkeepKeepsWhatIsYoungOrHasNotEnded) {
-  Run(MethodJob("running"), Devices(1));
-  FLEETCAST_ASSERT_OK(store_.CreateJob(Soon(), MethodJob("ended")));
-  FLEETCAST_ASSERT_OK(store_.CancelJob(Soon(), {.job_id = "ended", .drain = kDrain}));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const MaintainResult result,
-                                 store_.Maintain(Soon(), {.retention = absl::Hours(24 * 30)}));
-  EXPECT_TRUE(result.is_leader);
-  EXPECT_EQ(result.jobs_removed, 0);
-  EXPECT_EQ(result.default_partition_rows, 0);
-  EXPECT_EQ(Get("running").state, JobState::kRunning);
-  EXPECT_EQ(Get("ended").state, JobState::kCancelled);
-}
-
-TEST_P(JobStoreContract, JobsAreNumberedByTheDayOfTheirCreation) {
-  FLEETCAST_ASSERT_OK(store_.CreateJob(Soon(), MethodJob("job-1")));
-  FLEETCAST_ASSERT_OK(store_.CreateJob(Soon(), MethodJob("job-2")));
-  const int64_t today = absl::ToUnixSeconds(absl::Now()) / (24 * 3600);
-  EXPECT_LE(Get("job-1").seq >> 32, today);
-  EXPECT_GE(Get("job-1").seq >> 32, today - 1);
-  EXPECT_LT(Get("job-1").seq, Get("job-2").seq);
 }
 
 }  // namespace fleetcast::job_store

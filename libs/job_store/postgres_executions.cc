@@ -21,10 +21,10 @@ using postgres::Transaction;
 constexpr int kChunksPerStep = 4;
 constexpr int kChunksPerPage = 64;
 
-#define FLEETCAST_EXECUTION_COLUMNS                                                 \
-  FLEETCAST_JOB_COLUMNS ", " FLEETCAST_CHUNK_COLUMNS ", " FLEETCAST_OUTCOME_COLUMNS \
-                        ", "                                                        \
-                        "p.position "
+#define FLEETCAST_EXECUTION_COLUMNS                                                       \
+  FLEETCAST_JOB_FACTS_COLUMNS ", " FLEETCAST_CHUNK_COLUMNS ", " FLEETCAST_OUTCOME_COLUMNS \
+                              ", "                                                        \
+                              "p.position "
 
 constexpr Statement kGet{"jobs_get_execution", "SELECT " FLEETCAST_EXECUTION_COLUMNS R"sql(
 FROM jobs.job j
@@ -46,7 +46,7 @@ WHERE jobs.device_range(t.first_device, t.last_device, '[]') @> $1::text AND p.p
 ORDER BY j.seq DESC LIMIT $4)sql"};
 
 constexpr Statement kFindJob{"jobs_find_for_list",
-                             "SELECT " FLEETCAST_JOB_COLUMNS ", j.frozen FROM jobs.job j WHERE j.id = $1"};
+                             "SELECT " FLEETCAST_JOB_FACTS_COLUMNS ", j.frozen FROM jobs.job j WHERE j.id = $1"};
 
 // Chunks from $2 on that hold an execution in one of the wanted states: their counters tell without a look at targets.
 constexpr Statement kChunks{"jobs_chunks_for_list", "SELECT " FLEETCAST_CHUNK_COLUMNS R"sql(, t.device_ids

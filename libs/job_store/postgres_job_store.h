@@ -1,6 +1,7 @@
-// JobStore on PostgreSQL: the schema is schema/0001_jobs.sql, the rules of a chunk are chunk.h.
+// JobStore on PostgreSQL: the schema is schema/*.sql, the rules of a chunk are chunk.h.
 //
 // Order of locks in every transaction: chunks by key, then jobs by seq (targets of a job that resolves: only its job).
+// LeaseChunks locks limited jobs before chunks, but waits for neither (postgres_leases.cc).
 #pragma once
 
 #include "libs/job_store/job_store.h"

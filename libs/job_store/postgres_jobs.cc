@@ -11,29 +11,22 @@
 namespace fleetcast::job_store {
 namespace {
 
+using postgres::Params;
 using postgres::Result;
 using postgres::Row;
 using postgres::Statement;
 using postgres::Transaction;
 
-// A job's counts: sums over its chunks while it runs (one range of a primary key, about a row per 1,000 devices), fixed
-// numbers afterwards, nothing before its targets are frozen. One statement, so that state and counts agree.
-#define FLEETCAST_JOB_WITH_COUNTS                                                                           \
-  FLEETCAST_JOB_COLUMNS                                                                                     \
-  ", CASE WHEN j.frozen THEN j.target_count ELSE 0 END AS total, coalesce(c.pending, 0) AS pending, "       \
-  "coalesce(j.succeeded, c.succeeded, 0) AS succeeded, coalesce(j.failed, c.failed, 0) AS failed, "         \
-  "coalesce(j.timed_out, c.timed_out, 0) AS timed_out, coalesce(j.canceled, c.canceled, 0) AS canceled "    \
-  "FROM jobs.job j LEFT JOIN LATERAL ("                                                                     \
-  "  SELECT coalesce(sum(k.size - bit_count(k.issued)) FILTER (WHERE k.state = 0), 0)::bigint AS pending, " \
-  "         sum(k.succeeded) AS succeeded, sum(k.failed) AS failed, sum(k.timed_out) AS timed_out, "        \
-  "         sum(k.canceled) AS canceled "                                                                   \
-  "  FROM jobs.chunk k WHERE k.job_seq = j.seq AND j.frozen AND j.end_time IS NULL) c ON true "
-
 constexpr Statement kInsert{"jobs_insert", R"sql(
 INSERT INTO jobs.job (id, request_id, request_hash, condition, kind, method, payload, response_timeout_us,
                       connect_timeout_us, tags_patch, desired_patch, twin_etag, status_message, start_time, due_time,
-                      execution_timeout_us, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, coalesce($14, now()), $15, $16)
+                      execution_timeout_us, state, wait_for_connection, priority,
+                      limited, maximum_per_minute, ramp_base_per_minute, ramp_factor, ramp_notified_step,
+                      ramp_succeeded_step, in_flight_max, abort_types, abort_percentages, abort_minimums,
+                      retry_idempotent, retry_types, retry_numbers, backoff_min_us, backoff_max_us,
+                      retried_job_id, retried_states, retried_device_errors)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, coalesce($14, now()), $15, $16, $17, $18,
+        $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)
 ON CONFLICT DO NOTHING RETURNING seq)sql"};
 
 constexpr Statement kFindClash{"jobs_find_clash", R"sql(
@@ -54,7 +47,7 @@ constexpr Statement kFindSeq{"jobs_find_seq", "SELECT seq, frozen FROM jobs.job 
 
 constexpr Statement kStop{"jobs_stop", R"sql(
 UPDATE jobs.job SET state = $2, stop = 1, stop_time = clock_timestamp(), drain_until = now() + $3::interval,
-       end_time = CASE WHEN $4 THEN clock_timestamp() END, version = version + 1
+       end_time = CASE WHEN $4 THEN clock_timestamp() END, failure_reason = $5, pause_time = NULL, version = version + 1
 WHERE seq = $1)sql"};
 
 constexpr Statement kDropChunks{"jobs_drop_chunks", "DELETE FROM jobs.chunk WHERE job_seq = $1"};
@@ -62,35 +55,17 @@ constexpr Statement kDropTargets{"jobs_drop_targets", "DELETE FROM jobs.chunk_ta
 
 constexpr Statement kNotify{"jobs_notify", "SELECT pg_notify($1, $2)"};
 
-Job ReadJobWithCounts(const Row& row) {
-  Job job = ReadJob(row);
-  JobCounts& counts = job.counts;
-  counts.total = row.Get<int64_t>("total");
-  counts.pending = row.Get<int64_t>("pending");
-  counts.succeeded = row.Get<int64_t>("succeeded");
-  counts.failed = row.Get<int64_t>("failed");
-  counts.timed_out = row.Get<int64_t>("timed_out");
-  counts.canceled = row.Get<int64_t>("canceled");
-  counts.running =
-      counts.total - counts.pending - counts.succeeded - counts.failed - counts.timed_out - counts.canceled;
-  return job;
-}
-
-absl::StatusOr<Job> ReadOne(Transaction& transaction, std::string_view job_id) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kGet, job_id));
-  if (rows.empty()) return NoSuchJob(job_id);
-  return ReadJobWithCounts(rows[0]);
-}
-
 absl::StatusOr<Result> Insert(Transaction& transaction, const CreateRequest& request) {
   const JobSpec& spec = request.spec;
   std::optional<std::string> method, payload, tags_patch, desired_patch, etag;
   std::optional<int64_t> response_timeout, connect_timeout;
+  bool wait_for_connection = false;
   if (const auto* invoke = std::get_if<MethodAction>(&spec.action)) {
     method = invoke->method;
     payload = invoke->payload;
     response_timeout = absl::ToInt64Microseconds(invoke->response_timeout);
     connect_timeout = absl::ToInt64Microseconds(invoke->connect_timeout);
+    wait_for_connection = invoke->wait_for_connection;
   } else {
     const auto& update = std::get<TwinAction>(spec.action);
     tags_patch = update.tags_patch;
@@ -99,10 +74,15 @@ absl::StatusOr<Result> Insert(Transaction& transaction, const CreateRequest& req
   }
   const std::optional<std::string> request_id =
       request.request_id.empty() ? std::nullopt : std::optional(request.request_id);
-  return transaction.Run(kInsert, spec.id, request_id, postgres::Bytes{request.request_hash}, spec.condition,
-                         static_cast<int>(KindOf(spec.action)), method, payload, response_timeout, connect_timeout,
-                         tags_patch, desired_patch, etag, spec.status_message, spec.start_time,
-                         absl::ToInt64Microseconds(spec.execution_timeout), static_cast<int>(JobState::kQueued));
+  Params params = Params::Of(spec.id, request_id, postgres::Bytes{request.request_hash}, spec.condition,
+                             static_cast<int>(KindOf(spec.action)), method, payload, response_timeout, connect_timeout,
+                             tags_patch, desired_patch, etag, spec.status_message, spec.start_time,
+                             absl::ToInt64Microseconds(spec.execution_timeout), static_cast<int>(JobState::kQueued),
+                             wait_for_connection, spec.priority);
+  AddRollout(params, spec.rollout);
+  AddRetry(params, spec.retry);
+  AddRetried(params, spec.retried);
+  return transaction.Execute(kInsert, params);
 }
 
 // A job that is to be cancelled, with its unfinished chunks if it runs; all locked.
@@ -131,7 +111,8 @@ absl::StatusOr<Cancellable> LockForCancel(Transaction& transaction, std::string_
 }
 
 // Stops `locked`, whose state becomes `next`. True when something may be under way to a device.
-absl::StatusOr<bool> Cancel(Transaction& transaction, Cancellable& locked, JobState next, absl::Duration drain) {
+absl::StatusOr<bool> Cancel(Transaction& transaction, Cancellable& locked, JobState next,
+                            const CancelRequest& request) {
   bool was_issuing = false;
   std::vector<Chunk> stopped;
   for (auto& [key, row] : locked.chunks) {
@@ -145,7 +126,9 @@ absl::StatusOr<bool> Cancel(Transaction& transaction, Cancellable& locked, JobSt
     FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropChunks, job.seq).status());
     FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropTargets, job.seq).status());
   }
-  FLEETCAST_RETURN_IF_ERROR(transaction.Run(kStop, job.seq, static_cast<int>(next), drain, IsTerminal(next)).status());
+  FLEETCAST_RETURN_IF_ERROR(
+      transaction.Run(kStop, job.seq, static_cast<int>(next), request.drain, IsTerminal(next), request.reason)
+          .status());
   job.state = next;
   job.stop = StopKind::kCancelled;
   FLEETCAST_RETURN_IF_ERROR(EndIfComplete(transaction, job).status());
@@ -166,7 +149,7 @@ absl::StatusOr<CreateResult> PostgresJobStore::CreateJob(absl::Time deadline, co
           if (clash.empty() || clash[0].GetBytes("request_hash") != request.request_hash) return JobAlreadyExists(id);
           id = clash[0].Get<std::string>("id");
         }
-        FLEETCAST_ASSIGN_OR_RETURN(created.job, ReadOne(transaction, id));
+        FLEETCAST_ASSIGN_OR_RETURN(created.job, ReadJobById(transaction, id));
         return created;
       });
   if (result.ok() && result->created) Notify(deadline, request.spec.id);
@@ -203,7 +186,6 @@ absl::StatusOr<int64_t> PostgresJobStore::CountActive(absl::Time deadline) {
 
 absl::StatusOr<StopResult> PostgresJobStore::CancelJob(absl::Time deadline, const CancelRequest& request) {
   const std::string& job_id = request.job_id;
-  const absl::Duration drain = request.drain;
   absl::StatusOr<StopResult> result =
       pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<StopResult> {
         FLEETCAST_ASSIGN_OR_RETURN(Cancellable locked, LockForCancel(transaction, job_id));
@@ -213,9 +195,11 @@ absl::StatusOr<StopResult> PostgresJobStore::CancelJob(absl::Time deadline, cons
         } else {
           const std::optional<JobState> next = NextJobState(locked.job.state, JobEvent::kCancelRequested);
           if (!next.has_value() || locked.job.stop == StopKind::kExpired) return JobFinished(job_id);
-          FLEETCAST_ASSIGN_OR_RETURN(cancelled.was_issuing, Cancel(transaction, locked, *next, drain));
+          const bool has_started = locked.job.state == JobState::kResolving || locked.job.state == JobState::kRunning;
+          if (request.reject_running && has_started) return JobRunning(job_id);
+          FLEETCAST_ASSIGN_OR_RETURN(cancelled.was_issuing, Cancel(transaction, locked, *next, request));
         }
-        FLEETCAST_ASSIGN_OR_RETURN(cancelled.job, ReadOne(transaction, job_id));
+        FLEETCAST_ASSIGN_OR_RETURN(cancelled.job, ReadJobById(transaction, job_id));
         return cancelled;
       });
   if (result.ok()) Notify(deadline, job_id);
@@ -224,24 +208,6 @@ absl::StatusOr<StopResult> PostgresJobStore::CancelJob(absl::Time deadline, cons
 
 void PostgresJobStore::Notify(absl::Time deadline, std::string_view job_id) {
   pool_.Run(deadline, kNotify, kNotifyChannel, job_id).IgnoreError();
-}
-
-// TODO(#3): pause, resume, change, repeat, upkeep.
-absl::StatusOr<StopResult> PostgresJobStore::PauseJob(absl::Time, std::string_view) {
-  return absl::UnimplementedError("pause");
-}
-absl::StatusOr<Job> PostgresJobStore::ResumeJob(absl::Time, std::string_view) {
-  return absl::UnimplementedError("resume");
-}
-absl::StatusOr<StopResult> PostgresJobStore::UpdateJob(absl::Time, std::string_view, const JobChange&) {
-  return absl::UnimplementedError("update");
-}
-absl::StatusOr<std::vector<std::string>> PostgresJobStore::ListRetriedTargets(absl::Time,
-                                                                              const ListRetriedTargetsRequest&) {
-  return absl::UnimplementedError("list retried targets");
-}
-absl::StatusOr<MaintainResult> PostgresJobStore::Maintain(absl::Time, const MaintainRequest&) {
-  return absl::UnimplementedError("maintain");
 }
 
 }  // namespace fleetcast::job_store

@@ -43,12 +43,13 @@ constexpr Statement kFindDrained{"jobs_find_drained", R"sql(
 SELECT seq FROM jobs.job WHERE state IN (3, 4, 5) AND stop <> 0 AND drain_until <= now() ORDER BY seq LIMIT $1)sql"};
 
 constexpr Statement kExpire{"jobs_expire", R"sql(
-UPDATE jobs.job SET stop = 2, stop_time = clock_timestamp(), drain_until = now() + $2::interval, version = version + 1
+UPDATE jobs.job SET stop = 2, stop_time = clock_timestamp(), drain_until = now() + $2::interval, pause_time = NULL,
+       version = version + 1
 WHERE seq = $1)sql"};
 
 constexpr Statement kFailLate{"jobs_fail_late", R"sql(
 UPDATE jobs.job SET state = $2, failure_reason = 'The execution time was over before the target devices were known.',
-       end_time = clock_timestamp(), version = version + 1 WHERE seq = $1)sql"};
+       pause_time = NULL, end_time = clock_timestamp(), version = version + 1 WHERE seq = $1)sql"};
 constexpr Statement kDropChunks{"jobs_drop_late_chunks", "DELETE FROM jobs.chunk WHERE job_seq = $1"};
 constexpr Statement kDropTargets{"jobs_drop_late_targets", "DELETE FROM jobs.chunk_target WHERE job_seq = $1"};
 
@@ -145,7 +146,7 @@ absl::StatusOr<std::map<ChunkKey, Chunk>> InsertAndCount(Transaction& transactio
       ++result.recorded;
       const ChunkKey& key = outcome->lease.key;
       Count(changed.try_emplace(key, locked.at(key).chunk).first->second, outcome->position, outcome->state,
-            /*is_device_error=*/false);
+            IsDeviceError(outcome->state, outcome->device_status));
     }
   }
   return changed;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libs/base/status_macros.h"
+#include "libs/job_store/errors.h"
 
 namespace fleetcast::job_store {
 namespace {
@@ -27,26 +28,41 @@ constexpr Statement kSaveChunks{"jobs_save_chunks", R"sql(
 UPDATE jobs.chunk c SET
   state = v.state, epoch = v.epoch, issued = v.issued,
   succeeded = v.succeeded, failed = v.failed, timed_out = v.timed_out, canceled = v.canceled,
+  device_errors = v.device_errors,
   owner = CASE WHEN v.state = 0 THEN c.owner END,
   lease_until = CASE WHEN v.state = 0 THEN c.lease_until END,
-  last_issue_time = CASE WHEN $10 THEN now() ELSE c.last_issue_time END,
+  last_issue_time = CASE WHEN $11 THEN now() ELSE c.last_issue_time END,
   closed_time = CASE WHEN v.state = 3 THEN now() END
 FROM unnest($1::bigint[], $2::int[], $3::smallint[], $4::bigint[], $5::bit(1000)[],
-            $6::smallint[], $7::smallint[], $8::smallint[], $9::smallint[])
-  AS v (job_seq, chunk_no, state, epoch, issued, succeeded, failed, timed_out, canceled)
+            $6::smallint[], $7::smallint[], $8::smallint[], $9::smallint[], $10::smallint[])
+  AS v (job_seq, chunk_no, state, epoch, issued, succeeded, failed, timed_out, canceled, device_errors)
 WHERE c.job_seq = v.job_seq AND c.chunk_no = v.chunk_no)sql"};
 
-constexpr Statement kLockJob{"jobs_lock_job", "SELECT seq, id, state, stop FROM jobs.job WHERE seq = $1 FOR UPDATE"};
+constexpr Statement kEnded{"jobs_ended_positions", R"sql(
+SELECT o.job_seq, o.n FROM unnest($1::bigint[], $2::int[]) AS k (job_seq, chunk_no)
+JOIN jobs.outcome o ON o.job_seq = k.job_seq AND o.n >= k.chunk_no * 1000 AND o.n < (k.chunk_no + 1) * 1000)sql"};
+
+constexpr Statement kRetries{"jobs_retries", R"sql(
+SELECT a.job_seq, a.n, max(a.retry)::int FROM unnest($1::bigint[], $2::int[]) AS k (job_seq, chunk_no)
+JOIN jobs.attempt a ON a.job_seq = k.job_seq AND a.n >= k.chunk_no * 1000 AND a.n < (k.chunk_no + 1) * 1000
+GROUP BY a.job_seq, a.n)sql"};
+
+constexpr Statement kLockJob{"jobs_lock_job", R"sql(
+SELECT seq, id, state, stop, pause_time IS NOT NULL AS is_paused, version FROM jobs.job WHERE seq = $1 FOR UPDATE)sql"};
+
+constexpr Statement kGetById{"jobs_get_by_id", "SELECT " FLEETCAST_JOB_WITH_COUNTS "WHERE j.id = $1"};
 
 constexpr Statement kSumChunks{"jobs_sum_chunks", R"sql(
 SELECT count(*) FILTER (WHERE state <> 3) AS unfinished,
        coalesce(sum(size - bit_count(issued)), 0)::bigint AS untouched,
        coalesce(sum(succeeded), 0) AS succeeded, coalesce(sum(failed), 0) AS failed,
-       coalesce(sum(timed_out), 0) AS timed_out, coalesce(sum(canceled), 0) AS canceled
+       coalesce(sum(timed_out), 0) AS timed_out, coalesce(sum(canceled), 0) AS canceled,
+       coalesce(sum(device_errors), 0) AS device_errors
 FROM jobs.chunk WHERE job_seq = $1)sql"};
 
 constexpr Statement kEndJob{"jobs_end_job", R"sql(
-UPDATE jobs.job SET state = $2, failure_reason = $3, succeeded = $4, failed = $5, timed_out = $6, canceled = $7,
+UPDATE jobs.job SET state = $2, failure_reason = CASE WHEN $3 = '' THEN failure_reason ELSE $3 END,
+       succeeded = $4, failed = $5, timed_out = $6, canceled = $7, device_errors = $8, pause_time = NULL,
        end_time = clock_timestamp(), version = version + 1
 WHERE seq = $1)sql"};
 
@@ -61,7 +77,7 @@ std::string Text(const Row& row, const char* column) {
 Action ReadAction(const Row& row) {
   if (row.Get<int16_t>("kind") == static_cast<int16_t>(ActionKind::kInvokeMethod)) {
     return MethodAction{Text(row, "method"), Text(row, "payload"), Micros(row, "response_timeout_us"),
-                        Micros(row, "connect_timeout_us")};
+                        Micros(row, "connect_timeout_us"), row.Get<bool>("wait_for_connection")};
   }
   return TwinAction{Text(row, "tags_patch"), Text(row, "desired_patch"), Text(row, "twin_etag")};
 }
@@ -86,12 +102,32 @@ Job ReadJob(const Row& row) {
   job.spec.start_time = row.Get<std::optional<absl::Time>>("start_time");
   job.spec.execution_timeout = Micros(row, "execution_timeout_us");
   job.spec.status_message = row.Get<std::string>("status_message");
+  job.spec.rollout = ReadRollout(row);
+  job.spec.retry = ReadRetry(row);
+  job.spec.priority = row.Get<int16_t>("priority");
+  job.spec.retried = ReadRetried(row);
   job.state = static_cast<JobState>(row.Get<int16_t>("state"));
   job.failure_reason = row.Get<std::string>("failure_reason");
   job.create_time = row.Get<absl::Time>("create_time");
   job.started_time = row.Get<std::optional<absl::Time>>("started_time");
   job.end_time = row.Get<std::optional<absl::Time>>("end_time");
+  job.pause_time = row.Get<std::optional<absl::Time>>("pause_time");
   job.version = row.Get<int64_t>("version");
+  return job;
+}
+
+Job ReadJobWithCounts(const Row& row) {
+  Job job = ReadJob(row);
+  JobCounts& counts = job.counts;
+  counts.total = row.Get<int64_t>("total");
+  counts.pending = row.Get<int64_t>("pending");
+  counts.succeeded = row.Get<int64_t>("succeeded");
+  counts.failed = row.Get<int64_t>("failed");
+  counts.timed_out = row.Get<int64_t>("timed_out");
+  counts.canceled = row.Get<int64_t>("canceled");
+  counts.device_errors = row.Get<int64_t>("device_errors");
+  counts.running =
+      counts.total - counts.pending - counts.succeeded - counts.failed - counts.timed_out - counts.canceled;
   return job;
 }
 
@@ -118,6 +154,7 @@ ChunkRow ReadChunk(const Row& row) {
   chunk.failed = row.Get<int16_t>("failed");
   chunk.timed_out = row.Get<int16_t>("timed_out");
   chunk.canceled = row.Get<int16_t>("canceled");
+  chunk.device_errors = row.Get<int16_t>("device_errors");
   result.last_issue_time = row.Get<std::optional<absl::Time>>("last_issue_time");
   result.closed_time = row.Get<std::optional<absl::Time>>("closed_time");
   return result;
@@ -156,11 +193,36 @@ absl::StatusOr<LockedChunks> LockUnfinishedChunks(Transaction& transaction, int6
   return ReadLocked(rows);
 }
 
+absl::StatusOr<std::map<ChunkKey, PositionSet>> ReadEnded(Transaction& transaction, std::span<const ChunkKey> keys) {
+  std::map<ChunkKey, PositionSet> ended;
+  if (keys.empty()) return ended;
+  const ChunkKeyColumns columns(keys);
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kEnded, columns.job_seqs, columns.chunk_nos));
+  for (const Row row : rows) {
+    const auto n = row.Get<int32_t>(1);
+    ended[{row.Get<int64_t>(0), n / kChunkTargets}].Insert(n % kChunkTargets);
+  }
+  return ended;
+}
+
+absl::StatusOr<std::map<ChunkKey, std::map<int, int>>> ReadRetries(Transaction& transaction,
+                                                                   std::span<const ChunkKey> keys) {
+  std::map<ChunkKey, std::map<int, int>> retries;
+  if (keys.empty()) return retries;
+  const ChunkKeyColumns columns(keys);
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kRetries, columns.job_seqs, columns.chunk_nos));
+  for (const Row row : rows) {
+    const auto n = row.Get<int32_t>(1);
+    retries[{row.Get<int64_t>(0), n / kChunkTargets}].emplace(n % kChunkTargets, row.Get<int32_t>(2));
+  }
+  return retries;
+}
+
 absl::Status SaveChunks(Transaction& transaction, std::span<const Chunk> chunks, bool issued_now) {
   if (chunks.empty()) return absl::OkStatus();
   std::vector<int64_t> job_seqs, epochs;
   std::vector<int32_t> chunk_nos;
-  std::vector<int> states, succeeded, failed, timed_out, canceled;
+  std::vector<int> states, succeeded, failed, timed_out, canceled, device_errors;
   std::vector<std::string> issued;
   for (const Chunk& chunk : chunks) {
     job_seqs.push_back(chunk.key.job_seq);
@@ -172,19 +234,27 @@ absl::Status SaveChunks(Transaction& transaction, std::span<const Chunk> chunks,
     failed.push_back(chunk.failed);
     timed_out.push_back(chunk.timed_out);
     canceled.push_back(chunk.canceled);
+    device_errors.push_back(chunk.device_errors);
   }
   return transaction
-      .Run(kSaveChunks, job_seqs, chunk_nos, states, epochs, issued, succeeded, failed, timed_out, canceled, issued_now)
+      .Run(kSaveChunks, job_seqs, chunk_nos, states, epochs, issued, succeeded, failed, timed_out, canceled,
+           device_errors, issued_now)
       .status();
+}
+
+absl::StatusOr<Job> ReadJobById(Transaction& transaction, std::string_view job_id) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kGetById, job_id));
+  if (rows.empty()) return NoSuchJob(job_id);
+  return ReadJobWithCounts(rows[0]);
 }
 
 absl::StatusOr<std::optional<LockedJob>> LockJob(Transaction& transaction, int64_t seq) {
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kLockJob, seq));
   if (rows.empty()) return std::optional<LockedJob>();
   const Row row = rows[0];
-  return std::optional<LockedJob>({row.Get<int64_t>("seq"), row.Get<std::string>("id"),
-                                   static_cast<JobState>(row.Get<int16_t>("state")),
-                                   static_cast<StopKind>(row.Get<int16_t>("stop"))});
+  return std::optional<LockedJob>(
+      {row.Get<int64_t>("seq"), row.Get<std::string>("id"), static_cast<JobState>(row.Get<int16_t>("state")),
+       static_cast<StopKind>(row.Get<int16_t>("stop")), row.Get<bool>("is_paused"), row.Get<int64_t>("version")});
 }
 
 absl::StatusOr<bool> EndIfComplete(Transaction& transaction, const LockedJob& job) {
@@ -196,7 +266,8 @@ absl::StatusOr<bool> EndIfComplete(Transaction& transaction, const LockedJob& jo
   FLEETCAST_RETURN_IF_ERROR(transaction
                                 .Run(kEndJob, job.seq, static_cast<int>(ending.state), ending.failure_reason,
                                      sums.Get<int64_t>("succeeded"), sums.Get<int64_t>("failed"),
-                                     sums.Get<int64_t>("timed_out"), sums.Get<int64_t>("canceled"))
+                                     sums.Get<int64_t>("timed_out"), sums.Get<int64_t>("canceled"),
+                                     sums.Get<int64_t>("device_errors"))
                                 .status());
   return true;
 }

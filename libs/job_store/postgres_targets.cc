@@ -26,25 +26,28 @@ static_assert(NextJobState(JobState::kQueued, JobEvent::kTimerArmed) == JobState
 constexpr Statement kStart{"jobs_start_due", R"sql(
 UPDATE jobs.job j SET state = $1, started_time = now(), version = version + 1,
        deadline = now() + j.execution_timeout_us * interval '1 microsecond'
-FROM (SELECT seq FROM jobs.job WHERE state IN (1, 2) AND due_time <= now()
+FROM (SELECT seq FROM jobs.job WHERE state IN (1, 2) AND due_time <= now() AND pause_time IS NULL
       ORDER BY due_time, seq LIMIT $2 FOR UPDATE SKIP LOCKED) due
 WHERE j.seq = due.seq)sql"};
 
 constexpr Statement kArm{"jobs_arm", R"sql(
 UPDATE jobs.job SET state = $2, version = version + 1
-WHERE seq IN (SELECT seq FROM jobs.job WHERE state IN (1, 2) AND state = $1 AND due_time > now() FOR UPDATE SKIP LOCKED)
-)sql"};
+WHERE seq IN (SELECT seq FROM jobs.job
+              WHERE state IN (1, 2) AND state = $1 AND due_time > now() AND pause_time IS NULL
+              FOR UPDATE SKIP LOCKED))sql"};
 
 constexpr Statement kNextDue{"jobs_next_due", R"sql(
 SELECT (extract(epoch FROM min(due_time) - clock_timestamp()) * 1000000)::bigint AS micros
-FROM jobs.job WHERE state IN (1, 2))sql"};
+FROM jobs.job WHERE state IN (1, 2) AND pause_time IS NULL)sql"};
 
 constexpr Statement kAcquire{"jobs_acquire_resolve", R"sql(
 UPDATE jobs.job j SET resolve_epoch = resolve_epoch + 1, resolve_owner = $1, resolve_lease_until = now() + $2::interval
-FROM (SELECT seq FROM jobs.job WHERE state = 3 AND (resolve_lease_until IS NULL OR resolve_lease_until < now())
+FROM (SELECT seq FROM jobs.job
+      WHERE state = 3 AND pause_time IS NULL AND (resolve_lease_until IS NULL OR resolve_lease_until < now())
       ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED) free
 WHERE j.seq = free.seq
-RETURNING j.seq, j.id, j.condition, j.resolve_epoch, j.last_device, j.target_count)sql"};
+RETURNING j.seq, j.id, j.condition, j.resolve_epoch, j.last_device, j.target_count,
+          )sql" FLEETCAST_RETRIED_COLUMNS};
 
 constexpr Statement kLockResolve{"jobs_lock_resolve", R"sql(
 SELECT state, resolve_epoch, last_device, target_count, chunk_count, frozen
@@ -62,7 +65,8 @@ UPDATE jobs.job SET state = $2, frozen = true, resolve_owner = NULL, resolve_lea
 WHERE seq = $1)sql"};
 
 constexpr Statement kFail{"jobs_fail", R"sql(
-UPDATE jobs.job SET state = $2, failure_reason = $3, end_time = clock_timestamp(), version = version + 1
+UPDATE jobs.job SET state = $2, failure_reason = $3, pause_time = NULL, end_time = clock_timestamp(),
+       version = version + 1
 WHERE seq = $1)sql"};
 
 constexpr Statement kFindForFail{"jobs_find_for_fail", "SELECT seq, state FROM jobs.job WHERE id = $1 FOR UPDATE"};
@@ -128,6 +132,7 @@ absl::StatusOr<std::optional<ResolveLease>> PostgresJobStore::AcquireResolve(abs
   lease.job_id = row.Get<std::string>("id");
   lease.condition = row.Get<std::string>("condition");
   lease.epoch = row.Get<int64_t>("resolve_epoch");
+  lease.retried = ReadRetried(row);
   lease.last_device_id = row.Get<std::string>("last_device");
   lease.target_count = row.Get<int64_t>("target_count");
   return std::optional<ResolveLease>(std::move(lease));
@@ -175,7 +180,7 @@ absl::Status PostgresJobStore::FinishResolve(absl::Time deadline, const ResolveL
     if (!next.has_value() || row.Get<int64_t>("target_count") != lease.target_count) return LeaseLost();
     FLEETCAST_RETURN_IF_ERROR(transaction.Run(kFreeze, lease.job_seq, Number(*next)).status());
     // A job without targets has ended with this.
-    return EndIfComplete(transaction, {lease.job_seq, lease.job_id, *next, StopKind::kNone}).status();
+    return EndIfComplete(transaction, {.seq = lease.job_seq, .id = lease.job_id, .state = *next}).status();
   });
 }
 
