@@ -12,6 +12,9 @@ namespace fleetcast::scheduler {
 
 // Targets of one turn: what is issued together and sent in one batch; also one slice of a twin job.
 inline constexpr int kSubBatchTargets = 250;
+// Of a turn of a twin job: a whole chunk. Its slices are then marked, written and recorded together, each in one
+// transaction; with a million devices that is three transactions for a thousand of them instead of a dozen.
+inline constexpr int kTwinTurnTargets = job_store::kChunkTargets;
 
 // What a chunk wants done. Chunks append; whoever acts on it clears.
 struct ChunkActions {

@@ -47,8 +47,8 @@ struct EngineContext {
         effects(effects),
         clock(clock),
         metrics(metrics),
-        methods(options.dispatchers),
-        twins(options.writers) {
+        methods(options.dispatchers, kSubBatchTargets),
+        twins(options.writers, kTwinTurnTargets) {
     ReadClock();
   }
 

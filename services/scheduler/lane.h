@@ -30,7 +30,8 @@ struct Destination {
 // Pure, not thread-safe.
 class Lane {
  public:
-  explicit Lane(int peers) : peers_(static_cast<size_t>(peers)) {}
+  // `turn_max`: targets of one turn.
+  explicit Lane(int peers, int turn_max = kSubBatchTargets) : planner_(turn_max), peers_(static_cast<size_t>(peers)) {}
 
   Planner& planner() { return planner_; }
   int peer_count() const { return static_cast<int>(peers_.size()); }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "services/scheduler/chunk_run.h"
-
 namespace fleetcast::scheduler {
 
 void Planner::SetReady(int64_t job_seq, int ready) {
@@ -43,8 +41,8 @@ std::optional<Turn> Planner::Next(int64_t free) {
       round_.push_back(job_seq);  // Its turn comes when calls end.
       continue;
     }
-    if (job.deficit <= 0) job.deficit += kSubBatchTargets;
-    const int targets = static_cast<int>(std::min<int64_t>({job.deficit, job.ready, free, kSubBatchTargets}));
+    if (job.deficit <= 0) job.deficit += turn_max_;
+    const int targets = static_cast<int>(std::min<int64_t>({job.deficit, job.ready, free, turn_max_}));
     job.deficit -= targets;
     job.ready -= targets;
     job.in_round = job.ready > 0;

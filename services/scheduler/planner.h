@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
+#include "services/scheduler/chunk_run.h"
 
 namespace fleetcast::scheduler {
 
@@ -20,10 +21,12 @@ struct Turn {
   int targets = 0;  // At most; >= 1.
 };
 
-// Fair choice among jobs that have something ready. Each turn is at most one sub-batch; what a job was granted and
+// Fair choice among jobs that have something ready. Each turn is at most `turn_max` targets; what a job was granted and
 // could not use because the credit was short is kept for its next turn. Pure, not thread-safe.
 class Planner {
  public:
+  explicit Planner(int turn_max = kSubBatchTargets) : turn_max_(turn_max) {}
+
   // How many targets of the job could be issued right now; 0 takes it out of the round.
   void SetReady(int64_t job_seq, int ready);
   // The job is gone.
@@ -49,6 +52,7 @@ class Planner {
     bool in_round = false;
   };
 
+  const int turn_max_;
   absl::flat_hash_map<int64_t, Job> jobs_;
   std::deque<int64_t> round_;  // Jobs with something ready, the next one first. May name forgotten jobs.
 };

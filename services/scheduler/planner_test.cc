@@ -84,5 +84,15 @@ TEST(PlannerTest, ForgottenJobsGetNoTurn) {
   EXPECT_FALSE(planner.Next(100).has_value());
 }
 
+TEST(PlannerTest, TurnsAreAsLargeAsTheLaneWants) {
+  Planner planner(1000);
+  planner.SetReady(1, 2500);
+  planner.SetReady(2, 10);
+  EXPECT_EQ(planner.Next(100'000)->targets, 1000);
+  EXPECT_EQ(planner.Next(100'000)->job_seq, 2);
+  EXPECT_EQ(planner.Next(100'000)->targets, 1000);
+  EXPECT_EQ(planner.Next(100'000)->targets, 500);
+}
+
 }  // namespace
 }  // namespace fleetcast::scheduler
