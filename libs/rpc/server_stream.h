@@ -36,6 +36,16 @@ class StreamSender : protected Reactor, public std::enable_shared_from_this<Stre
   // does about a full outbox (drop, close the slow peer) is its own decision.
   bool TrySend(Resp message) EXCLUDES(mutex_) { return TryQueue(message); }
 
+  // TrySend that leaves `message` untouched when it says false.
+  bool TryQueue(Resp& message) EXCLUDES(mutex_) {
+    {
+      MutexLock lock(mutex_);
+      if (close_status_.has_value() || !outbox_.TryPush(std::move(message))) return false;
+    }
+    Pump();
+    return true;
+  }
+
   // Ends the stream. OK: what is queued is still written. An error: what is queued is dropped and the peer gets
   // `status`. Only the first call counts; the peer's own end counts too.
   void Close(const absl::Status& status) EXCLUDES(mutex_) {
@@ -76,16 +86,6 @@ class StreamSender : protected Reactor, public std::enable_shared_from_this<Stre
       on_closed_ = std::move(on_closed);
     }
     this->StartSendInitialMetadata();  // Tells the client that the stream stands.
-  }
-
-  // TrySend that leaves `message` untouched when it says false.
-  bool TryQueue(Resp& message) EXCLUDES(mutex_) {
-    {
-      MutexLock lock(mutex_);
-      if (close_status_.has_value() || !outbox_.TryPush(std::move(message))) return false;
-    }
-    Pump();
-    return true;
   }
 
   bool closing() const EXCLUDES(mutex_) {

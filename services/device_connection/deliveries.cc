@@ -25,10 +25,10 @@ pb::DeliverEvent ToEvent(pb::CallReport&& report) {
   pb::DeliverEvent event;
   event.set_call_id(report.call_id());
   switch (report.event_case()) {
-    case pb::CallReport::kSent: *event.mutable_sent() = std::move(*report.mutable_sent()); break;
-    case pb::CallReport::kNotSent: *event.mutable_not_sent() = std::move(*report.mutable_not_sent()); break;
-    case pb::CallReport::kAnswer: *event.mutable_answer() = std::move(*report.mutable_answer()); break;
-    case pb::CallReport::kUnknown: *event.mutable_unknown() = std::move(*report.mutable_unknown()); break;
+    case pb::CallReport::kSent: event.set_allocated_sent(report.release_sent()); break;
+    case pb::CallReport::kNotSent: event.set_allocated_not_sent(report.release_not_sent()); break;
+    case pb::CallReport::kAnswer: event.set_allocated_answer(report.release_answer()); break;
+    case pb::CallReport::kUnknown: event.set_allocated_unknown(report.release_unknown()); break;
     case pb::CallReport::EVENT_NOT_SET: break;
   }
   return event;
@@ -284,11 +284,11 @@ void Deliveries::Send(Answers answers) {
       MutexLock lock(mutex_);
       if (const auto found = streams_.find(stream); found != streams_.end()) outlet = found->second;
     }
-    const auto events = message.events();
-    if (outlet != nullptr && outlet->TrySend(std::move(message))) continue;
-    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "dispatcher gone or not keeping up", {{"events", events.size()}});
+    if (outlet != nullptr && outlet->TrySend(message)) continue;
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "dispatcher gone or not keeping up",
+                        {{"events", message.events_size()}});
     if (outlet != nullptr) outlet->Abort();
-    Redirect(stream, events);
+    Redirect(stream, message.events());
   }
 }
 
@@ -305,7 +305,7 @@ void Deliveries::Redirect(DispatcherStream lost, const google::protobuf::Repeate
   for (const auto& [stream, outlet] : others) {
     pb::DeliverResponse message;
     *message.mutable_events() = events;
-    was_told = outlet->TrySend(std::move(message)) || was_told;
+    was_told = outlet->TrySend(message) || was_told;
   }
   if (was_told) return;
   MutexLock lock(mutex_);

@@ -26,8 +26,8 @@ namespace fleetcast::device_connection {
 class DispatcherOutlet {
  public:
   virtual ~DispatcherOutlet() = default;
-  // False when the stream is over or its outbox is full; never waits.
-  virtual bool TrySend(internal::v1::DeliverResponse message) = 0;
+  // Takes `message`, or says false and leaves it alone: the stream is over or its outbox is full. Never waits.
+  virtual bool TrySend(internal::v1::DeliverResponse& message) = 0;
   virtual void Abort() = 0;
 };
 

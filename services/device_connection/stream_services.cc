@@ -18,16 +18,25 @@ using EdgeStream = rpc::BidiServerStream<pb::AttachRequest, pb::AttachResponse>;
 using DispatcherRpc = rpc::BidiServerStream<pb::DeliverRequest, pb::DeliverResponse>;
 using FeedStream = rpc::BidiServerStream<pb::PublishRequest, pb::PublishResponse>;
 
-// A stream as an outlet of the core, which knows no gRPC.
-template <typename Outlet, typename Stream, typename Message>
-class StreamOutlet final : public Outlet {
+// Streams as outlets of the core, which knows no gRPC.
+class EdgeStreamOutlet final : public EdgeOutlet {
  public:
-  explicit StreamOutlet(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
-  bool TrySend(Message message) override { return stream_->TrySend(std::move(message)); }
+  explicit EdgeStreamOutlet(std::shared_ptr<EdgeStream> stream) : stream_(std::move(stream)) {}
+  bool TrySend(pb::AttachResponse message) override { return stream_->TrySend(std::move(message)); }
   void Abort() override { stream_->Abort(); }
 
  private:
-  const std::shared_ptr<Stream> stream_;
+  const std::shared_ptr<EdgeStream> stream_;
+};
+
+class DispatcherStreamOutlet final : public DispatcherOutlet {
+ public:
+  explicit DispatcherStreamOutlet(std::shared_ptr<DispatcherRpc> stream) : stream_(std::move(stream)) {}
+  bool TrySend(pb::DeliverResponse& message) override { return stream_->TryQueue(message); }
+  void Abort() override { stream_->Abort(); }
+
+ private:
+  const std::shared_ptr<DispatcherRpc> stream_;
 };
 
 }  // namespace
@@ -35,8 +44,7 @@ class StreamOutlet final : public Outlet {
 grpc::ServerBidiReactor<pb::AttachRequest, pb::AttachResponse>* EdgeLinkService::Attach(
     grpc::CallbackServerContext* context) {
   auto stream = EdgeStream::Create(kOutbox);
-  auto link = std::make_shared<EdgeLink>(
-      parts_, std::make_shared<StreamOutlet<EdgeOutlet, EdgeStream, pb::AttachResponse>>(stream));
+  auto link = std::make_shared<EdgeLink>(parts_, std::make_shared<EdgeStreamOutlet>(stream));
   return stream->Start(context,
                        {.on_message = [link](pb::AttachRequest&& message) { link->OnMessage(std::move(message)); },
                         .on_closed = [link](const absl::Status& why) { link->OnClosed(why); }});
@@ -45,8 +53,7 @@ grpc::ServerBidiReactor<pb::AttachRequest, pb::AttachResponse>* EdgeLinkService:
 grpc::ServerBidiReactor<pb::DeliverRequest, pb::DeliverResponse>* DeliveryService::Deliver(
     grpc::CallbackServerContext* context) {
   auto stream = DispatcherRpc::Create(kOutbox);
-  const DispatcherStream number =
-      deliveries_.Attach(std::make_shared<StreamOutlet<DispatcherOutlet, DispatcherRpc, pb::DeliverResponse>>(stream));
+  const DispatcherStream number = deliveries_.Attach(std::make_shared<DispatcherStreamOutlet>(stream));
   return stream->Start(
       context, {.on_message =
                     [this, number](pb::DeliverRequest&& message) { deliveries_.OnMessage(number, std::move(message)); },

@@ -25,7 +25,8 @@ class GrpcDeliveryLink final : public DeliveryLink {
             {.peer = address},
             [this](grpc::ClientContext* context, auto* reactor) { stub_->async()->Deliver(context, reactor); },
             {.on_connected = [this] { dispatcher_.OnDeliveryUp(index_); },
-             .on_message = [this](pb::DeliverResponse&& response) { dispatcher_.OnDeliveryMessage(index_, response); },
+             .on_message =
+                 [this](pb::DeliverResponse&& response) { dispatcher_.OnDeliveryMessage(index_, std::move(response)); },
              .on_disconnected = [this](const absl::Status& why) { OnDown(why); }}) {
     stream_.Start();
   }

@@ -193,18 +193,18 @@ void Dispatcher::OnDeliveryUp(size_t index) {
   }
 }
 
-void Dispatcher::OnDeliveryMessage(size_t index, const pb::DeliverResponse& response) {
+void Dispatcher::OnDeliveryMessage(size_t index, pb::DeliverResponse&& response) {
   {
     MutexLock lock(mutex_);
     const Now now = NowOnBothClocks();
     if (response.credit() > 0) windows_.SetCredit(index, response.credit());
-    for (const pb::DeliverEvent& event : response.events()) {
+    for (pb::DeliverEvent& event : *response.mutable_events()) {
       windows_.Heard(event.call_id());
       CallOutcome outcome;
       switch (event.event_case()) {
         case pb::DeliverEvent::kSent: outcome = event.sent(); break;
         case pb::DeliverEvent::kNotSent: outcome = event.not_sent(); break;
-        case pb::DeliverEvent::kAnswer: outcome = event.answer(); break;
+        case pb::DeliverEvent::kAnswer: outcome = std::move(*event.mutable_answer()); break;
         case pb::DeliverEvent::kUnknown: outcome = event.unknown(); break;
         case pb::DeliverEvent::EVENT_NOT_SET: continue;
       }

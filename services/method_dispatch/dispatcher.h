@@ -51,7 +51,8 @@ class Dispatcher {
   // device_connections: one stream for each, which comes and goes. `outlet` must outlive this.
   size_t AddDelivery(DeliveryOutlet* outlet);
   void OnDeliveryUp(size_t index);
-  void OnDeliveryMessage(size_t index, const internal::v1::DeliverResponse& response);
+  // Takes the payloads out of `response`.
+  void OnDeliveryMessage(size_t index, internal::v1::DeliverResponse&& response);
   void OnDeliveryDown(size_t index);
 
  private:
