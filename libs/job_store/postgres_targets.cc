@@ -31,10 +31,10 @@ FROM (SELECT seq FROM jobs.job WHERE state IN (1, 2) AND due_time <= now() AND p
 WHERE j.seq = due.seq)sql"};
 
 constexpr Statement kArm{"jobs_arm", R"sql(
-UPDATE jobs.job SET state = $2, version = version + 1
-WHERE seq IN (SELECT seq FROM jobs.job
-              WHERE state IN (1, 2) AND state = $1 AND due_time > now() AND pause_time IS NULL
+UPDATE jobs.job SET state = $1, version = version + 1
+WHERE seq IN (SELECT seq FROM jobs.job WHERE state = 1 AND due_time > now() AND pause_time IS NULL
               FOR UPDATE SKIP LOCKED))sql"};
+static_assert(static_cast<int>(JobState::kQueued) == 1, "the predicate of an index, so not a parameter");
 
 constexpr Statement kNextDue{"jobs_next_due", R"sql(
 SELECT (extract(epoch FROM min(due_time) - clock_timestamp()) * 1000000)::bigint AS micros
@@ -110,8 +110,7 @@ absl::StatusOr<PromoteResult> PostgresJobStore::PromoteDue(absl::Time deadline, 
     PromoteResult result;
     FLEETCAST_ASSIGN_OR_RETURN(const Result started, transaction.Run(kStart, Number(JobState::kResolving), limit));
     result.started = static_cast<int>(started.affected_rows());
-    FLEETCAST_ASSIGN_OR_RETURN(const Result armed,
-                               transaction.Run(kArm, Number(JobState::kQueued), Number(JobState::kScheduled)));
+    FLEETCAST_ASSIGN_OR_RETURN(const Result armed, transaction.Run(kArm, Number(JobState::kScheduled)));
     result.armed = static_cast<int>(armed.affected_rows());
     FLEETCAST_ASSIGN_OR_RETURN(const Result next, transaction.Run(kNextDue));
     if (const auto micros = next[0].Get<std::optional<int64_t>>("micros")) {

@@ -11,9 +11,9 @@
 namespace fleetcast::mqtt_edge {
 
 // Reports that wait for the next frame. NOT_SENT and the ends of calls are due at once, but under load (kBusyReports)
-// they gather for kGather: a frame costs every hop on the way the wake-up of a thread, however few are in it. SENT always
-// gathers, and is left out when the end of its call overtakes it, since the end says all that SENT would. Times are
-// monotonic. Pure; not thread-safe.
+// they gather for kGather: a frame costs every hop on the way the wake-up of a thread, however few are in it. SENT
+// always gathers, and is left out when the end of its call overtakes it, since the end says all that SENT would. Times
+// are monotonic. Pure; not thread-safe.
 class ReportGather {
  public:
   static constexpr absl::Duration kGather = absl::Milliseconds(4);
