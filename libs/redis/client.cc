@@ -64,13 +64,6 @@ Client::Client(Options options, Endpoint endpoint, Clock& clock)
 
 Client::~Client() = default;
 
-absl::StatusOr<Reply> Client::Run(std::vector<std::string> command, absl::Duration timeout) {
-  Pipeline pipeline;
-  pipeline.Add(std::move(command));
-  FLEETCAST_ASSIGN_OR_RETURN(std::vector<Reply> replies, Run(pipeline, timeout));
-  return std::move(replies.front());
-}
-
 absl::StatusOr<std::vector<Reply>> Client::Run(const Pipeline& pipeline, absl::Duration timeout) {
   if (pipeline.empty()) return std::vector<Reply>();
   if (pipeline.size() > Pipeline::kCommandsMax) {

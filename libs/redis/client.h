@@ -14,6 +14,7 @@
 #include "libs/redis/circuit_breaker.h"
 #include "libs/redis/pipeline.h"
 #include "libs/redis/reply.h"
+#include "libs/redis/runner.h"
 
 namespace fleetcast::redis {
 
@@ -22,7 +23,7 @@ class Connection;  // One hiredis context; connection.h, private to this library
 // Runs pipelines over a few connections. Thread-safe; a call blocks its thread for at most its timeout, so call it
 // from worker threads only. Connections open when needed and are replaced when they break; a breaker refuses calls at
 // once while Redis is down, so that its callers' threads are not spent on waiting for time-outs.
-class Client {
+class Client final : public Runner {
  public:
   struct Options {
     std::string address;        // "host:port", "[v6]:port" or "unix:/path/of/socket".
@@ -34,7 +35,7 @@ class Client {
 
   // Checks the shape of the address; does not connect. INVALID_ARGUMENT when it has no port or path.
   static absl::StatusOr<std::unique_ptr<Client>> Create(Options options, Clock& clock);
-  ~Client();
+  ~Client() override;
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -44,10 +45,8 @@ class Client {
   // Errors: UNAVAILABLE (cannot connect, connection lost, breaker open, Redis loading or read-only),
   // DEADLINE_EXCEEDED (`timeout` over; the commands may have run), INVALID_ARGUMENT (pipeline too long),
   // INTERNAL (Redis answered an error to one of the commands: a bug of ours; other commands may have run).
-  absl::StatusOr<std::vector<Reply>> Run(const Pipeline& pipeline, absl::Duration timeout);
-
-  // Run for one command.
-  absl::StatusOr<Reply> Run(std::vector<std::string> command, absl::Duration timeout);
+  absl::StatusOr<std::vector<Reply>> Run(const Pipeline& pipeline, absl::Duration timeout) override;
+  using Runner::Run;
 
  private:
   struct Endpoint {

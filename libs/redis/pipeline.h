@@ -37,14 +37,17 @@ class Pipeline {
   size_t size() const { return commands_.size(); }
   bool empty() const { return commands_.empty(); }
 
+  struct Command {
+    // For a script: EVALSHA, its digest (filled in by the client), the number of keys, the keys, the arguments.
+    std::vector<std::string> arguments;
+    const Script* script;  // nullptr for a plain command.
+  };
+  const std::vector<Command>& commands() const { return commands_; }
+
  private:
   friend class Client;
   friend class Connection;
 
-  struct Command {
-    std::vector<std::string> arguments;  // For a script, arguments[1] is its digest, filled in by the client.
-    const Script* script;                // nullptr for a plain command.
-  };
   std::vector<Command> commands_;
 };
 

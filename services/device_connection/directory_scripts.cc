@@ -2,24 +2,50 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/seeded_bug.h"
 
 namespace fleetcast::device_connection {
+namespace {
+
+// The generation that stands; nil when there is none, or when another process than this Redis wrote it: a replica that
+// took over, or a restart from a snapshot, of which nobody can say what it has not heard of.
+constexpr char kMemory[] = R"lua(
+local function run()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%x+)') or '-'
+end
+local function generation()
+  local standing, writer = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%S+)$')
+  return writer == run() and standing or nil
+end
+)lua";
+
+}  // namespace
+
+const redis::Script& GenerationScript() {
+  static const auto& script = *new redis::Script(absl::StrCat(kMemory, R"lua(
+local generation = generation()
+if not generation then return {} end
+return {generation, redis.call('GET', KEYS[2]) or '0'}
+)lua"));
+  return script;
+}
 
 const redis::Script& InstallScript() {
-  static const auto& script = *new redis::Script(R"lua(
-local standing = redis.call('GET', KEYS[1])
+  static const auto& script = *new redis::Script(absl::StrCat(kMemory, R"lua(
+local standing = generation()
 if standing and tonumber(standing) >= tonumber(ARGV[1]) then return standing end
-redis.call('SET', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. run())
 redis.call('SET', KEYS[2], '0')
 return ARGV[1]
-)lua");
+)lua"));
   return script;
 }
 
 const redis::Script& OpenScript() {
-  static const auto& script = *new redis::Script(R"lua(
-local generation = redis.call('GET', KEYS[1])
+  static const auto& script = *new redis::Script(absl::StrCat(kMemory, R"lua(
+local generation = generation()
 if not generation then return {} end
 local sessions = #KEYS - 2
 local first = redis.call('INCRBY', KEYS[2], sessions) - sessions + 1
@@ -40,13 +66,13 @@ for i = 1, sessions do
   answer[i + 2] = old
 end
 return answer
-)lua");
+)lua"));
   return script;
 }
 
 const redis::Script& AnnounceScript() {
-  static const auto& script = *new redis::Script(R"lua(
-local generation = redis.call('GET', KEYS[1])
+  static const auto& script = *new redis::Script(absl::StrCat(kMemory, R"lua(
+local generation = generation()
 if not generation then return {} end
 local newest = string.format('%06x%010x', generation, redis.call('GET', KEYS[2]) or '0')
 local answer = {}
@@ -66,7 +92,7 @@ for i = 1, #KEYS - 2 do
   end
 end
 return answer
-)lua");
+)lua"));
   return script;
 }
 

@@ -6,6 +6,13 @@
 
 namespace fleetcast::device_connection {
 
+// The sentinel holds the generation and the run id of the Redis process that wrote it. Where a script answers that the
+// directory lost its memory, there is no sentinel, or it is of another process: a replica that took over may lack the
+// last writes, and so may a process that started again.
+
+// KEYS sentinel, counter. Answers generation and counter, or an empty list when the directory lost its memory.
+const redis::Script& GenerationScript();
+
 // KEYS sentinel, counter. ARGV generation. Answers the generation that stands afterwards.
 const redis::Script& InstallScript();
 

@@ -63,11 +63,12 @@ OpenedSession ToOpened(const NewSession& session, int64_t epoch, const std::stri
 bool SessionDirectory::IsLost(const absl::Status& status) { return GetReason(status) == kReasonLost; }
 
 absl::StatusOr<int64_t> SessionDirectory::Generation() {
-  FLEETCAST_ASSIGN_OR_RETURN(const redis::Reply reply, redis_.Run({"MGET", kSentinel, kCounter}, kTimeout));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto replies, RunScript(GenerationScript(), {kSentinel, kCounter}, {}));
+  const std::vector<redis::Reply>& answer = replies.front().elements;
   int64_t generation = 0;
   int64_t counter = 0;
-  if (reply.elements.size() != 2 || !absl::SimpleAtoi(reply.elements[0].text, &generation) ||
-      !absl::SimpleAtoi(reply.elements[1].text, &counter) || MakeEpoch(generation, counter) < highest_epoch_.load()) {
+  if (answer.size() != 2 || !absl::SimpleAtoi(answer[0].text, &generation) ||
+      !absl::SimpleAtoi(answer[1].text, &counter) || MakeEpoch(generation, counter) < highest_epoch_.load()) {
     return Lost();
   }
   return generation;

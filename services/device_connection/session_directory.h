@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "libs/redis/client.h"
+#include "libs/redis/runner.h"
 #include "services/device_connection/session_entry.h"
 
 namespace fleetcast::device_connection {
@@ -46,17 +46,18 @@ class SessionDirectory {
  public:
   static constexpr size_t kBatchMax = 1000;
 
-  explicit SessionDirectory(redis::Client& redis) : redis_(redis) {}
+  explicit SessionDirectory(redis::Runner& redis) : redis_(redis) {}
 
   // True for the status with which calls say that the directory lost its memory.
   static bool IsLost(const absl::Status& status);
 
-  // The generation that Redis holds; IsLost when it holds none, or has gone back behind an epoch that was seen.
+  // The generation that Redis holds; IsLost when it holds none, holds that of another process (a replica took over, or
+  // it was started again), or has gone back behind an epoch that was seen.
   absl::StatusOr<int64_t> Generation();
   // The highest generation that was seen in an epoch.
   int64_t seen_generation() const { return GenerationOf(highest_epoch_); }
-  // Starts a new memory with `generation`, unless one with at least that generation stands already. Returns the one
-  // that stands.
+  // Starts a new memory with `generation`, which no memory had before, unless one with a higher generation stands
+  // already. Returns the one that stands.
   absl::StatusOr<int64_t> Install(int64_t generation);
 
   // Enters new connections, in order; results in the same order.
@@ -108,7 +109,7 @@ class SessionDirectory {
                                                       const std::vector<std::string>& arguments);
   void Saw(int64_t epoch);
 
-  redis::Client& redis_;
+  redis::Runner& redis_;
   std::atomic<int64_t> highest_epoch_ = 0;
   std::atomic<bool> settling_ = false;
 };

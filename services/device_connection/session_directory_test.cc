@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "libs/redis/client.h"
 #include "libs/testing/private_redis.h"
 #include "libs/testing/status_matchers.h"
 
@@ -181,6 +182,18 @@ TEST_F(SessionDirectoryTest, AStaleReplicaIsRecognisedByItsCounter) {
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Open({{.device_id = "dev-3", .edge = {"e", "b"}}}).status()));
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Generation().status()));
   EXPECT_EQ(directory_.seen_generation(), 1);
+}
+
+// A process that has just started knows no counter; the sentinel of another Redis process tells it all the same.
+TEST_F(SessionDirectoryTest, AReplicaThatTookOverIsRecognisedByWhoWroteTheSentinel) {
+  const OpenedSession opened = Open("dev-1", 5);
+  ASSERT_TRUE(redis_->Run({"SET", "fleetcast:generation", "1 0123456789abcdef"}, absl::Seconds(5)).ok());
+  SessionDirectory fresh(*redis_);
+  EXPECT_TRUE(SessionDirectory::IsLost(fresh.Generation().status()));
+  EXPECT_TRUE(SessionDirectory::IsLost(fresh.Open({{.device_id = "dev-3", .edge = {"e", "b"}}}).status()));
+  EXPECT_TRUE(SessionDirectory::IsLost(fresh.Announce({{"dev-1", opened.entry}}).status()));
+  EXPECT_EQ(*fresh.Install(2), 2);
+  EXPECT_EQ(*fresh.Generation(), 2);
 }
 
 TEST_F(SessionDirectoryTest, TheHighestGenerationStands) {

@@ -55,7 +55,7 @@ constexpr Statement kPresence{
 
 constexpr Statement kRaiseGeneration{
     "twin_record_generation",
-    "UPDATE twin.session_generation SET generation = greatest(generation, $1::bigint + 1) RETURNING generation"};
+    "UPDATE twin.session_generation SET generation = greatest(generation, $1::bigint) + 1 RETURNING generation"};
 
 }  // namespace
 
