@@ -127,7 +127,7 @@ void PendingCalls::OnDirectNotSent(const Now& now, Calls::iterator position, pb:
   const bool way_failed = IsWayFailure(reason);
   if (way_failed && direct.redeliveries < limits_.redeliveries_max && now.monotonic < direct.answer_deadline) {
     ++direct.redeliveries;
-    Deliver(now, position->first, call, actions);
+    Redeliver(now, position, actions);
     return;
   }
   if ((way_failed || IsAbsence(reason)) && now.monotonic < direct.connect_deadline) {
@@ -145,7 +145,7 @@ void PendingCalls::OnReady(const Now& now, const std::string& device_id, Actions
   const std::vector<CallId> waiting = std::exchange(found->second.waiting, {});
   UnwatchIfIdle(device_id, true, actions);
   for (const SchedulerStream stream : watchers) actions.ready.push_back({stream, device_id});
-  for (const CallId id : waiting) Deliver(now, id, *calls_[id], actions);
+  for (const CallId id : waiting) Redeliver(now, calls_.find(id), actions);
 }
 
 void PendingCalls::OnTime(const Now& now, Actions& actions) {
@@ -189,6 +189,19 @@ void PendingCalls::Deliver(const Now& now, CallId id, PendingCall& call, Actions
                              .request = direct.request,
                              .permit_expire = now.wall + std::min(limits_.permit, left),
                              .answer_deadline = now.wall + left});
+}
+
+// Each delivery has an id of its own: edges repeat what they reported when a stream was lost, and a NOT_SENT of the
+// first delivery must not pass for proof about the second.
+void PendingCalls::Redeliver(const Now& now, Calls::iterator position, Actions& actions) {
+  std::unique_ptr<PendingCall> call = std::move(position->second);
+  deadlines_.erase({call->deadline, position->first});
+  calls_.erase(position);
+  const CallId id = next_id_++;
+  PendingCall& again = *call;
+  calls_.emplace(id, std::move(call));
+  direct_[std::get<DirectOwner>(again.owner).token] = id;
+  Deliver(now, id, again, actions);
 }
 
 void PendingCalls::AwaitDevice(CallId id, PendingCall& call, Actions& actions) {

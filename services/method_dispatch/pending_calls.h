@@ -157,6 +157,7 @@ class PendingCalls {
   void SetDeadline(CallId id, PendingCall& call, absl::Duration deadline);
   void Erase(Calls::iterator position, Actions& actions);
   void Deliver(const Now& now, CallId id, PendingCall& call, Actions& actions);
+  void Redeliver(const Now& now, Calls::iterator position, Actions& actions);
   void OnDirectNotSent(const Now& now, Calls::iterator position, pb::NotSentReason reason, Actions& actions);
   void AwaitDevice(CallId id, PendingCall& call, Actions& actions);
   void StopWaiting(CallId id, PendingCall& call, Actions& actions);

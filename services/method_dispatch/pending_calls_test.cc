@@ -159,7 +159,7 @@ TEST_F(PendingCallsTest, WaitsForTheDeviceAndDeliversAgainWhenItIsReady) {
   EXPECT_EQ(actions_.deliver[0].permit_expire, kStart + absl::Seconds(6));
   EXPECT_EQ(actions_.deliver[0].answer_deadline, kStart + absl::Seconds(30));
   EXPECT_THAT(actions_.unwatch, ElementsAre("dev-1"));
-  EXPECT_THAT(Event(5.1, kFirstId, AnswerFrom(kEpoch)).replies, SizeIs(1));
+  EXPECT_THAT(Event(5.1, kFirstId + 1, AnswerFrom(kEpoch)).replies, SizeIs(1));
 }
 
 TEST_F(PendingCallsTest, FailsExactlyAtTheConnectTimeout) {
@@ -176,7 +176,7 @@ TEST_F(PendingCallsTest, GoesOnWaitingWhenTheDeviceIsGoneAgain) {
   ASSERT_TRUE(Direct(0, 10, 30).ok());
   Event(0.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_OFFLINE));
   Ready(5);
-  EXPECT_THAT(Event(5.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_OFFLINE)).watch, ElementsAre("dev-1"));
+  EXPECT_THAT(Event(5.1, kFirstId + 1, NotSentFor(pb::NOT_SENT_REASON_OFFLINE)).watch, ElementsAre("dev-1"));
   EXPECT_EQ(calls_.NextDeadline(), absl::Seconds(10));
 }
 
@@ -199,10 +199,23 @@ TEST_F(PendingCallsTest, ACallThatNobodyReportedOnTimesOutAsPossiblySent) {
 TEST_F(PendingCallsTest, AFailedWayIsTriedAgainAFewTimes) {
   ASSERT_TRUE(Direct(0, 0, 30).ok());
   for (int i = 0; i < limits_.redeliveries_max; ++i) {
-    EXPECT_THAT(Event(0.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_STALE_ROUTE)).deliver, SizeIs(1));
+    const CallId id = actions_.deliver[0].call;
+    ASSERT_THAT(Event(0.1, id, NotSentFor(pb::NOT_SENT_REASON_STALE_ROUTE)).deliver, SizeIs(1));
   }
-  ASSERT_THAT(Event(0.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_OVERLOADED)).replies, SizeIs(1));
+  const CallId last = actions_.deliver[0].call;
+  ASSERT_THAT(Event(0.1, last, NotSentFor(pb::NOT_SENT_REASON_OVERLOADED)).replies, SizeIs(1));
   EXPECT_EQ(GetReason(actions_.replies[0].status), reasons::kServerBusy);
+}
+
+// M1: an edge repeats its reports after a lost stream, also when the next delivery is under way already.
+TEST_F(PendingCallsTest, ARepeatedNotSentIsNoProofAboutTheNextDelivery) {
+  ASSERT_TRUE(Direct(0, 0, 30).ok());
+  const CallId first = actions_.deliver[0].call;
+  ASSERT_THAT(Event(0.1, first, NotSentFor(pb::NOT_SENT_REASON_STALE_ROUTE)).deliver, SizeIs(1));
+  const CallId second = actions_.deliver[0].call;
+  EXPECT_NE(first, second);
+  EXPECT_THAT(Event(0.2, first, NotSentFor(pb::NOT_SENT_REASON_STALE_ROUTE)).deliver, IsEmpty());
+  EXPECT_THAT(Event(0.3, second, AnswerFrom(kEpoch)).replies, SizeIs(1));
 }
 
 TEST_F(PendingCallsTest, ALostConnectionIsToldAtOnceAndNeverRetried) {
