@@ -47,7 +47,10 @@ bool MayRetry(const Chunk& chunk, int64_t epoch, const PositionSet& positions, c
 
 bool ClearIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions, const PositionSet& ended) {
   if (chunk.state == ChunkState::kClosed) return false;
-  if (chunk.state == ChunkState::kOpen && chunk.epoch != epoch) return false;
+  // Stopping took the chunk away from its last owner, which alone knows what was sent last: an older owner's word may
+  // be about an earlier issue of a target that was sent since.
+  const int64_t owner = chunk.state == ChunkState::kOpen ? chunk.epoch : chunk.epoch - 1;
+  if (owner != epoch) return false;
   const PositionSet cleared = (positions & chunk.issued) - ended;
   chunk.issued -= cleared;
   if (chunk.state == ChunkState::kCancelled) chunk.canceled += cleared.size();

@@ -70,8 +70,8 @@ bool MarkIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions);
 bool MayRetry(const Chunk& chunk, int64_t epoch, const PositionSet& positions, const PositionSet& ended);
 
 // Takes the intent for `positions` back: nothing was sent. False (and no effect) when the chunk is open under another
-// epoch, or closed. In a cancelled or expired chunk anybody's proof counts, for nobody can issue there any more: the
-// targets end. `ended`: the positions that have outcomes; they keep their bits.
+// epoch, or closed. In a cancelled or expired chunk only its last owner's proof counts: the targets end. `ended`: the
+// positions that have outcomes; they keep their bits.
 bool ClearIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions, const PositionSet& ended);
 
 // Whether the outcome may be stored, if the target has none yet.

@@ -85,7 +85,8 @@ TEST(ChunkTest, CancelEndsWhatWasNotIssuedAndWaitsForTheRest) {
   EXPECT_FALSE(Accepts(chunk, OutcomeAt(3, 6))) << "it is canceled, once and for ever";
   EXPECT_TRUE(Accepts(chunk, OutcomeAt(1, 5)));
   Count(chunk, 1, ExecutionState::kFailed, false);
-  EXPECT_TRUE(ClearIssued(chunk, 5, {2}, {0, 1})) << "whoever sent it may say that it did not";
+  EXPECT_FALSE(ClearIssued(chunk, 4, {2}, {0, 1})) << "an older owner cannot know what was sent since";
+  EXPECT_TRUE(ClearIssued(chunk, 5, {2}, {0, 1})) << "the last owner may say that it did not send it";
   EXPECT_EQ(chunk.canceled, 3);
   EXPECT_TRUE(CloseIfComplete(chunk));
   ExpectSums(chunk);

@@ -203,10 +203,15 @@ absl::Status MemoryJobStore::AppendTargets(absl::Time, ResolveLease& lease, std:
   const auto found = jobs_.find(lease.job_seq);
   if (found == jobs_.end()) return LeaseLost();
   JobRecord& record = found->second;
-  if (record.job.state != JobState::kResolving || record.resolve_epoch != lease.epoch ||
-      record.target_count != lease.target_count) {
-    return LeaseLost();
+  if (record.job.state != JobState::kResolving || record.resolve_epoch != lease.epoch) return LeaseLost();
+  const bool is_repeat = record.target_count == lease.target_count + static_cast<int64_t>(device_ids.size()) &&
+                         record.last_device_id == last && !device_ids.empty();
+  if (is_repeat) {
+    lease.last_device_id = record.last_device_id;
+    lease.target_count = record.target_count;
+    return absl::OkStatus();
   }
+  if (record.target_count != lease.target_count) return LeaseLost();
   for (auto rest = device_ids; !rest.empty(); rest = rest.subspan(std::min<size_t>(kChunkTargets, rest.size()))) {
     const auto page = rest.first(std::min<size_t>(kChunkTargets, rest.size()));
     ChunkRecord chunk;

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "libs/telemetry/trace.h"
 #include "services/scheduler/device_watch.h"
 #include "services/scheduler/engine_context.h"
@@ -94,8 +94,9 @@ class HeldChunks {
   EngineContext& context_;
   Recorder& recorder_;
   DeviceWatch& watch_;
-  absl::flat_hash_map<job_store::ChunkKey, std::unique_ptr<HeldChunk>> chunks_;
-  absl::flat_hash_map<int64_t, std::unique_ptr<HeldJob>> jobs_;
+  // Ordered, so that a simulated run is the same each time.
+  absl::btree_map<job_store::ChunkKey, std::unique_ptr<HeldChunk>> chunks_;
+  absl::btree_map<int64_t, std::unique_ptr<HeldJob>> jobs_;
   std::vector<job_store::ChunkKey> touched_;
   std::vector<job_store::ChunkKey> clears_;
   int64_t serials_ = 0;

@@ -91,6 +91,7 @@ PositionSet MethodChunk::Issued(const Intent& intent, int dispatcher, absl::Time
     if (target.state != State::kIntending) continue;  // An answer of an earlier issue came meanwhile.
     target.issued = now.wall;
     target.boot_max = boot;
+    target.is_ours = true;
     Fly(position, dispatcher, now);
     sent.Insert(position);
   }
@@ -254,7 +255,12 @@ void MethodChunk::OnKnowledge(int position, int dispatcher, Knowledge knowledge,
   switch (knowledge) {
     case Knowledge::kPending: Fly(position, dispatcher, now); return;
     case Knowledge::kFinished: return;  // Its event is on the way.
-    case Knowledge::kNotSeen: OnProof(position, dispatcher, boot > target.boot_max, now, actions); return;
+    case Knowledge::kNotSeen: {
+      // Another process than the one that got it, whatever its clock says about when it started.
+      const bool is_young = target.is_ours ? boot != target.boot_max : boot > target.boot_max;
+      OnProof(position, dispatcher, is_young, now, actions);
+      return;
+    }
   }
 }
 

@@ -70,8 +70,9 @@ class MethodChunk final : public ChunkRun {
 
   struct Target {
     State state = State::kReady;
-    bool sent = false;   // In flight: SENT was seen, so NOT_SENT can no longer be true.
-    bool young = false;  // Asking: some dispatcher started too late to prove anything.
+    bool sent = false;     // In flight: SENT was seen, so NOT_SENT can no longer be true.
+    bool young = false;    // Asking: some dispatcher started too late to prove anything.
+    bool is_ours = false;  // Issued by this object: boot_max is what its dispatcher said then.
     uint8_t retries = 0;
     uint8_t dispatcher = 0;                             // In flight: where.
     NotSentReason waits_for = NotSentReason::kOffline;  // Waiting: why.
@@ -79,7 +80,8 @@ class MethodChunk final : public ChunkRun {
     uint32_t asked = 0;                                 // … that were asked on their current stream,
     uint32_t not_seen = 0;                              // … that proved that they did not send it.
     absl::Time issued = absl::InfinitePast();           // Wall; of the latest issue.
-    absl::Time boot_max = absl::InfinitePast();         // "Not seen" of a dispatcher that started later proves nothing.
+    absl::Time boot_max = absl::InfinitePast();         // "Not seen" of a dispatcher that started later proves nothing;
+                                                        // if is_ours, of any other than the one that started then.
     absl::Duration wake = absl::InfiniteDuration();     // Steady: when Tick has to look at it.
     absl::Duration wait_end = absl::InfiniteDuration();  // Steady: end of the wait for the device.
     absl::Duration ask_after = absl::ZeroDuration();     // Steady: the permit has run out, so an answer is proof.

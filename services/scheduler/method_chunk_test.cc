@@ -296,6 +296,17 @@ TEST_F(MethodChunkTest, OneDispatcherYoungerThanTheJobMakesItUnknown) {
   EXPECT_EQ(actions_.outcomes[0].error_reason, "OUTCOME_UNKNOWN");
 }
 
+// M1: it was killed and started anew on a machine whose clock is behind.
+TEST_F(MethodChunkTest, ADispatcherThatClaimsToBeOlderThanTheOneThatGotTheCallMakesItUnknown) {
+  MethodChunk chunk = Make(1);
+  Issue(chunk, {}, 0, -absl::Seconds(50));
+  chunk.OnPeerDown(0, At(absl::Seconds(1)));
+  ASSERT_THAT(chunk.TakeQuestions(0, At(absl::Seconds(2))), SizeIs(1));
+  chunk.OnKnowledge(0, 0, Knowledge::kNotSeen, At(-absl::Seconds(90)).wall, At(absl::Seconds(2)), actions_);
+  ASSERT_THAT(actions_.outcomes, SizeIs(1));
+  EXPECT_EQ(actions_.outcomes[0].error_reason, "OUTCOME_UNKNOWN");
+}
+
 TEST_F(MethodChunkTest, ADispatcherThatNeverAnswersMakesItUnknown) {
   MethodChunk chunk = MakeInherited();
   chunk.TakeQuestions(0, At(absl::Seconds(2)));

@@ -30,6 +30,7 @@ std::vector<std::string> WaitingTable::Devices() const {
   std::vector<std::string> devices;
   devices.reserve(targets_.size());
   for (const auto& [device_id, waiting] : targets_) devices.push_back(device_id);
+  std::sort(devices.begin(), devices.end());  // So that a simulated run is the same each time.
   return devices;
 }
 

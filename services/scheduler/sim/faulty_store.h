@@ -1,12 +1,16 @@
 // A job store that fails now and then: before it did the work, or, nastier, after.
 #pragma once
 
+#include <functional>
+#include <span>
+#include <utility>
+
 #include "libs/job_store/job_store.h"
 #include "services/scheduler/sim/sim_queue.h"
 
 namespace fleetcast::scheduler::sim {
 
-// Only what the engine calls fails; the rest passes through.
+// Only what the scheduler calls fails; the rest passes through.
 class FaultyStore final : public job_store::JobStore {
  public:
   FaultyStore(job_store::JobStore& store, SeededRandom& random) : store_(store), random_(random) {}
@@ -14,6 +18,9 @@ class FaultyStore final : public job_store::JobStore {
   // In a thousand calls: fail without effect, and fail after the effect ("in doubt").
   int fail_per_mille = 0;
   int doubt_per_mille = 0;
+  bool never_expires = false;  // A mistake, for tests of the rules: ExpireJobs does nothing.
+  // Called after outcomes were recorded, whatever the caller is told.
+  std::function<void(std::span<const job_store::Outcome> outcomes, const job_store::RecordResult& result)> on_recorded;
 
   absl::StatusOr<job_store::CreateResult> CreateJob(absl::Time deadline,
                                                     const job_store::CreateRequest& request) override {
@@ -50,18 +57,21 @@ class FaultyStore final : public job_store::JobStore {
     return store_.Maintain(deadline, request);
   }
   absl::StatusOr<job_store::PromoteResult> PromoteDue(absl::Time deadline, int limit) override {
-    return store_.PromoteDue(deadline, limit);
+    return Faulty([&] { return store_.PromoteDue(deadline, limit); });
   }
   absl::StatusOr<std::optional<job_store::ResolveLease>> AcquireResolve(absl::Time deadline, std::string_view owner,
                                                                         absl::Duration ttl) override {
-    return store_.AcquireResolve(deadline, owner, ttl);
+    return Faulty([&] { return store_.AcquireResolve(deadline, owner, ttl); });
   }
   absl::Status AppendTargets(absl::Time deadline, job_store::ResolveLease& lease,
                              std::span<const std::string> device_ids, absl::Duration ttl) override {
-    return store_.AppendTargets(deadline, lease, device_ids, ttl);
+    job_store::ResolveLease advanced = lease;
+    const absl::Status stored = Faulty([&] { return store_.AppendTargets(deadline, advanced, device_ids, ttl); });
+    if (stored.ok()) lease = std::move(advanced);
+    return stored;
   }
   absl::Status FinishResolve(absl::Time deadline, const job_store::ResolveLease& lease) override {
-    return store_.FinishResolve(deadline, lease);
+    return Faulty([&] { return store_.FinishResolve(deadline, lease); });
   }
   absl::Status FailJob(absl::Time deadline, std::string_view job_id, std::string_view reason) override {
     return store_.FailJob(deadline, job_id, reason);
@@ -89,9 +99,14 @@ class FaultyStore final : public job_store::JobStore {
   }
   absl::StatusOr<job_store::RecordResult> RecordOutcomes(absl::Time deadline,
                                                          std::span<const job_store::Outcome> outcomes) override {
-    return Faulty([&] { return store_.RecordOutcomes(deadline, outcomes); });
+    return Faulty([&] {
+      auto result = store_.RecordOutcomes(deadline, outcomes);
+      if (result.ok() && on_recorded) on_recorded(outcomes, *result);
+      return result;
+    });
   }
   absl::StatusOr<job_store::ExpireResult> ExpireJobs(absl::Time deadline, absl::Duration grace, int limit) override {
+    if (never_expires) return job_store::ExpireResult();
     return Faulty([&] { return store_.ExpireJobs(deadline, grace, limit); });
   }
 
