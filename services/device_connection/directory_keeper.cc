@@ -17,6 +17,7 @@ void DirectoryKeeper::Run(std::stop_token stop) {
   do {
     CheckMemory();
     RenewLeases();
+    CloseAgain();
     EndEdges();
     parts_.deliveries.OnTime();
     if (parts_.clock.Monotonic() >= sweep_at) {
@@ -47,32 +48,58 @@ absl::Status DirectoryKeeper::RecoverLocked() {
     parts_.metrics.directory_lost.Add();
     const int64_t seen = std::max(generation_, parts_.directory.seen_generation());
     FLEETCAST_ASSIGN_OR_RETURN(const int64_t raised, parts_.twin.RaiseSessionGeneration(seen));
-    standing = parts_.directory.Install(raised);
+    // Another replica may have been faster: then its memory will do, and everybody announces only once.
+    standing = parts_.directory.Generation();
+    if (!standing.ok() && SessionDirectory::IsLost(standing.status())) standing = parts_.directory.Install(raised);
   }
   if (!standing.ok()) return standing.status();
-  if (*standing == generation_) return absl::OkStatus();
-  FLEETCAST_LOG(kInfo, "session directory has a new memory", {{"generation", *standing}});
-  if (generation_ != 0) {
-    parts_.directory.set_settling(true);
-    settled_at_ = parts_.clock.Monotonic() + kSettle;
+  const bool is_new = *standing != generation_;
+  const bool was_asked = announce_soon_.exchange(false);
+  if (!is_new && !was_asked) return absl::OkStatus();
+  if (is_new) {
+    FLEETCAST_LOG(kInfo, "session directory has a new memory", {{"generation", *standing}});
+    memory_ = *standing;
+    if (generation_ != 0) {
+      parts_.directory.set_settling(true);
+      settled_at_ = parts_.clock.Monotonic() + kSettle;
+    }
   }
-  FLEETCAST_RETURN_IF_ERROR(AnnounceAll());
+  const absl::Status announced = AnnounceAll();
+  if (!announced.ok()) {
+    announce_soon_ = true;
+    return announced;
+  }
   generation_ = *standing;
   return absl::OkStatus();
 }
 
 absl::Status DirectoryKeeper::AnnounceAll() {
+  EdgeMessages messages;
   for (size_t shard = 0; shard < SessionTable::kShards; ++shard) {
     const std::vector<Session> sessions = parts_.sessions.Shard(shard);
     for (size_t begin = 0; begin < sessions.size(); begin += SessionDirectory::kBatchMax) {
       const size_t end = std::min(begin + SessionDirectory::kBatchMax, sessions.size());
       std::vector<Announcement> page;
       for (size_t i = begin; i < end; ++i) page.push_back({sessions[i].device_id, sessions[i].ToEntry()});
-      FLEETCAST_RETURN_IF_ERROR(parts_.directory.Announce(page).status());
+      FLEETCAST_ASSIGN_OR_RETURN(const std::vector<bool> stands, parts_.directory.Announce(page));
       parts_.metrics.announced.Add(static_cast<double>(page.size()));
+      for (size_t i = begin; i < end; ++i) {
+        if (!stands[i - begin]) GiveUp(sessions[i], messages);
+      }
     }
   }
+  messages.Send();
   return absl::OkStatus();
+}
+
+// A newer session stands in the directory.
+void DirectoryKeeper::GiveUp(const Session& session, EdgeMessages& messages) {
+  parts_.sessions.Remove(session.device_id, session.epoch);
+  const auto edge = parts_.edges.Find(*session.edge);
+  if (edge == nullptr) return;
+  internal::v1::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
+  disconnect->set_session(session.session);
+  disconnect->set_epoch(session.epoch);
 }
 
 void DirectoryKeeper::RenewLeases() {
@@ -80,6 +107,29 @@ void DirectoryKeeper::RenewLeases() {
   if (alive.empty()) return;
   const absl::Status renewed = parts_.directory.RenewLeases(alive, options_.lease);
   if (!renewed.ok()) FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "leases not renewed", {{"error", renewed}});
+}
+
+void DirectoryKeeper::Close(std::vector<SessionDirectory::Ending> endings) {
+  for (size_t begin = 0; begin < endings.size(); begin += SessionDirectory::kBatchMax) {
+    const size_t end = std::min(begin + SessionDirectory::kBatchMax, endings.size());
+    const std::vector<SessionDirectory::Ending> page(endings.begin() + begin, endings.begin() + end);
+    const absl::Status closed = parts_.directory.Close(page);
+    if (closed.ok()) continue;
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "sessions not closed yet", {{"error", closed}});
+    MutexLock lock(unclosed_mutex_);
+    for (size_t i = begin; i < endings.size() && unclosed_.size() < kUnclosedMax; ++i) unclosed_.push_back(endings[i]);
+    return;
+  }
+}
+
+// An entry that stayed would make a device that is gone look busy for ever, instead of offline.
+void DirectoryKeeper::CloseAgain() {
+  std::vector<SessionDirectory::Ending> endings;
+  {
+    MutexLock lock(unclosed_mutex_);
+    endings = std::exchange(unclosed_, {});
+  }
+  if (!endings.empty()) Close(std::move(endings));
 }
 
 void DirectoryKeeper::EndEdges() {

@@ -1,6 +1,7 @@
 // Keeps the directory true: leases of edges, its memory, and the entries of edges that are gone.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <stop_token>
 #include <string>
@@ -49,6 +50,15 @@ class DirectoryKeeper {
   // the sessions of this process. When several threads call, one works and the others wait.
   absl::Status Recover();
 
+  // A session could not be entered for lack of the directory: the next look enters all of this process. Thread-safe.
+  void AnnounceSoon() { announce_soon_ = true; }
+  // Takes these sessions out of the directory; what cannot be done now is done at the next look that can. Blocks for
+  // one round trip. Thread-safe.
+  void Close(std::vector<SessionDirectory::Ending> endings) EXCLUDES(unclosed_mutex_);
+  // The generation of the memory that this process announces, or has announced, its sessions to. A session with an
+  // older epoch that comes about now may have missed that: whoever adds it to the table announces it, afterwards.
+  int64_t memory() const { return memory_; }
+
   // Renews the lease of the edges that were heard lately; also called from outside right after an edge attached.
   void RenewLeases();
 
@@ -57,6 +67,8 @@ class DirectoryKeeper {
   void CheckMemory();
   absl::Status RecoverLocked() REQUIRES(recovery_);
   absl::Status AnnounceAll();
+  void GiveUp(const Session& session, EdgeMessages& messages);
+  void CloseAgain() EXCLUDES(unclosed_mutex_);
   void EndEdges();
   void EndLife(const Edges::Ended& ended);
   void Sweep(std::stop_token stop);
@@ -64,6 +76,13 @@ class DirectoryKeeper {
 
   const Parts parts_;
   const Options options_;
+  // Beyond it endings are dropped: their entries lead to edges that say STALE_ROUTE.
+  static constexpr size_t kUnclosedMax = 100'000;
+
+  Mutex unclosed_mutex_;
+  std::vector<SessionDirectory::Ending> unclosed_ GUARDED_BY(unclosed_mutex_);
+  std::atomic<int64_t> memory_ = 0;
+  std::atomic<bool> announce_soon_ = false;
   Mutex recovery_;  // Held over I/O, on purpose: one recovery at a time. Taken by worker threads only.
   int64_t generation_ GUARDED_BY(recovery_) = 0;
   absl::Duration settled_at_ GUARDED_BY(recovery_);

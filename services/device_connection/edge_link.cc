@@ -59,7 +59,7 @@ void EdgeLink::OnMessage(pb::AttachRequest message) {
   for (pb::ReportedPatch& patch : *message.mutable_reported_patches()) {
     parts_.twin_operations.Patch(edge_, std::move(patch));
   }
-  for (const pb::SessionClosed& closed : message.sessions_closed()) parts_.changes.Close(closed);
+  for (pb::SessionClosed& closed : *message.mutable_sessions_closed()) parts_.changes.Close(edge_, std::move(closed));
   for (const int64_t epoch : message.active_session_epochs()) {
     const std::string device_id = parts_.sessions.DeviceOf(epoch);
     if (!device_id.empty()) parts_.presence.Active(device_id, epoch);

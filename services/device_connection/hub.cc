@@ -49,7 +49,7 @@ struct Hub::Parts {
                    {.calls_max = static_cast<size_t>(config.calls_max)}),
         keeper({directory, sessions, edges, twin, presence, deliveries, clock, hub_metrics},
                {.lease = config.edge_lease}),
-        changes({directory, keeper, sessions, twin, presence, deliveries, clock, hub_metrics}),
+        changes({directory, keeper, sessions, edges, twin, presence, deliveries, clock, hub_metrics}),
         opener({directory,
                 keeper,
                 sessions,

@@ -37,7 +37,7 @@ SessionChanges::SessionChanges(const Parts& parts)
       subscriptions_({.queue_max = kQueueMax, .batch_max = kBatchMax},
                      [this](std::vector<Subscription> batch) { HandleSubscriptions(std::move(batch)); }),
       closed_({.queue_max = kQueueMax, .batch_max = kBatchMax},
-              [this](std::vector<SessionDirectory::Ending> batch) { HandleClosed(std::move(batch)); }),
+              [this](std::vector<Closed> batch) { HandleClosed(std::move(batch)); }),
       forgotten_({.queue_max = kQueueMax, .batch_max = kBatchMax},
                  [this](std::vector<std::string> batch) { HandleForgotten(std::move(batch)); }) {}
 
@@ -57,8 +57,8 @@ void SessionChanges::Subscribe(std::shared_ptr<const Edge> edge, pb::Subscriptio
   edge->Send(std::move(response));
 }
 
-void SessionChanges::Close(const pb::SessionClosed& closed) {
-  if (closed_.TrySubmit({closed.device_id(), closed.epoch()})) return;
+void SessionChanges::Close(std::shared_ptr<const Edge> edge, pb::SessionClosed closed) {
+  if (closed_.TrySubmit({std::move(edge), std::move(closed)})) return;
   parts_.metrics.refused.With({"close"}).Add();
 }
 
@@ -69,20 +69,22 @@ void SessionChanges::ForgetStored(const std::string& device_id) {
 
 void SessionChanges::HandleAnnounced(std::vector<Live> batch) {
   std::vector<bool> stands(batch.size(), true);
-  EnterAgain(batch, &stands);
+  if (!EnterAgain(batch, &stands)) parts_.keeper.AnnounceSoon();
   EdgeMessages messages;
   std::vector<Live> live;
   std::vector<std::string> ready;
   for (size_t i = 0; i < batch.size(); ++i) {
     const pb::LiveSession& announced = batch[i].session;
     Session session = ToSession(announced, *batch[i].edge);
-    if (const auto known = parts_.sessions.Find(session.device_id); known && known->epoch == session.epoch) {
-      session.stored = known->stored;
-    }
+    const auto known = parts_.sessions.Find(session.device_id);
+    if (known.has_value() && known->epoch == session.epoch) session.stored = known->stored;
     if (!stands[i] || !parts_.sessions.Insert(session)) {
       TellToGo(batch[i].edge, announced.session(), announced.epoch(), messages);
       continue;
     }
+    // After a lost memory the older one may have been announced first: then nobody told it to go.
+    const auto older = known.has_value() && known->epoch < session.epoch ? parts_.edges.Find(*known->edge) : nullptr;
+    if (older != nullptr) TellToGo(older, known->session, known->epoch, messages);
     parts_.presence.Connected(session);
     if (session.has(pb::SUBSCRIPTION_BIT_METHODS)) ready.push_back(session.device_id);
     live.push_back(std::move(batch[i]));
@@ -93,7 +95,7 @@ void SessionChanges::HandleAnnounced(std::vector<Live> batch) {
   if (!ready.empty()) parts_.deliveries.OnReady(ready);
 }
 
-// False when the directory cannot be asked: the sessions are taken as standing, and entered by the keeper later.
+// False when the directory cannot be asked: the sessions are taken as standing, and the keeper has to enter them later.
 bool SessionChanges::EnterAgain(const std::vector<Live>& batch, std::vector<bool>* stands) {
   std::vector<Announcement> entries;
   for (const Live& live : batch)
@@ -198,14 +200,42 @@ void SessionChanges::Register(const std::vector<Subscription>& batch, EdgeMessag
   }
 }
 
-void SessionChanges::HandleClosed(std::vector<SessionDirectory::Ending> batch) {
-  for (const SessionDirectory::Ending& ending : batch) {
+// With the epochs that an edge could not know, because the result of the connect was lost with a stream.
+std::vector<SessionDirectory::Ending> SessionChanges::EndingsOf(const std::vector<Closed>& batch) {
+  std::vector<SessionDirectory::Ending> endings;
+  std::vector<std::string> asked;
+  std::vector<const Closed*> nameless;
+  for (const Closed& closed : batch) {
+    if (closed.session.epoch() != 0) {
+      endings.push_back({closed.session.device_id(), closed.session.epoch()});
+      continue;
+    }
+    asked.push_back(closed.session.device_id());
+    nameless.push_back(&closed);
+  }
+  if (asked.empty()) return endings;
+  const auto entries = parts_.directory.Find(asked);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const auto concerns = [&](const SessionEntry& entry) {
+      return entry.edge == *nameless[i]->edge->name && entry.session == nameless[i]->session.session();
+    };
+    const auto here = parts_.sessions.Find(asked[i]);
+    if (here.has_value() && concerns(here->ToEntry())) {
+      endings.push_back({asked[i], here->epoch});
+    } else if (entries.ok() && (*entries)[i].has_value() && concerns(*(*entries)[i])) {
+      endings.push_back({asked[i], (*entries)[i]->epoch});
+    }
+  }
+  return endings;
+}
+
+void SessionChanges::HandleClosed(std::vector<Closed> batch) {
+  std::vector<SessionDirectory::Ending> endings = EndingsOf(batch);
+  for (const SessionDirectory::Ending& ending : endings) {
     parts_.sessions.Remove(ending.device_id, ending.epoch);
     parts_.presence.Disconnected(ending.device_id, ending.epoch);
   }
-  const absl::Status closed = parts_.directory.Close(batch);
-  // An entry that stays leads to an edge that answers STALE_ROUTE: slower, never wrong.
-  if (!closed.ok()) FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "sessions not closed", {{"error", closed}});
+  parts_.keeper.Close(std::move(endings));
 }
 
 void SessionChanges::HandleForgotten(std::vector<std::string> batch) {

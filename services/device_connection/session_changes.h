@@ -26,6 +26,7 @@ class SessionChanges {
     SessionDirectory& directory;
     DirectoryKeeper& keeper;
     SessionTable& sessions;
+    const Edges& edges;
     TwinClient& twin;
     PresenceReporter& presence;
     Deliveries& deliveries;
@@ -42,7 +43,8 @@ class SessionChanges {
   void Announce(std::shared_ptr<const Edge> edge, internal::v1::LiveSession session);
   // Registers, and stores if durable, the subscriptions of a session; answered by one SubscriptionSaved (D-SES-1).
   void Subscribe(std::shared_ptr<const Edge> edge, internal::v1::SubscriptionChange change);
-  void Close(const internal::v1::SessionClosed& closed);
+  // A session of `edge` ended, or never came about as far as the edge knows (epoch 0).
+  void Close(std::shared_ptr<const Edge> edge, internal::v1::SessionClosed closed);
   // The device was deleted, or may be another one by now: what the directory stores of its subscriptions is void.
   void ForgetStored(const std::string& device_id);
 
@@ -56,18 +58,24 @@ class SessionChanges {
     internal::v1::SubscriptionChange change;
   };
 
+  struct Closed {
+    std::shared_ptr<const Edge> edge;
+    internal::v1::SessionClosed session;
+  };
+
   void HandleAnnounced(std::vector<Live> batch);
   bool EnterAgain(const std::vector<Live>& batch, std::vector<bool>* stands);
   void CheckRecords(const std::vector<Live>& batch, EdgeMessages& messages);
   void HandleSubscriptions(std::vector<Subscription> batch);
   void Register(const std::vector<Subscription>& batch, EdgeMessages& messages);
-  void HandleClosed(std::vector<SessionDirectory::Ending> batch);
+  void HandleClosed(std::vector<Closed> batch);
+  std::vector<SessionDirectory::Ending> EndingsOf(const std::vector<Closed>& batch);
   void HandleForgotten(std::vector<std::string> batch);
 
   const Parts parts_;
   BatchWorker<Live> announced_;
   BatchWorker<Subscription> subscriptions_;
-  BatchWorker<SessionDirectory::Ending> closed_;
+  BatchWorker<Closed> closed_;
   BatchWorker<std::string> forgotten_;
 };
 

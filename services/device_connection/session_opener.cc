@@ -189,9 +189,28 @@ void SessionOpener::Finish(Attempts& attempts, RecordCache::Ticket ticket) {
     TakeOver(attempt.opened, messages);
   }
   messages.Send();
+  EnterLate(attempts);
   // After the results: a call that this wakes must not overtake them on the edge's stream.
   if (!ready.empty()) parts_.deliveries.OnReady(ready);
-  if (!failed.empty()) parts_.directory.Close(failed).IgnoreError();
+  // An edge that has lost the stream has refused the device: nobody will ever say that this session ended.
+  for (const Attempt& attempt : attempts) {
+    if (!IsAccepted(attempt.admission) || parts_.edges.Find(*attempt.edge->name) == attempt.edge) continue;
+    failed.push_back({attempt.open.device_id(), attempt.opened.entry.epoch});
+    parts_.sessions.Remove(failed.back().device_id, failed.back().epoch);
+    parts_.presence.Disconnected(failed.back().device_id, failed.back().epoch);
+  }
+  parts_.keeper.Close(std::move(failed));
+}
+
+// The directory may have lost its memory between Enter and now: whoever announced the table did not find these.
+void SessionOpener::EnterLate(const Attempts& attempts) {
+  std::vector<Announcement> late;
+  for (const Attempt& attempt : attempts) {
+    const SessionEntry& entry = attempt.opened.entry;
+    if (!IsAccepted(attempt.admission) || GenerationOf(entry.epoch) >= parts_.keeper.memory()) continue;
+    late.push_back({attempt.open.device_id(), entry});
+  }
+  if (!late.empty() && !parts_.directory.Announce(late).ok()) parts_.keeper.AnnounceSoon();
 }
 
 void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages) {
@@ -212,10 +231,18 @@ void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, E
                   .connect_unix_micros = entry.connect_unix_micros,
                   .edge = attempt.edge->name};
   parts_.presence.Connected(session);
+  // A directory that lost its memory does not know the older connection; this process may.
+  const auto known = parts_.sessions.Find(session.device_id);
+  const auto older = known.has_value() && known->epoch < entry.epoch ? parts_.edges.Find(*known->edge) : nullptr;
+  if (older != nullptr) {
+    pb::DisconnectSession* disconnect = messages.To(older).add_disconnects();
+    disconnect->set_session(known->session);
+    disconnect->set_epoch(known->epoch);
+  }
   parts_.sessions.Insert(std::move(session));
   // A change of the device that came while it connected found no session to close: it has to connect once more.
   if (parts_.records.ChangedSince(ticket, attempt.open.device_id())) {
-    pb::DisconnectSession* disconnect = message.add_disconnects();
+    pb::DisconnectSession* disconnect = messages.To(attempt.edge).add_disconnects();
     disconnect->set_session(attempt.open.session());
     disconnect->set_epoch(entry.epoch);
   }

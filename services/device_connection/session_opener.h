@@ -67,6 +67,7 @@ class SessionOpener {
   void RestoreSubscriptions(Attempts& attempts);
   void DeleteStored(Attempts& attempts);
   void Finish(Attempts& attempts, RecordCache::Ticket ticket);
+  void EnterLate(const Attempts& attempts);
   void Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages);
   void TakeOver(const OpenedSession& opened, EdgeMessages& messages);
 

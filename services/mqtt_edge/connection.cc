@@ -173,7 +173,7 @@ void Connection::Close(CloseReason reason, Turn& turn) {
   queued_calls_.clear();
   calls_.clear();
   if (has_will_ && reason != CloseReason::kDisconnect) turn.metrics->CountDropped(Dropped::kWill);
-  turn.effects->CloseSession(link_, device_id_, epoch_);
+  turn.effects->CloseSession(device_id_, epoch_);
   turn.metrics->sessions.Add(-1);
 }
 

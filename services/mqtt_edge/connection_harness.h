@@ -52,7 +52,7 @@ class RecordingEffects final : public Effects {
     patches.push_back({std::string(request_id), std::string(patch), if_version});
   }
   void AbandonOpen(LinkIndex, std::string_view device_id) override { abandoned.emplace_back(device_id); }
-  void CloseSession(LinkIndex, std::string_view, int64_t epoch) override { closed_epochs.push_back(epoch); }
+  void CloseSession(std::string_view, int64_t epoch) override { closed_epochs.push_back(epoch); }
   void ReportCall(LinkIndex, CallReport report) override { reports.push_back(std::move(report)); }
 
   LinkIndex link = 0;  // kNoLink: device_connection is out of reach.

@@ -69,8 +69,8 @@ class Effects {
                              int64_t if_version) = 0;
   // The connection ended before the answer to OpenSession came: the session must be closed when it comes about.
   virtual void AbandonOpen(LinkIndex link, std::string_view device_id) = 0;
-  // The session with `epoch` is over; kept until a link takes it.
-  virtual void CloseSession(LinkIndex link, std::string_view device_id, int64_t epoch) = 0;
+  // The session with `epoch` is over: told to every replica, since all know of it.
+  virtual void CloseSession(std::string_view device_id, int64_t epoch) = 0;
   // Kept until the link's peer has acknowledged it.
   virtual void ReportCall(LinkIndex link, CallReport report) = 0;
 };

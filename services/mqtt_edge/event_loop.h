@@ -112,7 +112,7 @@ class EventLoop final : private Effects {
   void ReadTwin(LinkIndex link, std::string_view request_id) override;
   void PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch, int64_t if_version) override;
   void AbandonOpen(LinkIndex link, std::string_view device_id) override;
-  void CloseSession(LinkIndex link, std::string_view device_id, int64_t epoch) override;
+  void CloseSession(std::string_view device_id, int64_t epoch) override;
   void ReportCall(LinkIndex link, CallReport report) override;
 
   // The thread (event_loop.cc).
@@ -157,6 +157,7 @@ class EventLoop final : private Effects {
   void HandleMethodCalls(LinkIndex link, const pb::AttachResponse& frame);
   void HandleTwinResults(const pb::AttachResponse& frame);
   void Announce(LinkIndex link);
+  void GiveUpOpens(LinkIndex link);
 
   const int index_;
   const LoopOptions& options_;

@@ -95,10 +95,9 @@ void EventLoop::AbandonOpen(LinkIndex link, std::string_view device_id) {
   if (abandoned_.size() < kAbandonedMax) abandoned_[current_->session] = {link, std::string(device_id)};
 }
 
-void EventLoop::CloseSession(LinkIndex link, std::string_view device_id, int64_t epoch) {
-  if (link == kNoLink) link = PickLink(device_id);
-  const size_t index = link == kNoLink ? 0 : static_cast<size_t>(link);  // The first to attach again gets to know.
-  links_[index].AddClosed(current_->session, device_id, epoch, clock_.Monotonic());
+void EventLoop::CloseSession(std::string_view device_id, int64_t epoch) {
+  // Every replica: sessions were announced to all of them, and each may be asked where the device is.
+  for (LinkOutbox& link : links_) link.AddClosed(current_->session, device_id, epoch, clock_.Monotonic());
 }
 
 void EventLoop::ReportCall(LinkIndex link, CallReport report) {
@@ -153,11 +152,27 @@ void EventLoop::Handle(const LinkAttached& message) {
 
 void EventLoop::Handle(const LinkLost& message) {
   links_[static_cast<size_t>(message.link)].OnLost();
-  absl::erase_if(abandoned_, [&](const auto& entry) { return entry.second.first == message.link; });
+  GiveUpOpens(message.link);
   for (size_t slot = 0; slot < clients_.size(); ++slot) {
     if (clients_[slot] == nullptr) continue;
     With(*clients_[slot], [&](Connection& connection, Turn& turn) { connection.OnLinkLost(message.link, turn); });
   }
+}
+
+// Whether these sessions came about is not known: their results are lost with the link, and the devices are refused.
+void EventLoop::GiveUpOpens(LinkIndex link) {
+  const auto give_up = [this](SessionId session, std::string_view device_id) {
+    for (LinkOutbox& outbox : links_) outbox.AddClosed(session, device_id, 0, clock_.Monotonic());
+  };
+  for (const auto& client : clients_) {
+    if (client == nullptr || client->connection.state() != Connection::State::kAuthenticating) continue;
+    if (client->connection.link() == link) give_up(client->session, client->connection.device_id());
+  }
+  absl::erase_if(abandoned_, [&](const auto& entry) {
+    if (entry.second.first != link) return false;
+    give_up(entry.first, entry.second.second);
+    return true;
+  });
 }
 
 void EventLoop::Handle(const DrainOrder& message) {
