@@ -1,0 +1,276 @@
+// The part of SimHub that knows who is connected; as session_opener, session_changes and directory_keeper do it.
+#include <algorithm>
+#include <utility>
+
+#include "tests/sim/sim_hub_state.h"
+#include "tests/sim/world.h"
+
+namespace fleetcast::sim {
+namespace {
+
+using device_connection::EdgeName;
+using device_connection::Edges;
+using device_connection::NewSession;
+using device_connection::OpenedSession;
+using device_connection::Session;
+using device_connection::SessionDirectory;
+using device_connection::SessionEntry;
+using device_connection::Stored;
+
+constexpr absl::Duration kTick = absl::Seconds(1);
+constexpr absl::Duration kSettle = absl::Seconds(5);
+constexpr absl::Duration kEdgeLease = absl::Seconds(10);
+constexpr absl::Duration kSweep = absl::Minutes(5);
+
+}  // namespace
+
+void SimHub::RefuseOpen(const EdgeRef& edge, uint64_t session) {
+  HubFrame frame;
+  frame.opened.push_back({.session = session, .is_accepted = false});
+  Tell(edge, std::move(frame));
+}
+
+void SimHub::Enter(const EdgeRef& edge, const EdgeFrame::Open& open) {
+  const bool is_fresh = universe_.random.Chance(300) && world_.twin().is_alive();
+  SimTwin::Stored& stored = world_.twin().stored(open.device_id);
+  NewSession session{.device_id = open.device_id,
+                     .edge = *edge->name,
+                     .session = open.session,
+                     .connect_unix_micros = absl::ToUnixMicros(clock().Now()),
+                     .clean = open.is_clean};
+  if (is_fresh) session.stored_subscriptions = stored.subscriptions;
+  auto opened = state_->directory.Open({session});
+  if (!opened.ok() && SessionDirectory::IsLost(opened.status()) && Recover().ok()) {
+    opened = state_->directory.Open({session});
+  }
+  if (!opened.ok()) return RefuseOpen(edge, open.session);
+  OpenedSession entered = std::move(opened->front());
+  world_.OnRegistered(open.device_id, entered.entry.epoch);
+  bool session_present =
+      !open.is_clean &&
+      ((entered.previous.has_value() && entered.previous->stored == Stored::kYes) || stored.has_session);
+  const bool needs_twin = open.is_clean || entered.entry.stored == Stored::kUnknown;
+  if (needs_twin && !world_.twin().is_alive()) {
+    Close(open.device_id, entered.entry.epoch);
+    return RefuseOpen(edge, open.session);
+  }
+  if (open.is_clean)
+    stored = {.epoch = std::max(stored.epoch, entered.entry.epoch), .subscriptions = 0, .has_session = false};
+  if (!open.is_clean && entered.entry.stored == Stored::kUnknown) {
+    entered.entry.stored = Stored::kYes;
+    entered.entry.subscriptions = stored.subscriptions;
+    session_present = stored.has_session;
+    state_->directory.SetSubscriptions({{open.device_id, entered.entry.epoch, Stored::kYes, stored.subscriptions}})
+        .IgnoreError();
+  }
+  // Another thread may have its turn between the two.
+  After(WorkTime(), [this, edge, open, entered, session_present] { Finish(edge, open, entered, session_present); });
+}
+
+void SimHub::Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const OpenedSession& opened,
+                    bool session_present) {
+  const SessionEntry& entry = opened.entry;
+  HubFrame frame;
+  GoOlder(open.device_id, entry.epoch);
+  frame.opened.push_back({open.session, true, entry.epoch, entry.subscriptions, session_present});
+  state_->sessions.Insert({.device_id = open.device_id,
+                           .epoch = entry.epoch,
+                           .session = entry.session,
+                           .stored = entry.stored,
+                           .subscriptions = entry.subscriptions,
+                           .connect_unix_micros = entry.connect_unix_micros,
+                           .edge = edge->name});
+  Tell(edge, std::move(frame));
+  if (device_connection::GenerationOf(entry.epoch) < state_->memory &&
+      !state_->directory.Announce({{open.device_id, entry}}).ok()) {
+    state_->announce_soon = true;
+  }
+  if (opened.previous.has_value() && opened.previous->is_connected()) {
+    const EdgeRef previous = state_->edges.Find(opened.previous->edge);
+    if (previous != nullptr) TellToGo(previous, opened.previous->session, opened.previous->epoch);
+  }
+  if ((entry.subscriptions & mqtt_edge::kMethodsBit) != 0) OnReady({open.device_id});
+  if (state_->edges.Find(*edge->name) == edge) return;
+  state_->sessions.Remove(open.device_id, entry.epoch);
+  Close(open.device_id, entry.epoch);
+}
+
+void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& live) {
+  std::vector<device_connection::Announcement> entries;
+  std::vector<Session> sessions;
+  for (const EdgeFrame::Live& announced : live) {
+    sessions.push_back({.device_id = announced.device_id,
+                        .epoch = announced.epoch,
+                        .session = announced.session,
+                        .stored = Stored::kUnknown,
+                        .subscriptions = announced.subscriptions,
+                        .connect_unix_micros = announced.connect_unix_micros,
+                        .edge = edge->name});
+    entries.push_back({announced.device_id, sessions.back().ToEntry()});
+  }
+  auto stands = state_->directory.Announce(entries);
+  if (!stands.ok() && SessionDirectory::IsLost(stands.status()) && Recover().ok()) {
+    stands = state_->directory.Announce(entries);
+  }
+  if (!stands.ok()) state_->announce_soon = true;
+  std::vector<std::string> ready;
+  for (size_t i = 0; i < live.size(); ++i) {
+    Session& session = sessions[i];
+    const auto known = state_->sessions.Find(session.device_id);
+    if (known.has_value() && known->epoch == session.epoch) session.stored = known->stored;
+    const bool is_standing = !stands.ok() || (*stands)[i];
+    if (is_standing) GoOlder(session.device_id, session.epoch);
+    if (!is_standing || !state_->sessions.Insert(session)) {
+      TellToGo(edge, session.session, session.epoch);
+    } else if (session.has(mqtt_edge::kMethodsBit)) {
+      ready.push_back(session.device_id);
+    }
+  }
+  OnReady(ready);
+}
+
+void SimHub::Subscribe(const EdgeRef& edge, const EdgeFrame::Subscription& change) {
+  state_->sessions.SetSubscriptions(change.device_id, change.epoch, change.subscriptions);
+  const auto stands = state_->directory.SetSubscriptions(
+      {{change.device_id, change.epoch, change.is_durable ? Stored::kYes : Stored::kNo, change.subscriptions}});
+  if (stands.ok() && !stands->front()) TellToGo(edge, change.session, change.epoch);
+  SimTwin::Stored& stored = world_.twin().stored(change.device_id);
+  const bool is_saved = world_.twin().is_alive();
+  if (change.is_durable && is_saved && change.epoch >= stored.epoch) {
+    stored = {.epoch = change.epoch, .subscriptions = change.subscriptions, .has_session = true};
+  }
+  HubFrame frame;
+  frame.saved.push_back({change.session, change.subscriptions, change.is_durable && !is_saved});
+  Tell(edge, std::move(frame));
+  if ((change.subscriptions & mqtt_edge::kMethodsBit) != 0) OnReady({change.device_id});
+}
+
+int64_t SimHub::EpochOf(const EdgeRef& edge, const EdgeFrame::Closed& closed) {
+  if (closed.epoch != 0) return closed.epoch;
+  const auto concerns = [&](const SessionEntry& entry) {
+    return entry.edge == *edge->name && entry.session == closed.session;
+  };
+  const auto here = state_->sessions.Find(closed.device_id);
+  if (here.has_value() && concerns(here->ToEntry())) return here->epoch;
+  const auto entries = state_->directory.Find({closed.device_id});
+  const bool is_known = entries.ok() && entries->front().has_value() && concerns(*entries->front());
+  return is_known ? entries->front()->epoch : 0;
+}
+
+void SimHub::CloseSession(const EdgeRef& edge, const EdgeFrame::Closed& closed) {
+  const int64_t epoch = EpochOf(edge, closed);
+  if (epoch == 0 || world_.options().mutations.hub_ignores_ends) return;
+  state_->sessions.Remove(closed.device_id, epoch);
+  Close(closed.device_id, epoch);
+}
+
+void SimHub::Close(const std::string& device_id, int64_t epoch) {
+  if (!state_->directory.Close({{device_id, epoch}}).ok()) state_->unclosed.push_back({device_id, epoch});
+}
+
+// Tells the session of the device to go that this process knows with an older epoch.
+void SimHub::GoOlder(const std::string& device_id, int64_t epoch) {
+  const auto known = state_->sessions.Find(device_id);
+  if (!known.has_value() || known->epoch >= epoch) return;
+  const EdgeRef edge = state_->edges.Find(*known->edge);
+  if (edge != nullptr) TellToGo(edge, known->session, known->epoch);
+}
+
+void SimHub::Keep() {
+  Recover().IgnoreError();
+  const absl::Duration now = clock().Monotonic();
+  if (state_->directory.is_settling() && now >= state_->settled_at) state_->directory.set_settling(false);
+  std::vector<EdgeName> alive = state_->edges.Alive(now, kEdgeLease);
+  if (!alive.empty()) state_->directory.RenewLeases(alive, kEdgeLease).IgnoreError();
+  for (const auto& ending : std::exchange(state_->unclosed, {})) Close(ending.device_id, ending.epoch);
+  std::vector<Edges::Ended> ended = state_->edges.TakeEnded(now, kEdgeLease);
+  std::sort(ended.begin(), ended.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+  for (const Edges::Ended& each : ended) EndEdge(each);
+  state_->table.OnTime(now);
+  if (now >= state_->sweep_at) {
+    Sweep();
+    state_->sweep_at = now + kSweep;
+  }
+  After(kTick, [this] { Keep(); });
+}
+
+absl::Status SimHub::Recover() {
+  State& state = *state_;
+  absl::StatusOr<int64_t> standing = state.directory.Generation();
+  if (!standing.ok() && SessionDirectory::IsLost(standing.status())) {
+    if (!world_.twin().is_alive()) return absl::UnavailableError("simulated: no twin");
+    const int64_t seen = std::max(state.generation, state.directory.seen_generation());
+    const int64_t raised = world_.twin().RaiseGeneration(seen);
+    standing = state.directory.Generation();
+    if (!standing.ok() && SessionDirectory::IsLost(standing.status())) standing = state.directory.Install(raised);
+  }
+  if (!standing.ok()) return standing.status();
+  const bool is_new = *standing != state.generation;
+  const bool was_asked = std::exchange(state.announce_soon, false);
+  if (!is_new && !was_asked) return absl::OkStatus();
+  if (is_new) {
+    universe_.Note("hub sees a new memory", kNoJob, kNoDevice, index(), *standing);
+    state.memory = *standing;
+    if (state.generation != 0) {
+      state.directory.set_settling(true);
+      state.settled_at = clock().Monotonic() + kSettle;
+    }
+  }
+  const absl::Status announced = AnnounceAll();
+  if (!announced.ok()) {
+    state.announce_soon = true;
+    return announced;
+  }
+  state.generation = *standing;
+  return absl::OkStatus();
+}
+
+absl::Status SimHub::AnnounceAll() {
+  std::vector<Session> sessions;
+  for (size_t shard = 0; shard < device_connection::SessionTable::kShards; ++shard) {
+    for (Session& session : state_->sessions.Shard(shard)) sessions.push_back(std::move(session));
+  }
+  std::sort(sessions.begin(), sessions.end(), [](const auto& a, const auto& b) { return a.device_id < b.device_id; });
+  std::vector<device_connection::Announcement> entries;
+  for (const Session& session : sessions) entries.push_back({session.device_id, session.ToEntry()});
+  const auto stands = state_->directory.Announce(entries);
+  if (!stands.ok()) return stands.status();
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    if ((*stands)[i]) continue;
+    state_->sessions.Remove(sessions[i].device_id, sessions[i].epoch);
+    const EdgeRef edge = state_->edges.Find(*sessions[i].edge);
+    if (edge != nullptr) TellToGo(edge, sessions[i].session, sessions[i].epoch);
+  }
+  return absl::OkStatus();
+}
+
+void SimHub::EndEdge(const Edges::Ended& ended) {
+  universe_.Note("hub ends an edge", kNoJob, kNoDevice, index(), static_cast<int64_t>(ended.number));
+  std::vector<device_connection::RoutedEvent> events = state_->table.OnEdgeLost(ended.number, clock().Monotonic());
+  std::sort(events.begin(), events.end(),
+            [](const auto& a, const auto& b) { return a.event.call_id() < b.event.call_id(); });
+  if (world_.options().mutations.hub_denies_lost_calls) {
+    for (auto& event : events) event.event.mutable_not_sent()->set_reason(internal::v1::NOT_SENT_REASON_OFFLINE);
+  }
+  Route(std::move(events));
+  std::vector<Session> sessions = state_->sessions.RemoveEdge(ended.name);
+  std::sort(sessions.begin(), sessions.end(), [](const auto& a, const auto& b) { return a.device_id < b.device_id; });
+  if (!ended.is_certain) {
+    const auto leases = state_->directory.Leases({ended.name.edge_id});
+    if (leases.ok() && leases->front() == ended.name.boot_id) return;
+  }
+  for (const Session& session : sessions) state_->directory.Close({{session.device_id, session.epoch}}).IgnoreError();
+}
+
+void SimHub::Sweep() {
+  const auto page = state_->directory.Scan("0", 1000);
+  if (!page.ok()) return;
+  for (const auto& session : page->sessions) {
+    const EdgeName& edge = session.entry.edge;
+    const auto leases = state_->directory.Leases({edge.edge_id});
+    if (!leases.ok() || leases->front() == edge.boot_id || state_->edges.Find(edge) != nullptr) continue;
+    state_->directory.Close({{session.device_id, session.entry.epoch}}).IgnoreError();
+  }
+}
+
+}  // namespace fleetcast::sim

@@ -1,0 +1,70 @@
+// What one life of a SimHub holds; for its two source files.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "tests/sim/sim_dispatcher.h"
+#include "tests/sim/sim_edge.h"
+#include "tests/sim/sim_hub.h"
+
+namespace fleetcast::sim {
+
+// The real table of edges wants an outlet; here it is the way to the simulated edge.
+class SimHub::Outlet final : public device_connection::EdgeOutlet {
+ public:
+  Outlet(SimEdge& edge, std::shared_ptr<Stream> stream) : edge_(edge), stream_(std::move(stream)) {}
+
+  bool TrySend(internal::v1::AttachResponse) override { return false; }  // Nothing here speaks protobuf to edges.
+  void Abort() override { stream_->Close(Side::kServer); }
+  bool Send(HubFrame frame) {
+    return stream_->Send(Side::kServer, [edge = &edge_, stream = stream_.get(), frame = std::move(frame)] {
+      edge->OnFrame(stream, frame);
+    });
+  }
+
+ private:
+  SimEdge& edge_;
+  const std::shared_ptr<Stream> stream_;
+};
+
+struct SimHub::State {
+  State(SimHub& hub, redis::Runner& redis)
+      : directory(redis),
+        table({}),
+        openers{Worker(hub), Worker(hub)},
+        announcer(hub),
+        subscriber(hub),
+        closer(hub),
+        deliverers{Worker(hub), Worker(hub)} {}
+
+  struct DispatcherSide {
+    SimDispatcher* dispatcher = nullptr;
+    std::shared_ptr<Stream> stream;
+  };
+  struct EdgeSide {
+    EdgeRef edge;
+    std::shared_ptr<Stream> stream;
+  };
+
+  device_connection::SessionDirectory directory;
+  device_connection::SessionTable sessions;
+  device_connection::Edges edges;
+  device_connection::DeliveryTable table;
+  device_connection::WatchList watches;
+  std::map<device_connection::DispatcherStream, DispatcherSide> dispatchers;
+  device_connection::DispatcherStream last_stream = 0;
+  std::map<const Stream*, EdgeSide> edge_streams;
+  int64_t generation = 0;
+  int64_t memory = 0;
+  bool announce_soon = false;
+  std::vector<device_connection::SessionDirectory::Ending> unclosed;
+  absl::Duration settled_at;
+  absl::Duration sweep_at;
+  Worker openers[2];
+  Worker announcer, subscriber, closer;
+  Worker deliverers[2];
+};
+
+}  // namespace fleetcast::sim
