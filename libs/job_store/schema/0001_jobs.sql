@@ -51,7 +51,6 @@ CREATE TABLE jobs.job (
   canceled            bigint
 );
 CREATE INDEX job_waiting ON jobs.job (due_time) WHERE state IN (1, 2);
-CREATE INDEX job_unarmed ON jobs.job (due_time) WHERE state = 1; -- Looked at often: not all that wait.
 CREATE INDEX job_working ON jobs.job (seq) WHERE state IN (3, 4, 5);
 
 -- What changes while a job runs. Only the primary key is indexed and pages stay half empty, so every update is HOT.

@@ -32,6 +32,9 @@ ALTER TABLE jobs.job
 
   ADD COLUMN device_errors bigint;                          -- At the end: of `succeeded`.
 
+-- Looked at several times a second: not all that wait.
+CREATE INDEX job_unarmed ON jobs.job (due_time) WHERE state = 1;
+
 ALTER TABLE jobs.chunk
   ADD COLUMN device_errors smallint NOT NULL DEFAULT 0;     -- Of `succeeded`: answered with a status of 400 or more.
 
