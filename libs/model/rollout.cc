@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -10,54 +11,77 @@
 namespace fleetcast {
 namespace {
 
-constexpr absl::Duration kBackoffMinLeast = absl::Milliseconds(100);
-constexpr absl::Duration kBackoffMinMost = absl::Hours(1);
-constexpr absl::Duration kBackoffMaxMost = absl::Hours(24);
-
-absl::Status Invalid(std::string_view field, const std::string& rule) {
-  return absl::InvalidArgumentError(absl::StrCat(std::string(field), " ", rule));
-}
+using Problems = std::vector<PolicyProblem>;
 
 template <typename Number>
 bool IsWithin(Number value, Number min, Number max) {
   return value >= min && value <= max;
 }
 
-absl::Status ValidateRamp(const ExponentialRate& ramp, int32_t maximum) {
-  if (!IsWithin(ramp.base_rate_per_minute, 1, kRatePerMinuteMax)) {
-    return Invalid("exponential_rate.base_rate_per_minute", absl::StrCat("must be from 1 to ", kRatePerMinuteMax));
-  }
-  if (maximum > 0 && ramp.base_rate_per_minute > maximum) {
-    return Invalid("exponential_rate.base_rate_per_minute", "must not be above maximum_per_minute");
+template <typename Number>
+void CheckWithin(std::string field, Number value, Number min, Number max, Problems& problems) {
+  if (!IsWithin(value, min, max))
+    problems.push_back({std::move(field), absl::StrCat("must be from ", min, " to ", max)});
+}
+
+// A limit that may be absent.
+void CheckLimit(std::string field, int32_t value, int32_t max, Problems& problems) {
+  if (IsWithin(value, 0, max)) return;
+  problems.push_back({std::move(field), absl::StrCat("must be from 1 to ", max, ", or 0 for no limit")});
+}
+
+void CheckRamp(const ExponentialRate& ramp, int32_t maximum, Problems& problems) {
+  CheckWithin("exponential_rate.base_rate_per_minute", ramp.base_rate_per_minute, 1, kRatePerMinuteMax, problems);
+  if (maximum > 0 && maximum <= kRatePerMinuteMax && ramp.base_rate_per_minute > maximum) {
+    problems.push_back({"exponential_rate.base_rate_per_minute", "must not be above maximum_per_minute"});
   }
   // Written so that NaN fails.
   if (!(ramp.increment_factor > 1 && ramp.increment_factor <= kIncrementFactorMax)) {
-    return Invalid("exponential_rate.increment_factor", "must be more than 1 and at most 5");
+    problems.push_back(
+        {"exponential_rate.increment_factor", absl::StrCat("must be more than 1 and at most ", kIncrementFactorMax)});
   }
   const bool by_notified = ramp.notified_step != 0;
   const bool by_succeeded = ramp.succeeded_step != 0;
   if (by_notified == by_succeeded) {
-    return Invalid("exponential_rate.rate_increase_criteria", "is required: one of the two, more than 0");
+    problems.push_back({"exponential_rate.rate_increase_criteria", "is required: one of the two, more than 0"});
+    return;
   }
-  if (!IsWithin<int64_t>(by_notified ? ramp.notified_step : ramp.succeeded_step, 1, kRolloutDevicesMax)) {
-    return Invalid("exponential_rate.rate_increase_criteria", absl::StrCat("must be from 1 to ", kRolloutDevicesMax));
-  }
-  return absl::OkStatus();
+  CheckWithin<int64_t>(
+      by_notified ? "exponential_rate.number_of_notified_devices" : "exponential_rate.number_of_succeeded_devices",
+      by_notified ? ramp.notified_step : ramp.succeeded_step, 1, kRolloutDevicesMax, problems);
 }
 
-absl::Status ValidateAbort(const AbortCriterion& criterion) {
+void CheckAbort(const AbortCriterion& criterion, const std::string& path, Problems& problems) {
   const FailureType type = criterion.failure_type;
   if (!IsWithin(type, FailureType::kAll, FailureType::kDeviceError) || type == FailureType::kNotOnline) {
-    return Invalid("abort_criteria.failure_type", "must be ALL, FAILED, TIMED_OUT or DEVICE_ERROR");
+    problems.push_back({path + ".failure_type", "must be ALL, FAILED, TIMED_OUT or DEVICE_ERROR"});
   }
   if (!(criterion.threshold_percentage > 0 && criterion.threshold_percentage <= 100)) {
-    return Invalid("abort_criteria.threshold_percentage", "must be more than 0 and at most 100");
+    problems.push_back({path + ".threshold_percentage", "must be more than 0 and at most 100"});
   }
-  if (!IsWithin<int64_t>(criterion.min_number_of_executed_devices, 1, kRolloutDevicesMax)) {
-    return Invalid("abort_criteria.min_number_of_executed_devices",
-                   absl::StrCat("must be from 1 to ", kRolloutDevicesMax));
+  CheckWithin<int64_t>(path + ".min_number_of_executed_devices", criterion.min_number_of_executed_devices, 1,
+                       kRolloutDevicesMax, problems);
+}
+
+void CheckRetryCriteria(const RetryPolicy& policy, Problems& problems) {
+  std::set<FailureType> seen;
+  bool needs_word = false;
+  for (size_t i = 0; i < policy.criteria.size(); ++i) {
+    const RetryCriterion& criterion = policy.criteria[i];
+    const std::string path = absl::StrCat("criteria[", i, "]");
+    if (!IsWithin(criterion.failure_type, FailureType::kAll, FailureType::kDeviceError)) {
+      problems.push_back({path + ".failure_type", "must be ALL, FAILED, TIMED_OUT, NOT_ONLINE or DEVICE_ERROR"});
+    } else if (!seen.insert(criterion.failure_type).second) {
+      problems.push_back({path + ".failure_type", "is named twice"});
+    }
+    CheckWithin(path + ".number_of_retries", criterion.number_of_retries, 1, kRetriesMax, problems);
+    needs_word = needs_word || criterion.failure_type != FailureType::kNotOnline;
   }
-  return absl::OkStatus();
+  if (needs_word && !policy.idempotent) {
+    problems.push_back({"idempotent",
+                        "is required: only NOT_ONLINE is proof that the device received nothing, everything else may "
+                        "run the method again"});
+  }
 }
 
 int64_t CountOf(FailureType type, const RolloutProgress& progress) {
@@ -84,53 +108,37 @@ std::string_view NameOf(FailureType type) {
 
 }  // namespace
 
-absl::Status ValidateRollout(const RolloutPolicy& policy) {
-  if (!IsWithin(policy.maximum_per_minute, 0, kRatePerMinuteMax)) {
-    return Invalid("maximum_per_minute", absl::StrCat("must be from 1 to ", kRatePerMinuteMax, ", or 0 for no limit"));
-  }
-  if (policy.exponential_rate.has_value()) {
-    const absl::Status ramp = ValidateRamp(*policy.exponential_rate, policy.maximum_per_minute);
-    if (!ramp.ok()) return ramp;
-  }
-  if (!IsWithin(policy.in_flight_max, 0, kInFlightMax)) {
-    return Invalid("in_flight_max", absl::StrCat("must be from 1 to ", kInFlightMax, ", or 0 for no limit"));
-  }
+std::vector<PolicyProblem> ValidateRollout(const RolloutPolicy& policy) {
+  Problems problems;
+  CheckLimit("maximum_per_minute", policy.maximum_per_minute, kRatePerMinuteMax, problems);
+  if (policy.exponential_rate.has_value()) CheckRamp(*policy.exponential_rate, policy.maximum_per_minute, problems);
+  CheckLimit("in_flight_max", policy.in_flight_max, kInFlightMax, problems);
   if (policy.abort_criteria.size() > kAbortCriteriaMax) {
-    return Invalid("abort_criteria", absl::StrCat("has more than ", kAbortCriteriaMax, " entries"));
+    problems.push_back({"abort_criteria", absl::StrCat("has more than ", kAbortCriteriaMax, " entries")});
+    return problems;
   }
-  for (const AbortCriterion& criterion : policy.abort_criteria) {
-    const absl::Status valid = ValidateAbort(criterion);
-    if (!valid.ok()) return valid;
+  for (size_t i = 0; i < policy.abort_criteria.size(); ++i) {
+    CheckAbort(policy.abort_criteria[i], absl::StrCat("abort_criteria[", i, "]"), problems);
   }
-  return absl::OkStatus();
+  return problems;
 }
 
-absl::Status ValidateRetry(const RetryPolicy& policy, bool is_method) {
-  if (policy.criteria.empty()) return absl::OkStatus();
-  if (!is_method) return Invalid("criteria", "is for method jobs; twin changes are applied exactly once without it");
-  std::set<FailureType> seen;
-  for (const RetryCriterion& criterion : policy.criteria) {
-    if (!IsWithin(criterion.failure_type, FailureType::kAll, FailureType::kDeviceError)) {
-      return Invalid("criteria.failure_type", "is required");
-    }
-    if (!seen.insert(criterion.failure_type).second) return Invalid("criteria.failure_type", "is named twice");
-    if (!IsWithin(criterion.number_of_retries, 1, kRetriesMax)) {
-      return Invalid("criteria.number_of_retries", absl::StrCat("must be from 1 to ", kRetriesMax));
-    }
-    if (!policy.idempotent && criterion.failure_type != FailureType::kNotOnline) {
-      return Invalid(
-          "idempotent",
-          "is required: only NOT_ONLINE is proof that the device received nothing, everything else may run the "
-          "method again");
-    }
+std::vector<PolicyProblem> ValidateRetry(const RetryPolicy& policy, bool is_method) {
+  Problems problems;
+  if (!policy.criteria.empty() && !is_method) {
+    problems.push_back({"criteria", "is for method jobs; twin changes are applied exactly once without it"});
+  } else if (policy.criteria.size() > kRetryCriteriaMax) {
+    problems.push_back({"criteria", absl::StrCat("has more than ", kRetryCriteriaMax, " entries")});
+  } else {
+    CheckRetryCriteria(policy, problems);
   }
   if (!IsWithin(policy.backoff_min, kBackoffMinLeast, kBackoffMinMost)) {
-    return Invalid("backoff_min", "must be from 100 ms to 1 h");
+    problems.push_back({"backoff_min", "must be from 100 ms to 1 h"});
   }
   if (!IsWithin(policy.backoff_max, policy.backoff_min, kBackoffMaxMost)) {
-    return Invalid("backoff_max", "must be from backoff_min to 24 h");
+    problems.push_back({"backoff_max", "must be from backoff_min to 24 h"});
   }
-  return absl::OkStatus();
+  return problems;
 }
 
 std::optional<double> RatePerMinute(const RolloutPolicy& policy, const RolloutProgress& progress) {

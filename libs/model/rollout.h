@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/time/time.h"
 
 namespace fleetcast {
@@ -17,9 +16,13 @@ inline constexpr int32_t kInFlightMax = 1'000'000;
 inline constexpr int64_t kRolloutDevicesMax = 100'000'000;  // Steps and minimum samples.
 inline constexpr double kIncrementFactorMax = 5;
 inline constexpr size_t kAbortCriteriaMax = 8;
+inline constexpr size_t kRetryCriteriaMax = 5;  // One for each failure type.
 inline constexpr int kRetriesMax = 10;
 inline constexpr absl::Duration kBackoffMinDefault = absl::Seconds(1);
+inline constexpr absl::Duration kBackoffMinLeast = absl::Milliseconds(100);
+inline constexpr absl::Duration kBackoffMinMost = absl::Hours(1);
 inline constexpr absl::Duration kBackoffMaxDefault = absl::Minutes(5);
+inline constexpr absl::Duration kBackoffMaxMost = absl::Hours(24);
 inline constexpr int kPriorityDefault = 5;
 inline constexpr int kPriorityMax = 9;
 
@@ -82,10 +85,18 @@ struct RolloutProgress {
   int64_t device_errors = 0;
 };
 
-// kInvalidArgument, with a sentence that names the field relative to the policy, for the first broken rule.
-absl::Status ValidateRollout(const RolloutPolicy& policy);
+// A field of a policy that breaks its rule.
+struct PolicyProblem {
+  std::string field;  // Path below the policy: "abort_criteria[1].failure_type".
+  std::string rule;   // What would be right: "must be from 1 to 10".
+
+  friend bool operator==(const PolicyProblem&, const PolicyProblem&) = default;
+};
+
+// Every broken rule; empty = valid. Lists that are too long are named once, without their entries.
+std::vector<PolicyProblem> ValidateRollout(const RolloutPolicy& policy);
 // As above. `is_method`: whether the job calls methods.
-absl::Status ValidateRetry(const RetryPolicy& policy, bool is_method);
+std::vector<PolicyProblem> ValidateRetry(const RetryPolicy& policy, bool is_method);
 
 // Devices that may be started in a minute from now on; nullopt = any number.
 std::optional<double> RatePerMinute(const RolloutPolicy& policy, const RolloutProgress& progress);

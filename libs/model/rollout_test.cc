@@ -8,8 +8,13 @@
 namespace fleetcast {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Optional;
+
+auto IsAt(const std::string& field) { return ::testing::Field("field", &PolicyProblem::field, field); }
 
 RolloutPolicy Limits(int32_t maximum_per_minute, int32_t in_flight_max) {
   RolloutPolicy policy;
@@ -35,7 +40,7 @@ RetryPolicy Retry(bool idempotent, std::vector<RetryCriterion> criteria) {
 }
 
 TEST(RolloutTest, AnEmptyPolicyIsValidAndLimitsNothing) {
-  EXPECT_TRUE(ValidateRollout({}).ok());
+  EXPECT_THAT(ValidateRollout({}), IsEmpty());
   EXPECT_FALSE(RolloutPolicy().is_limited());
   EXPECT_EQ(RatePerMinute({}, {}), std::nullopt);
   EXPECT_EQ(MetAbortCriterion({}, {.failed = 100}), std::nullopt);
@@ -49,35 +54,48 @@ TEST(RolloutTest, AnyLimitMakesAPolicyLimited) {
 }
 
 TEST(RolloutTest, RefusesValuesOutOfBounds) {
-  EXPECT_FALSE(ValidateRollout(Limits(-1, 0)).ok());
-  EXPECT_FALSE(ValidateRollout(Limits(kRatePerMinuteMax + 1, 0)).ok());
-  EXPECT_FALSE(ValidateRollout(Limits(0, -1)).ok());
-  EXPECT_FALSE(ValidateRollout(Limits(0, kInFlightMax + 1)).ok());
-  EXPECT_TRUE(ValidateRollout(Limits(kRatePerMinuteMax, kInFlightMax)).ok());
+  EXPECT_THAT(ValidateRollout(Limits(-1, 0)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Limits(kRatePerMinuteMax + 1, 0)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Limits(0, -1)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Limits(0, kInFlightMax + 1)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Limits(kRatePerMinuteMax, kInFlightMax)), IsEmpty());
 }
 
 TEST(RolloutTest, RefusesRampsThatSayTooMuchOrTooLittle) {
-  EXPECT_TRUE(ValidateRollout(Ramp(50, 1.5, 100)).ok());
-  EXPECT_FALSE(ValidateRollout(Ramp(0, 1.5, 100)).ok());
-  EXPECT_FALSE(ValidateRollout(Ramp(50, 1, 100)).ok());
-  EXPECT_FALSE(ValidateRollout(Ramp(50, 5.1, 100)).ok());
-  EXPECT_FALSE(ValidateRollout(Ramp(50, std::numeric_limits<double>::quiet_NaN(), 100)).ok());
-  EXPECT_FALSE(ValidateRollout(Ramp(50, 1.5, 0)).ok());
-  EXPECT_FALSE(ValidateRollout(Ramp(50, 1.5, 100, 100)).ok());
-  EXPECT_FALSE(ValidateRollout(Ramp(50, 1.5, -1)).ok());
-  EXPECT_THAT(ValidateRollout(Ramp(50, 1.5, 100, 0, 49)).message(), HasSubstr("maximum_per_minute"));
+  EXPECT_THAT(ValidateRollout(Ramp(50, 1.5, 100)), IsEmpty());
+  EXPECT_THAT(ValidateRollout(Ramp(0, 1.5, 100)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Ramp(50, 1, 100)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Ramp(50, 5.1, 100)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Ramp(50, std::numeric_limits<double>::quiet_NaN(), 100)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Ramp(50, 1.5, 0)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Ramp(50, 1.5, 100, 100)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Ramp(50, 1.5, -1)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Ramp(50, 1.5, 100, 0, 49)), ElementsAre(IsAt("exponential_rate.base_rate_per_minute")));
 }
 
 TEST(RolloutTest, RefusesAbortCriteriaThatCanNeverBeRight) {
-  EXPECT_TRUE(ValidateRollout(Abort(FailureType::kAll, 100, 1)).ok());
-  EXPECT_FALSE(ValidateRollout(Abort(FailureType::kNotOnline, 10, 1)).ok());
-  EXPECT_FALSE(ValidateRollout(Abort(static_cast<FailureType>(0), 10, 1)).ok());
-  EXPECT_FALSE(ValidateRollout(Abort(FailureType::kAll, 0, 1)).ok());
-  EXPECT_FALSE(ValidateRollout(Abort(FailureType::kAll, 100.1, 1)).ok());
-  EXPECT_FALSE(ValidateRollout(Abort(FailureType::kAll, 10, 0)).ok());
+  EXPECT_THAT(ValidateRollout(Abort(FailureType::kAll, 100, 1)), IsEmpty());
+  EXPECT_THAT(ValidateRollout(Abort(FailureType::kNotOnline, 10, 1)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Abort(static_cast<FailureType>(0), 10, 1)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Abort(FailureType::kAll, 0, 1)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Abort(FailureType::kAll, 100.1, 1)), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRollout(Abort(FailureType::kAll, 10, 0)), Not(IsEmpty()));
   RolloutPolicy many;
   many.abort_criteria.assign(kAbortCriteriaMax + 1, {FailureType::kAll, 10, 1});
-  EXPECT_FALSE(ValidateRollout(many).ok());
+  EXPECT_THAT(ValidateRollout(many), Not(IsEmpty()));
+}
+
+TEST(RolloutTest, NamesEveryFieldThatIsWrong) {
+  RolloutPolicy policy = Ramp(0, 1, 0);
+  policy.maximum_per_minute = -1;
+  policy.in_flight_max = -1;
+  policy.abort_criteria = {{FailureType::kAll, 10, 1}, {FailureType::kNotOnline, 0, 0}};
+  EXPECT_THAT(ValidateRollout(policy),
+              ElementsAre(IsAt("maximum_per_minute"), IsAt("exponential_rate.base_rate_per_minute"),
+                          IsAt("exponential_rate.increment_factor"), IsAt("exponential_rate.rate_increase_criteria"),
+                          IsAt("in_flight_max"), IsAt("abort_criteria[1].failure_type"),
+                          IsAt("abort_criteria[1].threshold_percentage"),
+                          IsAt("abort_criteria[1].min_number_of_executed_devices")));
 }
 
 TEST(RolloutTest, AConstantRateStaysTheSame) {
@@ -116,21 +134,28 @@ TEST(RolloutTest, EachCriterionCountsItsOwnFailures) {
 }
 
 TEST(RetryTest, OnlyProofOfNotSentMayBeRetriedWithoutTheOwnersWord) {
-  EXPECT_TRUE(ValidateRetry(Retry(false, {{FailureType::kNotOnline, 3}}), true).ok());
-  EXPECT_FALSE(ValidateRetry(Retry(false, {{FailureType::kFailed, 3}}), true).ok());
-  EXPECT_FALSE(ValidateRetry(Retry(false, {{FailureType::kAll, 3}}), true).ok());
-  EXPECT_TRUE(ValidateRetry(Retry(true, {{FailureType::kAll, 3}}), true).ok());
+  EXPECT_THAT(ValidateRetry(Retry(false, {{FailureType::kNotOnline, 3}}), true), IsEmpty());
+  EXPECT_THAT(ValidateRetry(Retry(false, {{FailureType::kFailed, 3}}), true), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRetry(Retry(false, {{FailureType::kAll, 3}}), true), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRetry(Retry(true, {{FailureType::kAll, 3}}), true), IsEmpty());
 }
 
 TEST(RetryTest, RefusesWhatMakesNoSense) {
-  EXPECT_TRUE(ValidateRetry({}, false).ok());
-  EXPECT_FALSE(ValidateRetry(Retry(true, {{FailureType::kAll, 3}}), false).ok());
-  EXPECT_FALSE(ValidateRetry(Retry(true, {{FailureType::kAll, 0}}), true).ok());
-  EXPECT_FALSE(ValidateRetry(Retry(true, {{FailureType::kAll, kRetriesMax + 1}}), true).ok());
-  EXPECT_FALSE(ValidateRetry(Retry(true, {{FailureType::kAll, 1}, {FailureType::kAll, 2}}), true).ok());
+  EXPECT_THAT(ValidateRetry({}, false), IsEmpty());
+  EXPECT_THAT(ValidateRetry(Retry(true, {{FailureType::kAll, 3}}), false), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRetry(Retry(true, {{FailureType::kAll, 0}}), true), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRetry(Retry(true, {{FailureType::kAll, kRetriesMax + 1}}), true), Not(IsEmpty()));
+  EXPECT_THAT(ValidateRetry(Retry(true, {{FailureType::kAll, 1}, {FailureType::kAll, 2}}), true), Not(IsEmpty()));
   RetryPolicy policy = Retry(true, {{FailureType::kAll, 1}});
   policy.backoff_max = absl::Milliseconds(500);
-  EXPECT_THAT(ValidateRetry(policy, true).message(), HasSubstr("backoff_max"));
+  EXPECT_THAT(ValidateRetry(policy, true), ElementsAre(IsAt("backoff_max")));
+}
+
+TEST(RetryTest, BoundsOfPausesHoldWithoutCriteriaToo) {
+  RetryPolicy policy;
+  policy.backoff_min = absl::Milliseconds(99);
+  policy.backoff_max = absl::Hours(24) + absl::Nanoseconds(1);
+  EXPECT_THAT(ValidateRetry(policy, true), ElementsAre(IsAt("backoff_min"), IsAt("backoff_max")));
 }
 
 TEST(RetryTest, TheMostSpecialCriterionDecides) {

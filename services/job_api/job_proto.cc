@@ -8,6 +8,7 @@
 #include "libs/base/strings.h"
 #include "libs/model/reasons.h"
 #include "services/job_api/proto_time.h"
+#include "services/job_api/rollout_proto.h"
 
 namespace fleetcast::job_api {
 namespace {
@@ -39,6 +40,8 @@ void SetAction(const job_store::Action& action, jobs::v1::Job* out) {
     invoke->set_payload(method->payload);
     ToProto(method->response_timeout, invoke->mutable_response_timeout());
     ToProto(method->connect_timeout, invoke->mutable_connect_timeout());
+    invoke->set_offline_policy(method->wait_for_connection ? jobs::v1::InvokeMethodAction::OFFLINE_POLICY_WAIT
+                                                           : jobs::v1::InvokeMethodAction::OFFLINE_POLICY_FAIL);
     return;
   }
   const auto& twin = std::get<job_store::TwinAction>(action);
@@ -56,6 +59,19 @@ void SetStatistics(const job_store::JobCounts& counts, jobs::v1::JobStatistics* 
   out->set_failed(counts.failed);
   out->set_timed_out(counts.timed_out);
   out->set_canceled(counts.canceled);
+  out->set_device_errors(counts.device_errors);
+}
+
+// What is said about pace, retries and origin; policies that ask for nothing stay unset.
+void SetPolicies(const job_store::JobSpec& spec, jobs::v1::Job* out) {
+  if (spec.rollout != RolloutPolicy()) ToProto(spec.rollout, out->mutable_rollout());
+  if (!spec.retry.criteria.empty()) ToProto(spec.retry, out->mutable_retry());
+  out->set_priority(spec.priority);
+  if (!spec.retried.has_value()) return;
+  out->set_retried_job_id(spec.retried->job_id);
+  for (const ExecutionState state : spec.retried->states) {
+    out->add_retried_states(static_cast<jobs::v1::Execution::State>(state));
+  }
 }
 
 bool HasFrozenTargets(JobState state) {
@@ -78,6 +94,8 @@ void ToProto(const job_store::Job& job, jobs::v1::Job* out) {
   if (job.end_time.has_value()) ToProto(*job.end_time, out->mutable_end_time());
   out->set_etag(absl::StrCat(job.version));
   out->set_status_message(job.spec.status_message);
+  SetPolicies(job.spec, out);
+  if (job.pause_time.has_value()) ToProto(*job.pause_time, out->mutable_pause_time());
 }
 
 void ToProto(const job_store::Execution& execution, jobs::v1::Execution* out) {

@@ -8,6 +8,7 @@
 #include "libs/rpc/status.h"
 #include "libs/testing/private_postgres.h"
 #include "libs/testing/status_matchers.h"
+#include "services/job_api/watch_stream.h"
 
 namespace fleetcast::job_api {
 namespace {
@@ -24,7 +25,9 @@ absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 
 class FixedTargets final : public TargetCounter {
  public:
-  absl::StatusOr<Matches> Count(const rpc::Call&, const std::string&, int) override { return Matches{2, {"a", "b"}}; }
+  absl::StatusOr<Matches> Count(const rpc::Call&, const std::string&, int) override {
+    return Matches{2, 1, {"a", "b"}};
+  }
 };
 
 class JobServiceTest : public ::testing::Test {
@@ -110,18 +113,16 @@ class JobServiceTest : public ::testing::Test {
   WatchHub watches_{SystemClock(), NewJobReader(store_), metrics_};
   const PageTokens tokens_{"0123456789abcdef"};
   WorkerPool workers_{4, 100};
-  WorkerPool cancel_workers_{2, 100};
+  WorkerPool change_workers_{2, 100};
   JobService service_{store_,
                       targets_,
                       watches_,
                       tokens_,
                       SystemClock(),
                       workers_,
-                      cancel_workers_,
-                      {.start_horizon = absl::Hours(168),
-                       .permit_lifetime = kPermitLifetime,
-                       .cancel_drain = absl::Minutes(1),
-                       .active_jobs_max = 5}};
+                      change_workers_,
+                      {.creation = {.start_horizon = absl::Hours(168), .active_jobs_max = 5},
+                       .change = {.permit_lifetime = kPermitLifetime, .cancel_drain = absl::Minutes(1)}}};
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<jobs::v1::JobService::Stub> stub_;
 };
@@ -163,6 +164,7 @@ TEST_F(JobServiceTest, ADryRunCountsAndStoresNothing) {
   request.set_validate_only(true);
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto response, Create(request));
   EXPECT_EQ(response.matching_devices(), 2);
+  EXPECT_EQ(response.connected_devices(), 1);
   EXPECT_THAT(Cancel("job-1"), StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
 }
 
@@ -246,10 +248,39 @@ TEST_F(JobServiceTest, AWatchShowsEveryStepToTheEnd) {
   EXPECT_EQ(response.job().statistics().pending(), 2);
   Succeed(lease, 0);
   ASSERT_TRUE(stream->Read(&response));
-  EXPECT_EQ(response.job().statistics().succeeded(), 1);
+  EXPECT_FALSE(response.has_job());
+  EXPECT_EQ(response.delta().statistics().succeeded(), 1);
   Succeed(lease, 1);
   ASSERT_TRUE(stream->Read(&response));
-  EXPECT_EQ(response.job().state(), Job::STATE_COMPLETED);
+  EXPECT_EQ(response.delta().state(), Job::STATE_COMPLETED);
+  EXPECT_FALSE(stream->Read(&response));
+  FLEETCAST_EXPECT_OK(rpc::FromGrpc(stream->Finish()));
+}
+
+TEST_F(JobServiceTest, AWatchGoesOnWhereItsTokenWasGiven) {
+  const job_store::ChunkLease lease = Run("job-1", {"a", "b"});
+  jobs::v1::WatchJobRequest request;
+  request.set_job_id("job-1");
+  jobs::v1::WatchJobResponse response;
+  {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(Soon()));
+    auto stream = stub_->WatchJob(&context, request);
+    ASSERT_TRUE(stream->Read(&response));
+    context.TryCancel();
+    EXPECT_THAT(rpc::FromGrpc(stream->Finish()), StatusIs(Code::kCancelled));
+  }
+  request.set_resume_token(response.resume_token());
+  Succeed(lease, 0);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(Soon()));
+  auto stream = stub_->WatchJob(&context, request);
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_FALSE(response.has_job());
+  EXPECT_EQ(response.delta().statistics().succeeded(), 1);
+  Succeed(lease, 1);
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.delta().state(), Job::STATE_COMPLETED);
   EXPECT_FALSE(stream->Read(&response));
   FLEETCAST_EXPECT_OK(rpc::FromGrpc(stream->Finish()));
 }

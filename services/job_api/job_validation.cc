@@ -1,7 +1,6 @@
 #include "services/job_api/job_validation.h"
 
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -9,40 +8,17 @@
 #include "libs/base/strings.h"
 #include "libs/json/json.h"
 #include "libs/json/twin_rules.h"
-#include "libs/model/digest.h"
 #include "libs/model/ids.h"
 #include "libs/model/reasons.h"
 #include "libs/query/query.h"
-#include "libs/rpc/status.h"
 #include "services/job_api/proto_time.h"
+#include "services/job_api/rollout_proto.h"
 
 namespace fleetcast::job_api {
 namespace {
 
 constexpr int64_t kTimestampSecondsMin =
     -62'135'596'800;  // 0001-01-01, the first instant of google.protobuf.Timestamp.
-
-// Gathers wrong fields; the first reason names the error.
-class Violations {
- public:
-  void Add(std::string_view reason, std::string field, std::string description) {
-    if (found_.empty()) reason_ = reason;
-    found_.push_back({std::move(field), std::move(description)});
-  }
-
-  void AddIfBad(std::string_view reason, std::string field, const absl::Status& status) {
-    if (!status.ok()) Add(reason, std::move(field), std::string(status.message()));
-  }
-
-  absl::Status ToStatus() && {
-    if (found_.empty()) return absl::OkStatus();
-    return rpc::InvalidFields(std::move(found_), reason_);
-  }
-
- private:
-  std::string_view reason_;
-  std::vector<rpc::FieldViolation> found_;
-};
 
 // A duration field within [min, max]; `fallback` when it is unset.
 absl::Duration Bounded(const google::protobuf::Duration* value, absl::Duration fallback, absl::Duration min,
@@ -74,6 +50,10 @@ job_store::MethodAction ReadMethod(const jobs::v1::InvokeMethodAction& action, V
   method.connect_timeout =
       Bounded(action.has_connect_timeout() ? &action.connect_timeout() : nullptr, absl::ZeroDuration(),
               absl::ZeroDuration(), kConnectTimeoutMax, "job.invoke_method.connect_timeout", violations);
+  if (!jobs::v1::InvokeMethodAction::OfflinePolicy_IsValid(action.offline_policy())) {
+    violations.Add(reasons::kInvalidValue, "job.invoke_method.offline_policy", "names a policy that does not exist");
+  }
+  method.wait_for_connection = action.offline_policy() == jobs::v1::InvokeMethodAction::OFFLINE_POLICY_WAIT;
   return method;
 }
 
@@ -118,12 +98,33 @@ void ReadStartTime(const jobs::v1::Job& job, absl::Time now, absl::Duration hori
   spec.start_time = start;
 }
 
-void Append(std::string& out, std::string_view part) {
-  absl::StrAppend(&out, part.size(), ":");  // With its length, so that no two requests run together.
-  out.append(part);
+RetryPolicy ReadRetry(const jobs::v1::Job& job, Violations& violations) {
+  const RetryPolicy policy = FromProto(job.retry());
+  violations.AddAll(reasons::kInvalidRetry, "job.retry", ValidateRetry(policy, job.has_invoke_method()));
+  return policy.criteria.empty() ? RetryPolicy()
+                                 : policy;  // Without criteria nothing is tried again, whatever else is said.
 }
 
 }  // namespace
+
+RolloutPolicy ReadRollout(const jobs::v1::RolloutPolicy& message, Violations& violations) {
+  RolloutPolicy policy = FromProto(message);
+  violations.AddAll(reasons::kInvalidRollout, "job.rollout", ValidateRollout(policy));
+  return policy;
+}
+
+int ReadPriority(int32_t priority, Violations& violations) {
+  if (priority < 0 || priority > kPriorityMax) {
+    violations.Add(reasons::kInvalidValue, "job.priority",
+                   absl::StrCat("must be from 1 to ", kPriorityMax, ", or 0 for ", kPriorityDefault));
+  }
+  return priority == 0 ? kPriorityDefault : priority;
+}
+
+void CheckRequestId(const std::string& request_id, Violations& violations) {
+  if (request_id.size() <= kRequestIdBytesMax) return;
+  violations.Add(reasons::kInvalidValue, "request_id", absl::StrCat("longer than ", kRequestIdBytesMax, " bytes"));
+}
 
 absl::StatusOr<job_store::JobSpec> ValidateCreate(const jobs::v1::CreateJobRequest& request, absl::Time now,
                                                   absl::Duration start_horizon) {
@@ -144,38 +145,17 @@ absl::StatusOr<job_store::JobSpec> ValidateCreate(const jobs::v1::CreateJobReque
   spec.execution_timeout =
       Bounded(job.has_execution_timeout() ? &job.execution_timeout() : nullptr, kExecutionTimeoutDefault,
               kExecutionTimeoutMin, kExecutionTimeoutMax, "job.execution_timeout", violations);
+  spec.rollout = ReadRollout(job.rollout(), violations);
+  spec.retry = ReadRetry(job, violations);
+  spec.priority = ReadPriority(job.priority(), violations);
   spec.status_message = job.status_message();
   if (spec.status_message.size() > kStatusMessageBytesMax) {
     violations.Add(reasons::kInvalidValue, "job.status_message",
                    absl::StrCat("longer than ", kStatusMessageBytesMax, " bytes"));
   }
-  if (request.request_id().size() > kRequestIdBytesMax) {
-    violations.Add(reasons::kInvalidValue, "request_id", absl::StrCat("longer than ", kRequestIdBytesMax, " bytes"));
-  }
+  CheckRequestId(request.request_id(), violations);
   FLEETCAST_RETURN_IF_ERROR(std::move(violations).ToStatus());
   return spec;
-}
-
-std::string RequestHash(const job_store::JobSpec& spec) {
-  std::string text;
-  Append(text, spec.id);
-  Append(text, spec.condition);
-  if (const auto* method = std::get_if<job_store::MethodAction>(&spec.action)) {
-    Append(text, "method");
-    Append(text, method->method);
-    Append(text, method->payload);
-    Append(text, absl::FormatDuration(method->response_timeout));
-    Append(text, absl::FormatDuration(method->connect_timeout));
-  } else {
-    const auto& twin = std::get<job_store::TwinAction>(spec.action);
-    Append(text, "twin");
-    Append(text, twin.tags_patch);
-    Append(text, twin.desired_patch);
-    Append(text, twin.etag);
-  }
-  Append(text, spec.start_time.has_value() ? absl::FormatTime(*spec.start_time, absl::UTCTimeZone()) : "");
-  Append(text, absl::FormatDuration(spec.execution_timeout));
-  return Sha256(text);
 }
 
 }  // namespace fleetcast::job_api

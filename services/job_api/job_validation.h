@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "fleetcast/jobs/v1/job.pb.h"
 #include "libs/job_store/job.h"
+#include "services/job_api/violations.h"
 
 namespace fleetcast::job_api {
 
@@ -26,11 +27,13 @@ inline constexpr absl::Duration kExecutionTimeoutMax = absl::Hours(24 * 7);
 // The spec that `request` describes, defaults filled in. `now` and `start_horizon` bound the start time.
 // INVALID_ARGUMENT with field violations and the reason of the first rule that is broken: INVALID_JOB_ID,
 // INVALID_ACTION, INVALID_METHOD, INVALID_PAYLOAD, INVALID_TWIN, INVALID_TIMEOUT, INVALID_CONDITION,
-// INVALID_START_TIME, INVALID_VALUE.
+// INVALID_START_TIME, INVALID_ROLLOUT, INVALID_RETRY, INVALID_VALUE.
 absl::StatusOr<job_store::JobSpec> ValidateCreate(const jobs::v1::CreateJobRequest& request, absl::Time now,
                                                   absl::Duration start_horizon);
 
-// A digest of what `spec` means: the same for equal requests, so that a repeated CreateJob is recognised.
-std::string RequestHash(const job_store::JobSpec& spec);
+// The parts that UpdateJob reads as well. Each notes in `violations` what is wrong, with the path from the request on.
+RolloutPolicy ReadRollout(const jobs::v1::RolloutPolicy& message, Violations& violations);
+int ReadPriority(int32_t priority, Violations& violations);
+void CheckRequestId(const std::string& request_id, Violations& violations);
 
 }  // namespace fleetcast::job_api

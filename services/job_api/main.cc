@@ -12,13 +12,14 @@
 #include "libs/rpc/process.h"
 #include "services/job_api/config.h"
 #include "services/job_api/job_service.h"
+#include "services/job_api/watch_stream.h"
 
 namespace fleetcast::job_api {
 namespace {
 
 constexpr size_t kQueueLimit = 1'000;
-constexpr int kCancelThreads = 8;
-constexpr size_t kCancelQueueLimit = 100;
+constexpr int kChangeThreads = 8;
+constexpr size_t kChangeQueueLimit = 100;
 
 class JobApi final : public rpc::Application {
  public:
@@ -42,11 +43,11 @@ class JobApi final : public rpc::Application {
     tokens_ = std::make_unique<PageTokens>(config_.page_token_key.empty() ? RandomBytes(32) : config_.page_token_key);
     watches_ = std::make_unique<WatchHub>(SystemClock(), NewJobReader(*store_), process.metrics());
     workers_ = std::make_unique<WorkerPool>(config_.postgres_connections, kQueueLimit);
-    cancel_workers_ = std::make_unique<WorkerPool>(kCancelThreads, kCancelQueueLimit);
-    service_ = std::make_unique<JobService>(*store_, *targets_, *watches_, *tokens_, SystemClock(), *workers_,
-                                            *cancel_workers_,
-                                            JobServiceOptions{config_.start_horizon, config_.permit_lifetime,
-                                                              config_.cancel_drain, config_.active_jobs_max});
+    change_workers_ = std::make_unique<WorkerPool>(kChangeThreads, kChangeQueueLimit);
+    service_ = std::make_unique<JobService>(
+        *store_, *targets_, *watches_, *tokens_, SystemClock(), *workers_, *change_workers_,
+        JobServiceOptions{.creation = {config_.start_horizon, config_.active_jobs_max},
+                          .change = {config_.permit_lifetime, config_.cancel_drain}});
     process.Serve(jobs::v1::JobService::service_full_name(), service_.get());
     return absl::OkStatus();
   }
@@ -61,7 +62,7 @@ class JobApi final : public rpc::Application {
   std::unique_ptr<PageTokens> tokens_;
   std::unique_ptr<WatchHub> watches_;
   std::unique_ptr<WorkerPool> workers_;
-  std::unique_ptr<WorkerPool> cancel_workers_;
+  std::unique_ptr<WorkerPool> change_workers_;
   std::unique_ptr<JobService> service_;
 };
 

@@ -26,7 +26,9 @@ class GrpcTargetCounter final : public TargetCounter {
     FLEETCAST_RETURN_IF_ERROR(
         rpc::CallUnary(call, kCountLimit, "TargetService/CountTargets",
                        [&](grpc::ClientContext* context) { return stub_->CountTargets(context, request, &response); }));
-    return Matches{response.count(), {response.sample_device_ids().begin(), response.sample_device_ids().end()}};
+    return Matches{response.count(),
+                   response.connected_count(),
+                   {response.sample_device_ids().begin(), response.sample_device_ids().end()}};
   }
 
  private:

@@ -17,6 +17,7 @@ namespace fleetcast::job_api {
 
 struct Matches {
   int64_t count = 0;
+  int64_t connected = 0;            // Of these.
   std::vector<std::string> sample;  // The first ids.
 };
 

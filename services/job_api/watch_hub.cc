@@ -1,20 +1,13 @@
 #include "services/job_api/watch_hub.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fleetcast::job_api {
-namespace {
-
-bool IsOver(const jobs::v1::Job& job) {
-  return job.state() == jobs::v1::Job::STATE_COMPLETED || job.state() == jobs::v1::Job::STATE_FAILED ||
-         job.state() == jobs::v1::Job::STATE_CANCELLED;
-}
-
-}  // namespace
-
-WatchHub::WatchHub(Clock& clock, ReadJob read, telemetry::Metrics& metrics)
+WatchHub::WatchHub(Clock& clock, ReadJob read, telemetry::Metrics& metrics, absl::Duration turn)
     : clock_(clock),
       read_(std::move(read)),
+      turn_(turn),
       watchers_(metrics.NewGauge("fleetcast_job_watchers", "Open WatchJob streams")),
       thread_([this](std::stop_token stop) { Loop(stop); }) {}
 
@@ -38,13 +31,15 @@ void WatchHub::Stop() {
   end(std::exchange(arrivals_, {}));
 }
 
-absl::Status WatchHub::Watch(const std::string& job_id, absl::Duration interval, std::shared_ptr<Watcher> watcher) {
+absl::Status WatchHub::Watch(Request request) {
+  if (request.resume_token.size() > kResumeTokenBytesMax) request.resume_token.clear();
   {
     MutexLock lock(mutex_);
     if (stopped_) return absl::UnavailableError("job_api stops; watch again");
     if (count_ >= kWatchersMax) return absl::ResourceExhaustedError("too many watches are open");
     ++count_;
-    arrivals_[job_id].push_back({std::move(watcher), interval, clock_.Monotonic(), nullptr});
+    arrivals_[request.job_id].push_back(
+        {std::move(request.watcher), request.interval, std::move(request.resume_token)});
     watchers_.Set(static_cast<double>(count_));
   }
   arrived_.notify_one();
@@ -55,7 +50,7 @@ void WatchHub::Loop(std::stop_token stop) {
   while (!stop.stop_requested()) {
     {
       std::unique_lock<Mutex> lock(mutex_);
-      const auto pause = watched_.empty() ? absl::Hours(1) : kWatchIntervalMin;
+      const auto pause = watched_.empty() ? absl::Hours(1) : turn_;
       arrived_.wait_for(lock, stop, absl::ToChronoNanoseconds(pause), [this] { return !arrivals_.empty(); });
       for (auto& [job_id, entries] : arrivals_) {
         Entries& known = watched_[job_id];
@@ -82,35 +77,38 @@ void WatchHub::Turn() {
 }
 
 void WatchHub::Serve(const std::string& job_id, Entries& entries) {
+  // Whoever has resumed a watch of a job that stands still is never sent anything, so its end must be asked for.
+  std::erase_if(entries, [](const Entry& entry) {
+    if (!entry.watcher->is_gone()) return false;
+    entry.watcher->OnEnd(absl::CancelledError("the watcher has gone"));
+    return true;
+  });
   const absl::Duration now = clock_.Monotonic();
-  bool due = false;
-  for (const Entry& entry : entries) due = due || entry.next <= now;
-  if (!due) return;
-  const absl::StatusOr<jobs::v1::Job> job = read_(job_id);
+  if (std::none_of(entries.begin(), entries.end(), [now](const Entry& entry) { return entry.IsDue(now); })) return;
+  absl::StatusOr<jobs::v1::Job> job = read_(job_id);
   if (!job.ok() && !absl::IsNotFound(job.status())) return;  // The database is away: the next turn tries again.
   if (!job.ok()) {
     for (const Entry& entry : entries) entry.watcher->OnEnd(job.status());
     entries.clear();
     return;
   }
-  const auto bytes = std::make_shared<const std::string>(job->SerializeAsString());
-  std::erase_if(entries, [&](Entry& entry) { return !ServeOne(*job, bytes, now, entry); });
+  const WatchView view(*std::move(job));
+  std::erase_if(entries, [&](Entry& entry) { return !ServeOne(view, now, entry); });
 }
 
-bool WatchHub::ServeOne(const jobs::v1::Job& job, const std::shared_ptr<const std::string>& bytes, absl::Duration now,
-                        Entry& entry) {
-  const bool over = IsOver(job);
-  if (entry.next > now && !over) return true;
-  entry.next = now + entry.interval;
-  if (entry.last_sent == nullptr || *entry.last_sent != *bytes) {
-    switch (entry.watcher->OnJob(job)) {
-      case Watcher::Answer::kTaken: entry.last_sent = bytes; break;
-      case Watcher::Answer::kBusy: return true;
+bool WatchHub::ServeOne(const WatchView& view, absl::Duration now, Entry& entry) {
+  const bool is_due = entry.IsDue(now) || (view.is_over() && now - entry.last_turn >= turn_);
+  if (!is_due) return true;
+  if (const jobs::v1::WatchJobResponse* message = view.MessageFor(entry.seen); message != nullptr) {
+    switch (entry.watcher->OnMessage(*message)) {
+      case Watcher::Answer::kTaken: entry.seen = view.token(); break;
+      case Watcher::Answer::kBusy: return true;  // Still due: the next turn offers what is new by then.
       case Watcher::Answer::kGone: entry.watcher->OnEnd(absl::CancelledError("the watcher has gone")); return false;
     }
   }
-  if (over) entry.watcher->OnEnd(absl::OkStatus());
-  return !over;
+  entry.last_turn = now;
+  if (view.is_over()) entry.watcher->OnEnd(absl::OkStatus());
+  return !view.is_over();
 }
 
 }  // namespace fleetcast::job_api

@@ -4,27 +4,14 @@
 const assert = require('node:assert');
 const { after, before, test } = require('node:test');
 const grpc = require('@grpc/grpc-js');
-const { GrpcReflection } = require('grpc-js-reflection-client');
 const { openDoorDevice } = require('./lib/door_device');
+const { openService } = require('./lib/grpc_client');
 const { deviceConnectionString, request, skipWithoutSdkPorts, uniqueId, waitFor } = require('./lib/hub');
 
 const V = 'api-version=2021-04-12';
 const skip = skipWithoutSdkPorts;
 const deviceId = uniqueId('grpc');
 let device;
-
-async function client(address, service) {
-  const reflection = new GrpcReflection(address, grpc.ChannelCredentials.createInsecure(), undefined, 'v1alpha');
-  const services = await reflection.listServices();
-  assert.ok(services.includes(service), `${service} is not among ${services}`);
-  const descriptor = await reflection.getDescriptorBySymbol(service);
-  const packageObject = descriptor.getPackageObject({ keepCase: false, enums: String, longs: Number, defaults: true });
-  const constructor = service.split('.').reduce((at, name) => at[name], packageObject);
-  const stub = new constructor(address, grpc.credentials.createInsecure());
-  return (method, message) => new Promise((resolve, reject) => {
-    stub[method](message, { deadline: Date.now() + 20000 }, (error, answer) => (error ? reject(error) : resolve(answer)));
-  });
-}
 
 before(async () => {
   if (skip) return;
@@ -37,7 +24,7 @@ after(async () => {
 });
 
 test('method job and twin job through jobs.v1', { skip }, async () => {
-  const jobs = await client(process.env.FLEETCAST_GRPC_JOBS, 'fleetcast.jobs.v1.JobService');
+  const jobs = await openService(process.env.FLEETCAST_GRPC_JOBS, 'fleetcast.jobs.v1.JobService');
   const run = async (id, action) => {
     await jobs('CreateJob', { job: { id, condition: `deviceId = '${deviceId}'`, ...action } });
     return waitFor(`job ${id} ends`, async () => {
@@ -57,7 +44,7 @@ test('method job and twin job through jobs.v1', { skip }, async () => {
 });
 
 test('errors carry a code and a reason', { skip }, async () => {
-  const jobs = await client(process.env.FLEETCAST_GRPC_JOBS, 'fleetcast.jobs.v1.JobService');
+  const jobs = await openService(process.env.FLEETCAST_GRPC_JOBS, 'fleetcast.jobs.v1.JobService');
   await assert.rejects(jobs('GetJob', { job_id: uniqueId('none') }), (error) => error.code === grpc.status.NOT_FOUND);
   await assert.rejects(jobs('CreateJob', { job: { id: 'bad id!', condition: '*', invoke_method: { method: 'x' } } }),
     (error) => error.code === grpc.status.INVALID_ARGUMENT && error.metadata.get('grpc-status-details-bin').length === 1);
@@ -65,13 +52,15 @@ test('errors carry a code and a reason', { skip }, async () => {
     (error) => error.code === grpc.status.INVALID_ARGUMENT);
   const dry = await jobs('CreateJob', { job: { id: uniqueId('dry'), condition: `deviceId = '${deviceId}'`, invoke_method: { method: 'x' } }, validate_only: true });
   assert.strictEqual(dry.matching_devices, 1);
+  assert.strictEqual(dry.connected_devices, 1);
+  assert.deepStrictEqual(dry.sample_device_ids, [deviceId]);
 });
 
 test('twins and methods through their services', { skip }, async () => {
-  const twins = await client(process.env.FLEETCAST_GRPC_TWINS, 'fleetcast.twins.v1.TwinService');
+  const twins = await openService(process.env.FLEETCAST_GRPC_TWINS, 'fleetcast.twins.v1.TwinService');
   const { twin } = await twins('GetTwin', { device_id: deviceId });
   assert.strictEqual(JSON.parse(twin.document).deviceId, deviceId);
-  const methods = await client(process.env.FLEETCAST_GRPC_METHODS, 'fleetcast.methods.v1.MethodService');
+  const methods = await openService(process.env.FLEETCAST_GRPC_METHODS, 'fleetcast.methods.v1.MethodService');
   const answer = await methods('InvokeMethod', { device_id: deviceId, method: 'lockDoor', payload: 'null' });
   assert.strictEqual(answer.device_status, 200);
 });
