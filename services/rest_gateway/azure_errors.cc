@@ -25,7 +25,7 @@ constexpr AzureError kServerError = {500, 500001, "ServerError"};
 constexpr AzureError kServiceUnavailable = {503, 503001, "ServiceUnavailable"};
 constexpr AzureError kUnauthorized = {401, 401002, "IotHubUnauthorizedAccess"};
 
-constexpr std::array<std::pair<std::string_view, AzureError>, 27> kByReason = {{
+constexpr std::array<std::pair<std::string_view, AzureError>, 28> kByReason = {{
     {kArgumentInvalid, kArgumentInvalidError},
     {kArgumentNull, {400, 400005, "ArgumentNull"}},
     {kDeviceDefinedTwice, {400, 400011, "DeviceDefinedMultipleTimes"}},
@@ -47,6 +47,7 @@ constexpr std::array<std::pair<std::string_view, AzureError>, 27> kByReason = {{
     {reasons::kJobAlreadyExists, {409, 409104, "JobAlreadyExists"}},
     {reasons::kJobFinished, {405, 405102, "OperationNotAllowedInCurrentState"}},
     {reasons::kJobNotFound, {404, 404002, "JobNotFound"}},
+    {reasons::kJobRunning, {405, 405102, "OperationNotAllowedInCurrentState"}},
     {reasons::kMissingRight, kUnauthorized},
     {reasons::kOutcomeUnknown, {504, 504101, "GatewayTimeout"}},
     {reasons::kResponseTimeout, {504, 504101, "GatewayTimeout"}},

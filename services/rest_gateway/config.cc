@@ -16,6 +16,9 @@ void Config::Declare(config::Settings& settings) {
   settings.List("method-addresses", &method_addresses, {.required = true}, "Addresses of method_dispatch, host:port");
   settings.List("api-versions", &api_versions, {.required = true}, "Values of api-version that are served");
   settings.Flag("strict-job-rights", &strict_job_rights, "Demand registryRead or registryWrite for jobs, too");
+  settings.Text("cancel-running", &cancel_running,
+                {.one_of = {std::string(kCancelRunningDrain), std::string(kCancelRunningReject)}},
+                "Cancel of a running job: drain stops it, reject answers 405 as IoT Hub does");
   settings.Number("max-connections", &connections_max, {.min = 1, .max = 1'000'000}, "Open client connections");
   settings.Number("io-threads", &io_threads, {.min = 1, .max = 64}, "Threads that read and write client connections");
   settings.Time("http-drain-timeout", &http_drain_timeout, {.max = absl::Minutes(6)},

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -10,6 +11,10 @@
 #include "services/rest_gateway/dialect.h"
 
 namespace fleetcast::rest_gateway {
+
+// What the cancel of a running job does: stop it (what was sent may still be answered), or answer 405 as IoT Hub does.
+inline constexpr std::string_view kCancelRunningDrain = "drain";
+inline constexpr std::string_view kCancelRunningReject = "reject";
 
 // The initial values are the defaults.
 struct Config {
@@ -24,6 +29,7 @@ struct Config {
   std::vector<std::string> method_addresses;
   std::vector<std::string> api_versions = DefaultApiVersions();
   bool strict_job_rights = false;
+  std::string cancel_running = std::string(kCancelRunningDrain);
   int64_t connections_max = 10'000;
   int io_threads = 2;
   absl::Duration http_drain_timeout = absl::Seconds(20);

@@ -36,7 +36,8 @@ absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Config& config, const 
   GatewayOptions options = {.api_versions = ApiVersions(config.api_versions),
                             .policies = std::move(policies),
                             .hosts = auth::HostNames(config.host_names),
-                            .strict_job_rights = config.strict_job_rights};
+                            .strict_job_rights = config.strict_job_rights,
+                            .reject_cancel_running = config.cancel_running == kCancelRunningReject};
   std::unique_ptr<Front> front(new Front(config, std::move(options), backends, metrics));
   FLEETCAST_RETURN_IF_ERROR(front->Listen(config, metrics));
   return front;

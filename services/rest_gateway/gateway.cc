@@ -44,7 +44,7 @@ void Attendance::WaitUntilEmpty() {
 Gateway::Gateway(GatewayOptions options, const Backends& backends, telemetry::Metrics& metrics, Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
-      jobs_(backends),
+      jobs_(backends, options_.reject_cancel_running),
       twins_(backends),
       methods_(backends),
       registry_(backends),

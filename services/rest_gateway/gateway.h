@@ -27,7 +27,8 @@ struct GatewayOptions {
   ApiVersions api_versions;
   auth::PolicySet policies;
   auth::HostNames hosts;
-  bool strict_job_rights = false;  // Jobs also need registryRead or registryWrite (service-rest.md 3.4).
+  bool strict_job_rights = false;      // Jobs also need registryRead or registryWrite (service-rest.md 3.4).
+  bool reject_cancel_running = false;  // Cancel of a running job answers 405 (service-rest.md 5.8).
 };
 
 // Counts what is present and lets somebody wait until nothing is. Thread-safe.

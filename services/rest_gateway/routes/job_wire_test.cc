@@ -117,6 +117,31 @@ TEST(PrintJobTest, CountsAddUp) {
                                                   R"("succeededCount":3,"runningCount":2,"pendingCount":1})"));
 }
 
+TEST(PrintJobTest, FieldsThatIotHubDoesNotKnowLeaveTheWireAsItIs) {
+  Job job;
+  job.set_id("j");
+  job.set_condition("*");
+  job.mutable_invoke_method()->set_method("m");
+  job.mutable_create_time()->set_seconds(1'800'000'000);
+  job.mutable_statistics()->set_total(2);
+  job.mutable_statistics()->set_succeeded(2);
+  for (const Job::State state :
+       {Job::STATE_SCHEDULED, Job::STATE_RUNNING, Job::STATE_CANCELLING, Job::STATE_COMPLETED, Job::STATE_CANCELLED}) {
+    job.set_state(state);
+    Job full = job;
+    full.mutable_invoke_method()->set_offline_policy(jobs::v1::InvokeMethodAction::OFFLINE_POLICY_WAIT);
+    full.mutable_rollout()->set_maximum_per_minute(600);
+    full.mutable_retry()->add_criteria()->set_number_of_retries(1);
+    full.set_priority(9);
+    full.mutable_pause_time()->set_seconds(1'800'000'001);
+    full.set_retried_job_id("old");
+    full.add_retried_states(jobs::v1::Execution::STATE_FAILED);
+    full.mutable_statistics()->set_device_errors(1);
+    full.set_failure_reason("Aborted: 1 of 2");  // Of a job that a criterion stopped; the wire has it for failed ones.
+    EXPECT_EQ(PrintJob(full), PrintJob(job)) << state;
+  }
+}
+
 TEST(PrintJobTest, FinishedTwinJob) {
   Job job;
   job.set_id("tag");

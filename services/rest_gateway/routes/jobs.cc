@@ -69,6 +69,7 @@ void JobRoutes::Get(const ExchangePtr& exchange) const {
 void JobRoutes::Cancel(const ExchangePtr& exchange) const {
   jobs::v1::CancelJobRequest request;
   request.set_job_id(exchange->captured(0));
+  request.set_reject_running(reject_cancel_running_);
   CallOrFail(exchange, kWriteLimit, "fleetcast.jobs.v1.JobService/CancelJob", backends_.jobs().async(),
              &Async::CancelJob, std::move(request), [exchange](const jobs::v1::CancelJobResponse& response) {
                // Outcomes of what was sent may still come in; a later GET says `running` until they are all known.

@@ -10,7 +10,9 @@ class Backends;
 // Handlers; each answers through the exchange it gets. Thread-safe; `backends` outlives it.
 class JobRoutes {
  public:
-  explicit JobRoutes(const Backends& backends) : backends_(backends) {}
+  // `reject_cancel_running`: the cancel of a job that has started is refused, as on IoT Hub.
+  JobRoutes(const Backends& backends, bool reject_cancel_running)
+      : backends_(backends), reject_cancel_running_(reject_cancel_running) {}
 
   void Create(const ExchangePtr& exchange) const;  // PUT /jobs/v2/*
   void Get(const ExchangePtr& exchange) const;     // GET /jobs/v2/*
@@ -19,6 +21,7 @@ class JobRoutes {
 
  private:
   const Backends& backends_;
+  const bool reject_cancel_running_;
 };
 
 }  // namespace fleetcast::rest_gateway

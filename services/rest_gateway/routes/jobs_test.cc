@@ -116,6 +116,25 @@ TEST_F(JobsTest, CancelOfEndedAndUnknownJobs) {
   ExpectError(Ask("POST", "/jobs/v2/j/cancel"), 404, "JobNotFound");
 }
 
+TEST_F(JobsTest, CancelOfARunningJobStopsItUnlessItIsToBeRejected) {
+  jobs_.cancel.Play([](const jobs::v1::CancelJobRequest& request) -> absl::StatusOr<jobs::v1::CancelJobResponse> {
+    if (request.reject_running()) {
+      return MakeError(absl::StatusCode::kFailedPrecondition, reasons::kJobRunning, "job j is running");
+    }
+    jobs::v1::CancelJobResponse response;
+    *response.mutable_job() = StoredJob();
+    return response;
+  });
+  EXPECT_EQ(Ask("POST", "/jobs/v2/j/cancel").status, 200);
+  Config config = MakeConfig();
+  config.cancel_running = "reject";
+  Restart(config);
+  ExpectError(Ask("POST", "/jobs/v2/j/cancel"), 405, "OperationNotAllowedInCurrentState");
+  config.cancel_running = "drain";
+  Restart(config);
+  EXPECT_EQ(Ask("POST", "/jobs/v2/j/cancel").status, 200);
+}
+
 TEST_F(JobsTest, ListIsAnArrayWithPagingHeaders) {
   jobs::v1::ListJobsResponse response;
   *response.add_jobs() = StoredJob();
