@@ -106,8 +106,11 @@ int ExitCodeOf(const absl::Status& status) {
 
 std::string FormatError(const absl::Status& status) {
   const std::string reason = GetReason(status);
-  std::string text = absl::StrCat("error: ", reason.empty() ? "" : absl::StrCat(reason, ": "), status.message(), "\n");
-  for (const rpc::FieldViolation& violation : rpc::GetFieldViolations(status)) {
+  const std::vector<rpc::FieldViolation> violations = rpc::GetFieldViolations(status);
+  // The message of an error about fields is made of them: a line each is easier to read.
+  std::string text = absl::StrCat("error: ", reason, reason.empty() || !violations.empty() ? "" : ": ",
+                                  violations.empty() ? status.message() : absl::string_view(), "\n");
+  for (const rpc::FieldViolation& violation : violations) {
     absl::StrAppend(&text, "       ", violation.field, ": ", violation.description, "\n");
   }
   if (const char* const hint = Hint(status); hint != nullptr) absl::StrAppend(&text, "try:   ", hint, "\n");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/base/status.h"
+#include "libs/rpc/status.h"
 #include "tools/fleetcast/exit_codes.h"
 
 namespace fleetcast::cli {
@@ -11,6 +12,13 @@ namespace {
 TEST(ContextTest, AnErrorHasReasonSentenceAndTryLine) {
   const absl::Status status = MakeError(absl::StatusCode::kNotFound, "JOB_NOT_FOUND", "there is no job j1");
   EXPECT_EQ(FormatError(status), "error: JOB_NOT_FOUND: there is no job j1\ntry:   fleetcast job list\n");
+}
+
+TEST(ContextTest, ErrorsNameEachWrongFieldOnce) {
+  const absl::Status status =
+      rpc::InvalidFields({{"job.priority", "must be from 1 to 9"}, {"job.id", "is required"}}, "INVALID_VALUE");
+  EXPECT_EQ(FormatError(status),
+            "error: INVALID_VALUE\n       job.priority: must be from 1 to 9\n       job.id: is required\n");
 }
 
 TEST(ContextTest, ExitCodesTellUsersAndServersMistakesApart) {
