@@ -203,6 +203,96 @@ TEST_F(JobServiceTest, CancelAnswersWhenPermitsHaveRunOut) {
   EXPECT_THAT(Cancel("job-1"), StatusIs(Code::kFailedPrecondition, "JOB_FINISHED"));
 }
 
+TEST_F(JobServiceTest, PausesResumesAndChangesAJob) {
+  const job_store::ChunkLease lease = Run("job-1", {"a", "b", "c"});
+  Mark(lease, {0});
+  jobs::v1::PauseJobRequest pause;
+  pause.set_job_id("job-1");
+  const absl::Time start = absl::Now();
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto paused, Ask(&jobs::v1::JobService::Stub::PauseJob, pause));
+  EXPECT_GE(absl::Now() - start, kPermitLifetime);
+  EXPECT_EQ(paused.job().state(), Job::STATE_RUNNING);
+  EXPECT_TRUE(paused.job().has_pause_time());
+
+  jobs::v1::UpdateJobRequest update;
+  update.mutable_job()->set_id("job-1");
+  update.mutable_job()->set_priority(9);
+  update.mutable_job()->mutable_rollout()->set_maximum_per_minute(600);
+  update.mutable_update_mask()->add_paths("priority");
+  update.mutable_update_mask()->add_paths("rollout");
+  update.mutable_job()->set_etag("999");
+  EXPECT_THAT(Ask(&jobs::v1::JobService::Stub::UpdateJob, update), StatusIs(Code::kAborted, "ETAG_MISMATCH"));
+  update.mutable_job()->set_etag(paused.job().etag());
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto updated, Ask(&jobs::v1::JobService::Stub::UpdateJob, update));
+  EXPECT_EQ(updated.job().priority(), 9);
+  EXPECT_EQ(updated.job().rollout().maximum_per_minute(), 600);
+
+  jobs::v1::ResumeJobRequest resume;
+  resume.set_job_id("job-1");
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto resumed, Ask(&jobs::v1::JobService::Stub::ResumeJob, resume));
+  EXPECT_FALSE(resumed.job().has_pause_time());
+  EXPECT_EQ(resumed.job().rollout().maximum_per_minute(), 600);
+}
+
+TEST_F(JobServiceTest, WhatAJobAsksForIsReadAsItWasWritten) {
+  jobs::v1::CreateJobRequest request = MethodJob("job-1");
+  Job& job = *request.mutable_job();
+  job.mutable_invoke_method()->set_offline_policy(jobs::v1::InvokeMethodAction::OFFLINE_POLICY_WAIT);
+  job.mutable_rollout()->set_maximum_per_minute(600);
+  job.mutable_rollout()->mutable_exponential_rate()->set_base_rate_per_minute(50);
+  job.mutable_rollout()->mutable_exponential_rate()->set_increment_factor(1.1);
+  job.mutable_rollout()->mutable_exponential_rate()->set_number_of_succeeded_devices(10);
+  job.mutable_rollout()->set_in_flight_max(20);
+  jobs::v1::AbortCriterion& abort = *job.mutable_rollout()->add_abort_criteria();
+  abort.set_failure_type(jobs::v1::FAILURE_TYPE_TIMED_OUT);
+  abort.set_threshold_percentage(2.5);
+  abort.set_min_number_of_executed_devices(100);
+  jobs::v1::RetryPolicy& retry = *job.mutable_retry();
+  retry.set_idempotent(true);
+  retry.add_criteria()->set_failure_type(jobs::v1::FAILURE_TYPE_ALL);
+  retry.mutable_criteria(0)->set_number_of_retries(3);
+  retry.mutable_backoff_min()->set_seconds(2);
+  retry.mutable_backoff_max()->set_seconds(60);
+  job.set_priority(7);
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto created, Create(request));
+  EXPECT_EQ(created.job().rollout().SerializeAsString(), job.rollout().SerializeAsString());
+  EXPECT_EQ(created.job().retry().SerializeAsString(), job.retry().SerializeAsString());
+  EXPECT_EQ(created.job().priority(), 7);
+  EXPECT_EQ(created.job().invoke_method().offline_policy(), job.invoke_method().offline_policy());
+  FLEETCAST_EXPECT_OK(Create(request)) << "the same request again";
+  job.set_priority(8);
+  EXPECT_THAT(Create(request), StatusIs(Code::kAlreadyExists, "JOB_ALREADY_EXISTS"));
+}
+
+TEST_F(JobServiceTest, RetriesAnEndedJobAsANewOne) {
+  const job_store::ChunkLease lease = Run("job-1", {"a", "b"});
+  jobs::v1::RetryJobRequest retry;
+  retry.set_job_id("job-1");
+  retry.set_new_job_id("job-2");
+  EXPECT_THAT(Ask(&jobs::v1::JobService::Stub::RetryJob, retry),
+              StatusIs(Code::kFailedPrecondition, "JOB_NOT_IN_STATE"));
+  Succeed(lease, 0);
+  FLEETCAST_ASSERT_OK(Cancel("job-1"));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto created, Ask(&jobs::v1::JobService::Stub::RetryJob, retry));
+  EXPECT_EQ(created.job().retried_job_id(), "job-1");
+  EXPECT_EQ(created.job().invoke_method().method(), "lockDoor");
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(
+      const auto targets,
+      store_.ListRetriedTargets(Soon(), {.retried = {"job-1", {ExecutionState::kCanceled}, false}}));
+  EXPECT_EQ(targets, std::vector<std::string>{"b"});
+}
+
+TEST_F(JobServiceTest, ARunningJobIsNotCancelledWhenThatIsToBeRejected) {
+  Mark(Run("job-1", {"a", "b"}), {0});
+  jobs::v1::CancelJobRequest request;
+  request.set_job_id("job-1");
+  request.set_reject_running(true);
+  EXPECT_THAT(Ask(&jobs::v1::JobService::Stub::CancelJob, request), StatusIs(Code::kFailedPrecondition, "JOB_RUNNING"));
+  FLEETCAST_ASSERT_OK(Create(MethodJob("job-2")));
+  request.set_job_id("job-2");
+  FLEETCAST_EXPECT_OK(Ask(&jobs::v1::JobService::Stub::CancelJob, request));
+}
+
 TEST_F(JobServiceTest, ListsExecutionsByJobByDeviceAndByBoth) {
   const job_store::ChunkLease lease = Run("job-1", {"a", "b", "c"});
   Mark(lease, {0, 1});
