@@ -35,10 +35,9 @@ void PresenceChanges::Active(const std::string& device_id, int64_t epoch, int64_
 
 std::vector<PresenceChange> PresenceChanges::Take(size_t limit) {
   std::vector<PresenceChange> taken;
-  while (!changes_.empty() && taken.size() < limit) {
-    const auto first = changes_.begin();
-    taken.push_back(std::move(first->second));
-    changes_.erase(first);
+  taken.reserve(std::min(limit, changes_.size()));
+  for (auto next = changes_.begin(); next != changes_.end() && taken.size() < limit; changes_.erase(next++)) {
+    taken.push_back(std::move(next->second));
   }
   return taken;
 }

@@ -51,6 +51,8 @@ void Config::Declare(config::Settings& settings) {
                     "New connections at once from one address");
   settings.Time("call-drain", &call_drain, {.min = absl::ZeroDuration(), .max = absl::Minutes(5)},
                 "On shutdown: how long connections with unanswered method calls stay open");
+  settings.Time("activity-interval", &activity_interval, {.min = absl::ZeroDuration(), .max = absl::Hours(1)},
+                "How often at most the last activity of a device is told; each time costs a row of the database");
   settings.Time("close-over", &close_over, {.min = absl::ZeroDuration(), .max = absl::Minutes(10)},
                 "On shutdown: over how long the other connections are closed");
   settings.Rule([this] { return AddressMistake(*this); });

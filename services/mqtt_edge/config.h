@@ -26,6 +26,7 @@ struct Config {
   double source_connect_burst = 10'000;
   absl::Duration call_drain = absl::Seconds(30);
   absl::Duration close_over = absl::Seconds(10);
+  absl::Duration activity_interval = absl::Minutes(1);
 
   void Declare(config::Settings& settings);
 };

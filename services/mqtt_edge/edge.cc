@@ -27,6 +27,7 @@ LoopOptions MakeLoopOptions(const Config& config, int loops) {
   options.connects_per_source = {config.source_connect_rate / loops,
                                  std::max(1.0, config.source_connect_burst / loops)};
   options.connections_max = config.max_connections;
+  options.activity_interval = config.activity_interval;
   return options;
 }
 

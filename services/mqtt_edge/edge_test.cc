@@ -287,10 +287,17 @@ TEST_F(EdgeTest, HubCanAskForTheSessionsAgain) {
   EXPECT_TRUE(WaitFor([&] { return hub_.announced().size() == 1; }));
 }
 
-TEST_F(EdgeTest, HeartbeatsAndActivity) {
+TEST_F(EdgeTest, ActivityIsNotToldAtEveryHeartbeat) {
   StartEdge();
+  TestDevice device = ConnectDevice("dev-1");  // Its SUBSCRIBE comes within a minute of the connect, which counts.
+  ASSERT_TRUE(WaitFor([&] { return hub_.heartbeats() >= 2; }));
+  EXPECT_TRUE(hub_.active_epochs().empty());
+}
+
+TEST_F(EdgeTest, HeartbeatsAndActivity) {
+  StartEdge([](Config& config) { config.activity_interval = absl::ZeroDuration(); });
   TestDevice device = ConnectDevice("dev-1");
-  EXPECT_TRUE(WaitFor([&] { return hub_.heartbeats() >= 1 && !hub_.active_epochs().empty(); }));
+  ASSERT_TRUE(WaitFor([&] { return hub_.heartbeats() >= 1 && !hub_.active_epochs().empty(); }));
   EXPECT_EQ(hub_.active_epochs()[0], hub_.Find("dev-1").epoch);
 }
 

@@ -158,6 +158,7 @@ void EventLoop::Heartbeat() {
     Client* client = Find(session);
     if (client == nullptr) continue;
     client->is_active = false;
+    client->activity_again_at = clock_.Monotonic() + options_.activity_interval;
     const LinkIndex link = client->connection.link();
     if (link == kNoLink || !links_[static_cast<size_t>(link)].is_attached()) continue;
     links_[static_cast<size_t>(link)].frame().add_active_session_epochs(client->connection.epoch());

@@ -31,9 +31,12 @@ namespace fleetcast::mqtt_edge {
 struct LoopOptions {
   ConnectionLimits connection;
   absl::Duration handshake_timeout = absl::Seconds(20);  // D-TLS-7
-  Rate connects;                                         // Of one loop, before the handshake.
-  Rate connects_per_source;                              // Of one loop.
-  int64_t connections_max = 1'000'000;                   // Of the process.
+  // How often device_connection is told that a session received something, at most. The time of a device's last
+  // activity is that much too early at worst.
+  absl::Duration activity_interval = absl::Minutes(1);
+  Rate connects;                        // Of one loop, before the handshake.
+  Rate connects_per_source;             // Of one loop.
+  int64_t connections_max = 1'000'000;  // Of the process.
 };
 
 // The closing of all connections, when the process goes down.
@@ -89,7 +92,11 @@ class EventLoop final : private Effects {
   struct Client {
     Client(SessionId session, Fd fd, const TlsContext* tls, const PeerAddress& peer, const LoopOptions& options,
            absl::Duration now)
-        : session(session), peer(peer), socket(std::move(fd), tls), connection(options.connection, now) {
+        : session(session),
+          peer(peer),
+          socket(std::move(fd), tls),
+          connection(options.connection, now),
+          activity_again_at(now + options.activity_interval) {
       if (tls != nullptr) handshake_deadline = now + options.handshake_timeout;
     }
 
@@ -100,9 +107,10 @@ class EventLoop final : private Effects {
     std::string backlog;  // What the socket did not take.
     absl::Duration handshake_deadline = absl::InfiniteDuration();
     absl::Duration scheduled = absl::InfiniteDuration();  // When the timer wheel fires.
+    absl::Duration activity_again_at;                     // Until then nobody is told of its activity.
     uint32_t interest = 0;                                // Events that epoll watches for.
     bool is_read_paused = false;
-    bool is_active = false;  // Received something since the last heartbeat.
+    bool is_active = false;  // Received something that the next heartbeat tells of.
   };
 
   // Effects of the connection that is being called.
@@ -131,6 +139,8 @@ class EventLoop final : private Effects {
   void HandleSocket(Client& client, uint32_t events);
   void Handshake(Client& client);
   void ReadFrom(Client& client);
+  // Something was received.
+  void NoteActivity(Client& client);
   void FlushBacklog(Client& client);
   bool MayRead(const Client& client) const;
   void PauseReading(Client& client);

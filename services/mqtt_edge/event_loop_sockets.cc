@@ -134,16 +134,20 @@ void EventLoop::ReadFrom(Client& client) {
     if (progress == Socket::Progress::kClosed) {
       return Lose(client, CloseReason::kPeerGone);
     }
-    if (!client.is_active && client.connection.state() == Connection::State::kConnected) {
-      client.is_active = true;
-      active_.push_back(session);
-    }
+    NoteActivity(client);
     const std::string_view bytes(read_buffer_.get(), count);
     With(client, [bytes](Connection& connection, Turn& turn) { connection.OnBytes(bytes, turn); });
     if (Find(session) == nullptr) return;
     if (count < kReadBytes && !client.socket.HasPending()) return;
   }
   if (client.socket.HasPending()) ready_.push_back(session);
+}
+
+void EventLoop::NoteActivity(Client& client) {
+  if (client.is_active || client.connection.state() != Connection::State::kConnected) return;
+  if (clock_.Monotonic() < client.activity_again_at) return;
+  client.is_active = true;
+  active_.push_back(client.session);
 }
 
 void EventLoop::FlushBacklog(Client& client) {
