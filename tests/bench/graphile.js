@@ -19,7 +19,8 @@ const WAYS = {
 // Answers { rate(way, jobs), stop }.
 async function startGraphile() {
   const pgPool = new Pool({ connectionString: connectionUrl(), max: CONNECTIONS + 4 });
-  pgPool.on('error', () => {});
+  pgPool.on('error', () => {}); // The library asks for both handlers.
+  pgPool.on('connect', (client) => client.on('error', () => {}));
   const logger = new Logger(() => () => {});
   await (await makeWorkerUtils({ pgPool, schema: SCHEMA, logger })).migrate();
   async function rate(way, jobs) {
