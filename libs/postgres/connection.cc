@@ -20,7 +20,8 @@ std::string SessionSettings(const PoolOptions& options) {
   const auto millis = [](absl::Duration d) { return absl::ToInt64Milliseconds(d); };
   return absl::StrCat(
       "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; ",
-      "SET client_min_messages = 'warning'; SET statement_timeout = ", millis(options.statement_timeout),
+      // Compiling takes longer than any statement of ours, and estimates of unnest make it likely.
+      "SET jit = off; SET client_min_messages = 'warning'; SET statement_timeout = ", millis(options.statement_timeout),
       "; SET lock_timeout = ", millis(options.lock_timeout),
       "; SET idle_in_transaction_session_timeout = ", millis(options.idle_in_transaction_timeout));
 }
