@@ -139,6 +139,26 @@ TEST_P(JobStoreContract, TheFirstOutcomeStands) {
   EXPECT_EQ(second.error_reason, "DEVICE_NOT_ONLINE");
 }
 
+// Many that ended alike may be stored as one: the places between them keep what they have.
+TEST_P(JobStoreContract, OutcomesThatEndedAlikeLeaveEarlierOnesAlone) {
+  Run(MethodJob("job-1"), Devices(40));
+  const LeasedChunk chunk = LeaseOne();
+  ASSERT_TRUE(Mark(chunk.lease, PositionSet::FirstN(40)));
+  EXPECT_EQ(Record(chunk.lease, {3, 10}, ExecutionState::kFailed).recorded, 2);
+  const RecordResult some = Record(chunk.lease, PositionSet::FirstN(30));
+  EXPECT_EQ(some.recorded, 28);
+  EXPECT_EQ(some.repeated, 2);
+  const RecordResult rest = Record(chunk.lease, PositionSet::FirstN(40) - PositionSet::FirstN(25));
+  EXPECT_EQ(rest.recorded, 10);
+  EXPECT_EQ(rest.repeated, 5);
+  EXPECT_THAT(rest.ended_jobs, ElementsAre("job-1"));
+  const JobCounts counts = Get("job-1").counts;
+  EXPECT_EQ(counts.succeeded, 38);
+  EXPECT_EQ(counts.failed, 2);
+  EXPECT_EQ(GetOn("job-1", "d10010").state, ExecutionState::kFailed);
+  EXPECT_EQ(GetOn("job-1", "d10011").payload, R"({"locked":true})");
+}
+
 TEST_P(JobStoreContract, ATargetNamedTwiceInABatchCountsOnce) {
   Run(MethodJob("job-1"), Devices(2));
   const LeasedChunk chunk = LeaseOne();

@@ -19,21 +19,33 @@ using postgres::Row;
 using postgres::Statement;
 using postgres::Transaction;
 
-// Outcomes of one job as runs: neighbours that ended alike are one element of the arrays. The chunks are locked, so no
-// other transaction can insert outcomes of these targets: what the probe does not find is not there, and the primary
-// key stands behind it. (ON CONFLICT DO NOTHING inserts each row in two steps and logs both.) The first outcomes of a
-// chunk need no probe. It is a scalar sub-select because a join could be planned as a scan of the whole table.
+// Outcomes of one job, one element of the arrays each. The chunks are locked, so no other transaction can insert
+// outcomes of these targets: what the probe does not find is not there, and the primary key stands behind it. (ON
+// CONFLICT DO NOTHING inserts each row in two steps and logs both.) The first outcomes of a chunk need no probe. It is
+// a scalar sub-select because a join could be planned as a scan of the whole table.
 constexpr Statement kInsert{"jobs_insert_outcomes", R"sql(
 WITH inserted AS (
   INSERT INTO jobs.outcome (job_seq, n, state, device_status, error_code, error_reason, payload, start_time, end_time)
+  SELECT $1, r.n, r.state, r.device_status, r.error_code, r.error_reason, r.payload, r.start_time, r.end_time
+  FROM unnest($2::int[], $3::smallint[], $4::int[], $5::int[], $6::text[], $7::bytea[], $8::timestamptz[],
+              $9::timestamptz[], $10::int[])
+         AS r (n, state, device_status, error_code, error_reason, payload, start_time, end_time, ended_before)
+  WHERE r.ended_before = 0 OR (SELECT o.n FROM jobs.outcome o WHERE o.job_seq = $1 AND o.n = r.n) IS NULL
+  RETURNING n)
+SELECT CASE WHEN count(*) < $11 THEN coalesce(array_agg(n), '{}') END AS ns FROM inserted)sql"};
+
+// The same for runs: neighbours that ended alike, from n to `last`, are one element.
+constexpr Statement kInsertRuns{"jobs_insert_outcome_runs", R"sql(
+WITH inserted AS (
+  INSERT INTO jobs.outcome (job_seq, n, state, device_status, error_code, error_reason, payload, start_time, end_time)
   SELECT $1, t.n, r.state, r.device_status, r.error_code, r.error_reason, r.payload, r.start_time, r.end_time
-  FROM unnest($2::int[], $3::int[], $4::smallint[], $5::int[], $6::int[], $7::text[], $8::bytea[], $9::timestamptz[],
-              $10::timestamptz[], $11::int[])
-         AS r (first, last, state, device_status, error_code, error_reason, payload, start_time, end_time, ended_before)
+  FROM unnest($2::int[], $3::smallint[], $4::int[], $5::int[], $6::text[], $7::bytea[], $8::timestamptz[],
+              $9::timestamptz[], $10::int[], $12::int[])
+         AS r (first, state, device_status, error_code, error_reason, payload, start_time, end_time, ended_before, last)
        CROSS JOIN LATERAL generate_series(r.first, r.last) AS t (n)
   WHERE r.ended_before = 0 OR (SELECT o.n FROM jobs.outcome o WHERE o.job_seq = $1 AND o.n = t.n) IS NULL
   RETURNING n)
-SELECT CASE WHEN count(*) < $12 THEN coalesce(array_agg(n), '{}') END AS ns FROM inserted)sql"};
+SELECT CASE WHEN count(*) < $11 THEN coalesce(array_agg(n), '{}') END AS ns FROM inserted)sql"};
 
 constexpr Statement kFindLate{"jobs_find_late", R"sql(
 SELECT seq FROM jobs.job WHERE state IN (3, 4, 5) AND state <> 5 AND stop = 0 AND deadline <= now()
@@ -61,20 +73,42 @@ bool EndedAlike(const Outcome& a, const Outcome& b) {
          a.end_time == b.end_time;
 }
 
-// Accepted outcomes of one job, each target once, and their columns for kInsert.
-struct JobOutcomes {
-  // `ended`: how many targets of its chunk have ended before.
-  void Add(const Outcome& outcome, int ended) {
-    const int32_t n = NumberOf(outcome);
-    const bool goes_on = !outcomes.empty() && n == lasts.back() + 1 && ended == ended_before.back() &&
-                         EndedAlike(*outcomes.back(), outcome);
-    outcomes.push_back(&outcome);
-    if (goes_on) {
-      lasts.back() = n;
-      return;
+// An accepted outcome, and how many targets of its chunk had ended before.
+struct Accepted {
+  const Outcome* outcome;
+  int ended_before;
+};
+
+// True when `next` belongs to the run that ends with `last`.
+bool GoesOn(const Accepted& last, const Accepted& next) {
+  return NumberOf(*next.outcome) == NumberOf(*last.outcome) + 1 && next.ended_before == last.ended_before &&
+         EndedAlike(*last.outcome, *next.outcome);
+}
+
+// Runs have to be so long on average to be worth their expansion.
+constexpr size_t kRunLengthMin = 4;
+
+bool AreLongRuns(const std::vector<Accepted>& job) {
+  size_t runs = 1;
+  for (size_t i = 1; i < job.size(); ++i) runs += GoesOn(job[i - 1], job[i]) ? 0 : 1;
+  return runs * kRunLengthMin <= job.size();
+}
+
+// Outcomes of one job as the columns of the statements above.
+struct OutcomeColumns {
+  OutcomeColumns(const std::vector<Accepted>& job, bool as_runs) {
+    for (size_t i = 0; i < job.size(); ++i) {
+      if (as_runs && i > 0 && GoesOn(job[i - 1], job[i])) {
+        ++lasts.back();
+      } else {
+        Add(*job[i].outcome, job[i].ended_before);
+      }
     }
-    firsts.push_back(n);
-    lasts.push_back(n);
+  }
+
+  void Add(const Outcome& outcome, int ended) {
+    ns.push_back(NumberOf(outcome));
+    lasts.push_back(ns.back());
     states.push_back(static_cast<int>(outcome.state));
     device_statuses.push_back(outcome.device_status);
     error_codes.push_back(outcome.error_code);
@@ -85,8 +119,7 @@ struct JobOutcomes {
     ended_before.push_back(ended);
   }
 
-  std::vector<const Outcome*> outcomes;
-  std::vector<int32_t> firsts, lasts;
+  std::vector<int32_t> ns, lasts;
   std::vector<int> states;
   std::vector<std::optional<int32_t>> device_statuses;
   std::vector<int32_t> error_codes;
@@ -97,22 +130,26 @@ struct JobOutcomes {
   std::vector<int> ended_before;
 };
 
-// Inserts outcomes of one job. Gives the numbers of those that were not there before; nullopt when all of them are new.
+// Inserts outcomes of one job, each target once. Gives the numbers of those that were not there before; nullopt when
+// all of them are new.
 absl::StatusOr<std::optional<std::set<int32_t>>> Insert(Transaction& transaction, int64_t job_seq,
-                                                        const JobOutcomes& job) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result inserted,
-                             transaction.Run(kInsert, job_seq, job.firsts, job.lasts, job.states, job.device_statuses,
-                                             job.error_codes, job.error_reasons, job.payloads, job.start_times,
-                                             job.end_times, job.ended_before, job.outcomes.size()));
+                                                        const std::vector<Accepted>& job) {
+  const bool as_runs = AreLongRuns(job);
+  const OutcomeColumns c(job, as_runs);
+  postgres::Params params =
+      postgres::Params::Of(job_seq, c.ns, c.states, c.device_statuses, c.error_codes, c.error_reasons, c.payloads,
+                           c.start_times, c.end_times, c.ended_before, job.size());
+  if (as_runs) params.Add(c.lasts);
+  FLEETCAST_ASSIGN_OR_RETURN(const Result inserted, transaction.Execute(as_runs ? kInsertRuns : kInsert, params));
   const auto ns = inserted[0].Get<std::optional<std::vector<int32_t>>>("ns");
   if (!ns.has_value()) return std::optional<std::set<int32_t>>();
   return std::optional(std::set<int32_t>(ns->begin(), ns->end()));
 }
 
 // Those of `outcomes` that `locked` accepts, by job; counts the others. The first of several of one target stands.
-std::map<int64_t, JobOutcomes> Sort(std::span<const Outcome> outcomes, const LockedChunks& locked,
-                                    RecordResult& result) {
-  std::map<int64_t, JobOutcomes> jobs;
+std::map<int64_t, std::vector<Accepted>> Sort(std::span<const Outcome> outcomes, const LockedChunks& locked,
+                                              RecordResult& result) {
+  std::map<int64_t, std::vector<Accepted>> jobs;
   std::map<ChunkKey, PositionSet> seen;
   for (const Outcome& outcome : outcomes) {
     const ChunkKey& key = outcome.lease.key;
@@ -127,7 +164,7 @@ std::map<int64_t, JobOutcomes> Sort(std::span<const Outcome> outcomes, const Loc
       continue;
     }
     positions.Insert(outcome.position);
-    jobs[key.job_seq].Add(outcome, found->second.chunk.ended());
+    jobs[key.job_seq].push_back({&outcome, found->second.chunk.ended()});
   }
   return jobs;
 }
@@ -138,7 +175,7 @@ absl::StatusOr<std::map<ChunkKey, Chunk>> InsertAndCount(Transaction& transactio
   std::map<ChunkKey, Chunk> changed;
   for (const auto& [job_seq, job] : Sort(outcomes, locked, result)) {
     FLEETCAST_ASSIGN_OR_RETURN(const std::optional<std::set<int32_t>> fresh, Insert(transaction, job_seq, job));
-    for (const Outcome* outcome : job.outcomes) {
+    for (const auto& [outcome, ended_before] : job) {
       if (fresh.has_value() && !fresh->contains(NumberOf(*outcome))) {
         ++result.repeated;
         continue;
