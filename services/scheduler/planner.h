@@ -1,4 +1,4 @@
-// Who may issue next: deficit round robin over jobs.
+// Who may issue next: deficit round robin over jobs, weighted by their priority.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
+#include "libs/model/rollout.h"
 #include "services/scheduler/chunk_run.h"
 
 namespace fleetcast::scheduler {
@@ -21,6 +22,10 @@ struct Turn {
   int targets = 0;  // At most; >= 1.
 };
 
+// What a job is granted in a round, in targets, where a job of default priority gets one turn of `turn_max`; at least a
+// few, however low its priority.
+int QuantumOf(int priority, int turn_max = kSubBatchTargets);
+
 // Fair choice among jobs that have something ready. Each turn is at most `turn_max` targets; what a job was granted and
 // could not use because the credit was short is kept for its next turn. Pure, not thread-safe.
 class Planner {
@@ -29,6 +34,10 @@ class Planner {
 
   // How many targets of the job could be issued right now; 0 takes it out of the round.
   void SetReady(int64_t job_seq, int ready);
+  // The job's share of the turns, relative to others: doubles with each step of priority.
+  void SetPriority(int64_t job_seq, int priority);
+  // How many targets it may start now at most, until the next call; nullopt = any number (at first).
+  void SetPace(int64_t job_seq, std::optional<int> allowed);
   // The job is gone.
   void Forget(int64_t job_seq);
 
@@ -48,6 +57,8 @@ class Planner {
   struct Job {
     int ready = 0;
     int deficit = 0;
+    int priority = kPriorityDefault;
+    std::optional<int> pace;
     int64_t in_flight = 0;
     bool in_round = false;
   };

@@ -75,6 +75,44 @@ TEST(PlannerTest, AJobWithSilentDevicesLeavesRoomForOthers) {
   EXPECT_EQ(planner.Next(free + 5'000)->job_seq, 1);
 }
 
+TEST(PlannerTest, PriorityWeighsTurns) {
+  EXPECT_EQ(QuantumOf(5), 250);
+  EXPECT_EQ(QuantumOf(9), 4'000);
+  EXPECT_EQ(QuantumOf(1), 15);
+  Planner planner;
+  std::map<int64_t, int> served;
+  for (int64_t job = 1; job <= 3; ++job) planner.SetReady(job, 1'000'000);
+  planner.SetPriority(1, 4);
+  planner.SetPriority(3, 7);
+  for (int total = 0; total < 137'500;) {
+    const auto turn = planner.Next(1'000'000);
+    EXPECT_LE(turn->targets, 250);
+    served[turn->job_seq] += turn->targets;
+    total += turn->targets;
+  }
+  EXPECT_EQ(served[1], 12'500);
+  EXPECT_EQ(served[2], 25'000);
+  EXPECT_EQ(served[3], 100'000);
+}
+
+TEST(PlannerTest, APacedJobTakesNoMoreThanItMayAndHoldsUpNobody) {
+  Planner planner;
+  planner.SetReady(1, 1'000);
+  planner.SetReady(2, 1'000);
+  planner.SetPace(1, 7);
+  EXPECT_EQ(planner.Next(10'000)->targets, 7);
+  int other = 0;
+  while (const auto turn = planner.Next(10'000)) {
+    EXPECT_EQ(turn->job_seq, 2);
+    other += turn->targets;
+  }
+  EXPECT_EQ(other, 1'000);
+  planner.SetPace(1, 3);
+  EXPECT_EQ(planner.Next(10'000)->targets, 3);
+  planner.SetPace(1, std::nullopt);
+  EXPECT_EQ(planner.Next(10'000)->targets, 240);  // The rest of its turn.
+}
+
 TEST(PlannerTest, ForgottenJobsGetNoTurn) {
   Planner planner;
   planner.SetReady(1, 10);
