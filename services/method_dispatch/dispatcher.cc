@@ -185,12 +185,12 @@ void Dispatcher::OnDeliveryUp(size_t index) {
     outlet = deliveries_[index].outlet;
     watched = calls_.WatchedDevices();
   }
-  for (size_t first = 0; first < watched.size(); first += kCallsPerMessageMax) {
-    pb::DeliverRequest request;
-    const size_t last = std::min(first + kCallsPerMessageMax, watched.size());
-    for (size_t i = first; i < last; ++i) request.add_watch_device_ids(std::move(watched[i]));
-    outlet->TrySend(std::move(request));
+  for (std::span<const std::string> rest(watched); !rest.empty();) {
+    const auto page = rest.first(std::min(rest.size(), kWatchesPerMessageMax));
+    if (!SendWatch(*outlet, page, {})) RefuseWatches(page);
+    rest = rest.subspan(page.size());
   }
+  CarryOut();
 }
 
 void Dispatcher::OnDeliveryMessage(size_t index, pb::DeliverResponse&& response) {
@@ -211,6 +211,9 @@ void Dispatcher::OnDeliveryMessage(size_t index, pb::DeliverResponse&& response)
       calls_.OnEvent(now, event.call_id(), std::move(outcome), decisions_.actions);
     }
     for (const std::string& device_id : response.ready_device_ids()) calls_.OnReady(now, device_id, decisions_.actions);
+    for (const std::string& device_id : response.watch_refused_device_ids()) {
+      calls_.OnWatchRefused(device_id, decisions_.actions);
+    }
   }
   CarryOut();
 }
@@ -289,11 +292,16 @@ void Dispatcher::RefuseUnsent(const std::vector<CallId>& calls) {
   }
 }
 
-void Dispatcher::SendWatches(const std::vector<std::string>& watch, const std::vector<std::string>& unwatch) {
-  if (watch.empty() && unwatch.empty()) return;
+bool Dispatcher::SendWatch(DeliveryOutlet& outlet, std::span<const std::string> watch,
+                           std::span<const std::string> unwatch) {
   pb::DeliverRequest request;
   for (const std::string& device_id : watch) request.add_watch_device_ids(device_id);
   for (const std::string& device_id : unwatch) request.add_unwatch_device_ids(device_id);
+  return outlet.TrySend(std::move(request));
+}
+
+void Dispatcher::SendWatches(std::span<const std::string> watch, std::span<const std::string> unwatch) {
+  if (watch.empty() && unwatch.empty()) return;
   std::vector<DeliveryOutlet*> outlets;
   {
     MutexLock lock(mutex_);
@@ -301,8 +309,21 @@ void Dispatcher::SendWatches(const std::vector<std::string>& watch, const std::v
       if (delivery.up) outlets.push_back(delivery.outlet);
     }
   }
-  // Every replica is asked: the device may come back through any of them.
-  for (DeliveryOutlet* outlet : outlets) outlet->TrySend(request);
+  while (!watch.empty() || !unwatch.empty()) {  // All that is let go comes before all that is watched.
+    const auto gone = unwatch.first(std::min(unwatch.size(), kWatchesPerMessageMax));
+    const auto added = watch.first(gone.size() < unwatch.size() ? 0 : std::min(watch.size(), kWatchesPerMessageMax));
+    // Every replica is asked: the device may come back through any of them.
+    bool is_sent = true;
+    for (DeliveryOutlet* outlet : outlets) is_sent = SendWatch(*outlet, added, gone) && is_sent;
+    if (!is_sent) RefuseWatches(added);
+    unwatch = unwatch.subspan(gone.size());
+    watch = watch.subspan(added.size());
+  }
+}
+
+void Dispatcher::RefuseWatches(std::span<const std::string> device_ids) {
+  MutexLock lock(mutex_);
+  for (const std::string& device_id : device_ids) calls_.OnWatchRefused(device_id, decisions_.actions);
 }
 
 void Dispatcher::SendReplies(std::vector<Actions::Reply> replies) {
@@ -335,6 +356,9 @@ void Dispatcher::SendToSchedulers(Decisions& decisions) {
   }
   for (auto& [stream, device_id] : decisions.actions.ready)
     responses[stream].add_ready_device_ids(std::move(device_id));
+  for (auto& [stream, device_id] : decisions.actions.watch_refused) {
+    responses[stream].add_watch_refused_device_ids(std::move(device_id));
+  }
   for (auto& [stream, response] : responses) {
     std::shared_ptr<SchedulerOutlet> outlet;
     {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,8 +23,9 @@
 
 namespace fleetcast::method_dispatch {
 
-// Most calls, and most watched devices, in one message.
+// Most calls in one message, and most devices to watch.
 inline constexpr size_t kCallsPerMessageMax = 1'000;
+inline constexpr size_t kWatchesPerMessageMax = 10'000;
 
 // Feeds events to PendingCalls under one lock and carries out what it decides, in the order of its decisions: whoever
 // decides while somebody else carries out leaves the work to him, so no stream sees an answer before its SENT.
@@ -84,7 +86,11 @@ class Dispatcher {
   void SendDeliveries(std::vector<Actions::Deliver> deliveries);
   std::optional<Sending> NextSending();
   void RefuseUnsent(const std::vector<CallId>& calls) REQUIRES(mutex_);
-  void SendWatches(const std::vector<std::string>& watch, const std::vector<std::string>& unwatch);
+  void SendWatches(std::span<const std::string> watch, std::span<const std::string> unwatch);
+  // False: these devices are not watched there.
+  static bool SendWatch(DeliveryOutlet& outlet, std::span<const std::string> watch,
+                        std::span<const std::string> unwatch);
+  void RefuseWatches(std::span<const std::string> device_ids) EXCLUDES(mutex_);
   void SendReplies(std::vector<Actions::Reply> replies);
   void SendToSchedulers(Decisions& decisions);
   void ExportCounts() REQUIRES(mutex_);

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "fleetcast/internal/v1/call_event.pb.h"
 #include "fleetcast/internal/v1/delivery.pb.h"
+#include "services/method_dispatch/call_ids.h"
 #include "services/method_dispatch/execution_key.h"
 
 namespace fleetcast::method_dispatch {
@@ -21,7 +22,6 @@ struct Now {
   absl::Time wall;
 };
 
-using CallId = uint64_t;
 using DirectToken = uint64_t;      // Names a waiting InvokeMethod RPC.
 using SchedulerStream = uint64_t;  // Names a scheduler's stream; 0 = none.
 

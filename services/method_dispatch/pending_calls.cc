@@ -47,8 +47,8 @@ bool IsAbsence(pb::NotSentReason reason) {
 
 }  // namespace
 
-PendingCalls::PendingCalls(const PendingLimits& limits, CallId first_id, const Now& now)
-    : limits_(limits), next_id_(first_id), memory_begin_(now.wall) {}
+PendingCalls::PendingCalls(const PendingLimits& limits, uint64_t seed, const Now& now)
+    : limits_(limits), ids_(seed), memory_begin_(now.wall) {}
 
 absl::Status PendingCalls::StartDirect(const Now& now, DirectToken token, DirectCall direct, Actions& actions) {
   const auto device = devices_.find(direct.device_id);
@@ -138,11 +138,15 @@ void PendingCalls::OnDirectNotSent(const Now& now, Calls::iterator position, pb:
 }
 
 void PendingCalls::OnReady(const Now& now, const std::string& device_id, Actions& actions) {
-  const auto found = devices_.find(device_id);
-  if (found == devices_.end() || !found->second.watched()) return;
+  if (!IsWatched(device_id)) return;
   // Told once, then forgotten: whoever still wants to know asks again.
-  const std::vector<SchedulerStream> watchers = std::exchange(found->second.watchers, {});
-  const std::vector<CallId> waiting = std::exchange(found->second.waiting, {});
+  Watchers watchers;
+  if (const auto found = watchers_.find(device_id); found != watchers_.end()) {
+    watchers = std::move(found->second);
+    watchers_.erase(found);
+  }
+  std::vector<CallId> waiting;
+  if (const auto found = devices_.find(device_id); found != devices_.end()) waiting.swap(found->second.waiting);
   UnwatchIfIdle(device_id, true, actions);
   for (const SchedulerStream stream : watchers) actions.ready.push_back({stream, device_id});
   for (const CallId id : waiting) Redeliver(now, calls_.find(id), actions);
@@ -166,8 +170,22 @@ absl::Duration PendingCalls::NextDeadline() const {
   return deadlines_.empty() ? absl::InfiniteDuration() : deadlines_.begin()->first;
 }
 
+CallId PendingCalls::NewId(const PendingCall& call) {
+  for (;;) {
+    const auto* job = std::get_if<JobOwner>(&call.owner);
+    const CallId id = job == nullptr ? ids_.NextDirect() : ids_.Next(job->key);
+    if (!calls_.contains(id)) return id;
+  }
+}
+
+bool PendingCalls::IsWatched(const std::string& device_id) const {
+  if (watchers_.contains(device_id)) return true;
+  const auto device = devices_.find(device_id);
+  return device != devices_.end() && !device->second.waiting.empty();
+}
+
 CallId PendingCalls::Insert(std::unique_ptr<PendingCall> call) {
-  const CallId id = next_id_++;
+  const CallId id = NewId(*call);
   ++devices_[call->device_id].calls;
   calls_.emplace(id, std::move(call));
   return id;
@@ -197,7 +215,7 @@ void PendingCalls::Redeliver(const Now& now, Calls::iterator position, Actions& 
   std::unique_ptr<PendingCall> call = std::move(position->second);
   deadlines_.erase({call->deadline, position->first});
   calls_.erase(position);
-  const CallId id = next_id_++;
+  const CallId id = NewId(*call);
   PendingCall& again = *call;
   calls_.emplace(id, std::move(call));
   direct_[std::get<DirectOwner>(again.owner).token] = id;
@@ -206,7 +224,7 @@ void PendingCalls::Redeliver(const Now& now, Calls::iterator position, Actions& 
 
 void PendingCalls::AwaitDevice(CallId id, PendingCall& call, Actions& actions) {
   Device& device = devices_[call.device_id];
-  if (!device.watched()) {
+  if (!IsWatched(call.device_id)) {
     ++watched_devices_;
     actions.watch.push_back(call.device_id);
   }
@@ -224,12 +242,12 @@ void PendingCalls::StopWaiting(CallId id, PendingCall& call, Actions& actions) {
 }
 
 void PendingCalls::UnwatchIfIdle(const std::string& device_id, bool was_watched, Actions& actions) {
-  const auto device = devices_.find(device_id);
-  if (was_watched && !device->second.watched()) {
+  if (was_watched && !IsWatched(device_id)) {
     --watched_devices_;
     actions.unwatch.push_back(device_id);
   }
-  if (device->second.calls == 0 && !device->second.watched()) devices_.erase(device);
+  const auto device = devices_.find(device_id);
+  if (device != devices_.end() && device->second.calls == 0 && device->second.waiting.empty()) devices_.erase(device);
 }
 
 void PendingCalls::Finish(const Now& now, Calls::iterator position, CallOutcome outcome, Actions& actions) {

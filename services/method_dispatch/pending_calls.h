@@ -12,6 +12,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "services/method_dispatch/pending_call.h"
@@ -25,7 +26,7 @@ struct PendingLimits {
   size_t results_max = 200'000;         // Ends that no scheduler has acknowledged; then new job calls are refused.
   size_t result_bytes_max = 256 << 20;  // Payloads among them.
   absl::Duration result_ttl = absl::Hours(24);
-  size_t watched_devices_max = 100'000;      // What one Delivery stream accepts.
+  size_t watched_devices_max = 4'000'000;    // What one Delivery stream accepts; about 100 bytes each.
   absl::Duration permit = absl::Seconds(1);  // How long a direct call may be on its way to the device's socket.
   int redeliveries_max = 3;                  // Of a direct call that provably was not sent.
 };
@@ -82,6 +83,7 @@ struct Actions {
   std::vector<std::string> watch;    // Ask all device_connections to tell when it listens to methods.
   std::vector<std::string> unwatch;
   std::vector<std::pair<SchedulerStream, std::string>> ready;
+  std::vector<std::pair<SchedulerStream, std::string>> watch_refused;
 };
 
 // Counted here, exported by the owner as metrics. Only grow.
@@ -97,9 +99,8 @@ struct PendingCounts {
 // 5.1, service-rest.md 10, reliability.md 2.3. Not thread-safe.
 class PendingCalls {
  public:
-  // `first_id` should be random: ids are never reused within a day, also over restarts (M6). `now` is when this memory
-  // begins.
-  PendingCalls(const PendingLimits& limits, CallId first_id, const Now& now);
+  // `seed` should be random: see CallIds. `now` is when this memory begins.
+  PendingCalls(const PendingLimits& limits, uint64_t seed, const Now& now);
 
   // Starts a direct call; its end is a Reply with `token`. RESOURCE_EXHAUSTED (TOO_MANY_IN_FLIGHT, SERVER_BUSY) refuses
   // it: then there is no Reply.
@@ -120,9 +121,12 @@ class PendingCalls {
   void OnEvent(const Now& now, CallId call, CallOutcome outcome, Actions& actions);
   // The device is connected and listens to methods.
   void OnReady(const Now& now, const std::string& device_id, Actions& actions);
-  // A watch that device_connection did not accept: the waiting calls run into their connect timeout.
+  // At most limits.watched_devices_max; what is refused is said to the scheduler, which asks again later.
   void Watch(SchedulerStream stream, const std::string& device_id, Actions& actions);
   void Unwatch(SchedulerStream stream, const std::string& device_id, Actions& actions);
+  // A device_connection did not take the watch: schedulers ask again later, direct calls run into their connect
+  // timeout.
+  void OnWatchRefused(const std::string& device_id, Actions& actions);
   // All devices that are being waited for; for a Delivery stream that has just been opened.
   std::vector<std::string> WatchedDevices() const;
 
@@ -138,12 +142,13 @@ class PendingCalls {
   absl::Time memory_begin() const { return memory_begin_; }
 
  private:
+  // A device with unfinished calls.
   struct Device {
     size_t calls = 0;
-    std::vector<CallId> waiting;            // Direct calls in kWaiting.
-    std::vector<SchedulerStream> watchers;  // At most one entry a stream.
-    bool watched() const { return !waiting.empty() || !watchers.empty(); }
+    std::vector<CallId> waiting;  // Direct calls in kWaiting.
   };
+  // Streams that watch a device, each once. There may be millions of devices, mostly watched by one.
+  using Watchers = absl::InlinedVector<SchedulerStream, 1>;
   struct Result {
     ExecutionKey key;
     CallOutcome outcome;
@@ -153,7 +158,9 @@ class PendingCalls {
   };
   using Calls = absl::flat_hash_map<CallId, std::unique_ptr<PendingCall>>;
 
+  CallId NewId(const PendingCall& call);
   CallId Insert(std::unique_ptr<PendingCall> call);
+  bool IsWatched(const std::string& device_id) const;
   void SetDeadline(CallId id, PendingCall& call, absl::Duration deadline);
   void Erase(Calls::iterator position, Actions& actions);
   void Deliver(const Now& now, CallId id, PendingCall& call, Actions& actions);
@@ -169,13 +176,14 @@ class PendingCalls {
   void DropResult(std::list<Result>::iterator result);
 
   const PendingLimits limits_;
-  CallId next_id_;
+  CallIds ids_;
   absl::Time memory_begin_;
   Calls calls_;
   absl::btree_set<std::pair<absl::Duration, CallId>> deadlines_;
   absl::flat_hash_map<DirectToken, CallId> direct_;
   absl::flat_hash_map<ExecutionKey, CallId> jobs_;
   absl::flat_hash_map<std::string, Device> devices_;
+  absl::flat_hash_map<std::string, Watchers> watchers_;
   std::list<Result> results_;  // Oldest first.
   absl::flat_hash_map<ExecutionKey, std::list<Result>::iterator> result_by_key_;
   size_t result_bytes_ = 0;

@@ -14,7 +14,8 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-constexpr CallId kFirstId = 0xa0;
+constexpr uint64_t kSeed = 0xa0;
+constexpr CallId kFirstId = 0xa0ffff;  // Of the first direct call.
 constexpr DirectToken kToken = 7;
 constexpr SchedulerStream kStream = 1;
 constexpr SchedulerStream kOtherStream = 2;
@@ -77,6 +78,7 @@ class PendingCallsTest : public ::testing::Test {
                             .response_timeout = absl::Seconds(30),
                             .permit_expire = kStart + absl::Seconds(at + 1)};
     calls_.StartJobCall(At(at), stream, batch, {.position = position, .device_id = device}, actions_ = {});
+    if (!actions_.deliver.empty()) last_job_call_ = actions_.deliver[0].call;
     return actions_;
   }
   Actions& Recover(int64_t position, SchedulerStream stream) {
@@ -87,7 +89,8 @@ class PendingCallsTest : public ::testing::Test {
   static constexpr absl::Time kStart = absl::UnixEpoch();
   SharedRequest request_ = std::make_shared<pb::MethodRequest>();
   PendingLimits limits_ = {.calls_max = 20, .calls_per_device_max = 2, .results_max = 3, .watched_devices_max = 2};
-  PendingCalls calls_{limits_, kFirstId, At(0)};
+  CallId last_job_call_ = 0;
+  PendingCalls calls_{limits_, kSeed, At(0)};
   Actions actions_;
 };
 
@@ -159,7 +162,7 @@ TEST_F(PendingCallsTest, WaitsForTheDeviceAndDeliversAgainWhenItIsReady) {
   EXPECT_EQ(actions_.deliver[0].permit_expire, kStart + absl::Seconds(6));
   EXPECT_EQ(actions_.deliver[0].answer_deadline, kStart + absl::Seconds(30));
   EXPECT_THAT(actions_.unwatch, ElementsAre("dev-1"));
-  EXPECT_THAT(Event(5.1, kFirstId + 1, AnswerFrom(kEpoch)).replies, SizeIs(1));
+  EXPECT_THAT(Event(5.1, kFirstId + 0x10000, AnswerFrom(kEpoch)).replies, SizeIs(1));
 }
 
 TEST_F(PendingCallsTest, FailsExactlyAtTheConnectTimeout) {
@@ -176,7 +179,7 @@ TEST_F(PendingCallsTest, GoesOnWaitingWhenTheDeviceIsGoneAgain) {
   ASSERT_TRUE(Direct(0, 10, 30).ok());
   Event(0.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_OFFLINE));
   Ready(5);
-  EXPECT_THAT(Event(5.1, kFirstId + 1, NotSentFor(pb::NOT_SENT_REASON_OFFLINE)).watch, ElementsAre("dev-1"));
+  EXPECT_THAT(Event(5.1, kFirstId + 0x10000, NotSentFor(pb::NOT_SENT_REASON_OFFLINE)).watch, ElementsAre("dev-1"));
   EXPECT_EQ(calls_.NextDeadline(), absl::Seconds(10));
 }
 
@@ -279,17 +282,17 @@ TEST_F(PendingCallsTest, AJobCallWithAnExpiredPermitIsNotSent) {
 
 TEST_F(PendingCallsTest, TheEventsOfAJobCallGoToItsStream) {
   JobCall(0, 10);
-  ASSERT_THAT(Event(0.1, kFirstId, SentTo(kEpoch)).events, SizeIs(1));
+  ASSERT_THAT(Event(0.1, last_job_call_, SentTo(kEpoch)).events, SizeIs(1));
   EXPECT_EQ(actions_.events[0].stream, kStream);
   EXPECT_EQ(actions_.events[0].key, (ExecutionKey{3, 10, 0}));
-  ASSERT_THAT(Event(0.2, kFirstId, AnswerFrom(kEpoch)).events, SizeIs(1));
+  ASSERT_THAT(Event(0.2, last_job_call_, AnswerFrom(kEpoch)).events, SizeIs(1));
   EXPECT_EQ(std::get<pb::Answer>(actions_.events[0].outcome).device_status(), 200);
 }
 
 TEST_F(PendingCallsTest, AJobsResponseTimeoutRunsFromSent) {
   JobCall(0, 10);
   EXPECT_EQ(calls_.NextDeadline(), absl::Seconds(31));
-  Event(0.5, kFirstId, SentTo(kEpoch));
+  Event(0.5, last_job_call_, SentTo(kEpoch));
   EXPECT_EQ(calls_.NextDeadline(), absl::Seconds(30.5));
   ASSERT_THAT(Time(30.5).events, SizeIs(1));
   EXPECT_EQ(std::get<pb::Unknown>(actions_.events[0].outcome).reason(), pb::UNKNOWN_REASON_RESPONSE_TIMEOUT);
@@ -297,7 +300,7 @@ TEST_F(PendingCallsTest, AJobsResponseTimeoutRunsFromSent) {
 
 TEST_F(PendingCallsTest, AJobCallThatIsNotSentIsLeftToTheScheduler) {
   JobCall(0, 10);
-  ASSERT_THAT(Event(0.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_OFFLINE)).events, SizeIs(1));
+  ASSERT_THAT(Event(0.1, last_job_call_, NotSentFor(pb::NOT_SENT_REASON_OFFLINE)).events, SizeIs(1));
   EXPECT_THAT(actions_.watch, IsEmpty());
   EXPECT_THAT(actions_.deliver, IsEmpty());
   EXPECT_EQ(calls_.call_count(), 0u);
@@ -305,7 +308,7 @@ TEST_F(PendingCallsTest, AJobCallThatIsNotSentIsLeftToTheScheduler) {
 
 TEST_F(PendingCallsTest, AJobCallThatWasNotSentMayBeIssuedAgain) {
   JobCall(0, 10);
-  Event(0.1, kFirstId, NotSentFor(pb::NOT_SENT_REASON_OFFLINE));
+  Event(0.1, last_job_call_, NotSentFor(pb::NOT_SENT_REASON_OFFLINE));
   ASSERT_THAT(Recover(10, kStream).recovered, SizeIs(1));
   EXPECT_EQ(actions_.recovered[0].knowledge, Actions::Knowledge::kNotSeen);
   EXPECT_THAT(JobCall(5, 10).deliver, SizeIs(1));
@@ -314,7 +317,7 @@ TEST_F(PendingCallsTest, AJobCallThatWasNotSentMayBeIssuedAgain) {
 TEST_F(PendingCallsTest, ARepeatedJobCallIsNotDeliveredTwice) {
   JobCall(0, 10);
   EXPECT_THAT(JobCall(0.1, 10).deliver, IsEmpty());
-  Event(0.2, kFirstId, AnswerFrom(kEpoch));
+  Event(0.2, last_job_call_, AnswerFrom(kEpoch));
   ASSERT_THAT(JobCall(0.3, 10).events, SizeIs(1));
   EXPECT_THAT(actions_.deliver, IsEmpty());
   EXPECT_THAT(actions_.recovered, IsEmpty());
@@ -322,20 +325,20 @@ TEST_F(PendingCallsTest, ARepeatedJobCallIsNotDeliveredTwice) {
 
 TEST_F(PendingCallsTest, ANewSchedulerRecoversAPendingCall) {
   JobCall(0, 10);
-  Event(0.1, kFirstId, SentTo(kEpoch));
+  Event(0.1, last_job_call_, SentTo(kEpoch));
   calls_.OnSchedulerGone(kStream, actions_ = {});
   ASSERT_THAT(Recover(10, kOtherStream).recovered, SizeIs(1));
   EXPECT_EQ(actions_.recovered[0].knowledge, Actions::Knowledge::kPending);
   ASSERT_THAT(actions_.events, SizeIs(1));
   EXPECT_EQ(std::get<pb::Sent>(actions_.events[0].outcome).session_epoch(), kEpoch);
-  ASSERT_THAT(Event(0.2, kFirstId, AnswerFrom(kEpoch)).events, SizeIs(1));
+  ASSERT_THAT(Event(0.2, last_job_call_, AnswerFrom(kEpoch)).events, SizeIs(1));
   EXPECT_EQ(actions_.events[0].stream, kOtherStream);
 }
 
 TEST_F(PendingCallsTest, ANewSchedulerRecoversAnEndThatNobodyRecorded) {
   JobCall(0, 10);
   calls_.OnSchedulerGone(kStream, actions_ = {});
-  EXPECT_THAT(Event(0.2, kFirstId, AnswerFrom(kEpoch)).events, IsEmpty());
+  EXPECT_THAT(Event(0.2, last_job_call_, AnswerFrom(kEpoch)).events, IsEmpty());
   ASSERT_THAT(Recover(10, kOtherStream).recovered, SizeIs(1));
   EXPECT_EQ(actions_.recovered[0].knowledge, Actions::Knowledge::kFinished);
   EXPECT_THAT(actions_.events, SizeIs(1));
@@ -343,7 +346,7 @@ TEST_F(PendingCallsTest, ANewSchedulerRecoversAnEndThatNobodyRecorded) {
 
 TEST_F(PendingCallsTest, AnAcknowledgedEndIsForgotten) {
   JobCall(0, 10);
-  Event(0.2, kFirstId, AnswerFrom(kEpoch));
+  Event(0.2, last_job_call_, AnswerFrom(kEpoch));
   EXPECT_EQ(calls_.result_count(), 1u);
   calls_.Acknowledge({3, 10, 0});
   EXPECT_EQ(calls_.result_count(), 0u);
@@ -364,11 +367,11 @@ TEST_F(PendingCallsTest, RefusesNewJobCallsRatherThanForgettingEnds) {
 
 TEST_F(PendingCallsTest, ForgettingAnOldEndMovesTheBeginOfItsMemory) {
   JobCall(5, 1, "dev-1");
-  Event(6, kFirstId, AnswerFrom(kEpoch));
+  Event(6, last_job_call_, AnswerFrom(kEpoch));
   EXPECT_EQ(calls_.memory_begin(), kStart);
   const double later = 6 + 24 * 3600;
   JobCall(later, 2, "dev-2");
-  Event(later, kFirstId + 1, AnswerFrom(kEpoch));
+  Event(later, last_job_call_, AnswerFrom(kEpoch));
   EXPECT_EQ(calls_.memory_begin(), kStart + absl::Seconds(5));
   EXPECT_EQ(calls_.counts().expired_results, 1);
 }
@@ -393,8 +396,51 @@ TEST_F(PendingCallsTest, StopsWatchingWhenTheLastWatcherLeaves) {
   EXPECT_THAT(calls_.WatchedDevices(), IsEmpty());
 }
 
+TEST_F(PendingCallsTest, WhatIsIssuedAgainGetsAnotherIdOfTheSameFamily) {
+  JobCall(0, 10);
+  const CallId first = last_job_call_;
+  Event(0.1, first, NotSentFor(pb::NOT_SENT_REASON_OFFLINE));
+  JobCall(5, 10);
+  EXPECT_NE(last_job_call_, first);
+  EXPECT_EQ(last_job_call_ >> 16, first >> 16);
+  EXPECT_THAT(Event(5.1, first, NotSentFor(pb::NOT_SENT_REASON_OFFLINE)).events, IsEmpty());  // Said again, late.
+  EXPECT_EQ(calls_.call_count(), 1u);
+}
+
+TEST_F(PendingCallsTest, AttemptsOfOneTargetDoNotMixUp) {
+  const JobBatch batch = {.job_seq = 3,
+                          .request = request_,
+                          .response_timeout = absl::Seconds(30),
+                          .permit_expire = kStart + absl::Seconds(1)};
+  JobCall(0, 10);
+  const CallId first = last_job_call_;
+  Event(0.1, first, AnswerFrom(kEpoch, 500));
+  calls_.StartJobCall(At(0.2), kStream, batch, {.position = 10, .attempt = 1, .device_id = "dev-1"}, actions_ = {});
+  ASSERT_THAT(actions_.deliver, SizeIs(1));  // Not the end of the first one again.
+  EXPECT_EQ(actions_.deliver[0].call >> 16, first >> 16);
+  Event(0.3, actions_.deliver[0].call, AnswerFrom(kEpoch, 200));
+  ASSERT_THAT(actions_.events, SizeIs(1));
+  EXPECT_EQ(actions_.events[0].key, (ExecutionKey{3, 10, 1}));
+  EXPECT_EQ(calls_.result_count(), 2u);
+  calls_.Acknowledge({3, 10, 0});
+  EXPECT_EQ(calls_.result_count(), 1u);
+}
+
+TEST_F(PendingCallsTest, ARefusedWatchIsToldToItsSchedulersAndForgotten) {
+  calls_.Watch(kStream, "dev-1", actions_ = {});
+  calls_.Watch(kOtherStream, "dev-1", actions_ = {});
+  calls_.OnWatchRefused("dev-1", actions_ = {});
+  EXPECT_THAT(actions_.watch_refused,
+              UnorderedElementsAre(std::pair(kStream, "dev-1"), std::pair(kOtherStream, "dev-1")));
+  EXPECT_THAT(actions_.unwatch, ElementsAre("dev-1"));  // Another device_connection may have taken it.
+  EXPECT_THAT(Ready(1).ready, IsEmpty());
+  calls_.Watch(kStream, "dev-1", actions_ = {});
+  EXPECT_THAT(Ready(2).ready, ElementsAre(std::pair(kStream, "dev-1")));
+}
+
 TEST_F(PendingCallsTest, BoundsTheWatchedDevices) {
   for (const char* device : {"a", "b", "c"}) calls_.Watch(kStream, device, actions_ = {});
+  EXPECT_THAT(actions_.watch_refused, ElementsAre(std::pair(kStream, "c")));
   EXPECT_THAT(calls_.WatchedDevices(), UnorderedElementsAre("a", "b"));
   EXPECT_EQ(calls_.counts().refused_watches, 1);
 }
