@@ -1,7 +1,7 @@
 // Who wants to know when a device connects and listens to methods.
 #pragma once
 
-#include <string>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -10,23 +10,32 @@
 
 namespace fleetcast::device_connection {
 
-// Each watcher is told once, then forgotten. Bounded per stream. Not thread-safe.
+// Each watcher is told once, then forgotten. Bounded per stream. A device is known by a 64 bit hash of its id, which
+// makes 20 to 40 bytes a device; two ids with the same hash would be told for each other, and the call to the one that
+// is not there is answered NOT_SENT. Not thread-safe.
 class WatchList {
  public:
-  static constexpr size_t kPerStreamMax = 100'000;  // proto/fleetcast/internal/v1/delivery.proto
+  static constexpr size_t kPerStreamMax = 4'000'000;  // proto/fleetcast/internal/v1/delivery.proto
+
+  explicit WatchList(size_t per_stream_max = kPerStreamMax) : per_stream_max_(per_stream_max) {}
 
   // False when the stream watches too many devices already.
-  bool Add(DispatcherStream stream, const std::string& device_id);
+  bool Add(DispatcherStream stream, std::string_view device_id);
   void Remove(DispatcherStream stream, std::string_view device_id);
   void RemoveStream(DispatcherStream stream);
   // The streams to tell; they are forgotten.
   std::vector<DispatcherStream> Take(std::string_view device_id);
 
-  size_t size() const { return by_device_.size(); }
-  bool empty() const { return by_device_.empty(); }
+  // How many devices are watched.
+  size_t size() const { return first_.size(); }
+  bool empty() const { return first_.empty(); }
 
  private:
-  absl::flat_hash_map<std::string, std::vector<DispatcherStream>> by_device_;
+  using Device = uint64_t;  // The hash.
+
+  const size_t per_stream_max_;
+  absl::flat_hash_map<Device, DispatcherStream> first_;
+  absl::flat_hash_map<Device, std::vector<DispatcherStream>> more_;  // Of devices that several streams watch.
   absl::flat_hash_map<DispatcherStream, size_t> counts_;
 };
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace fleetcast::device_connection {
 namespace {
 
@@ -31,9 +33,28 @@ TEST(WatchListTest, ForgetsAWatcherOrAStream) {
   EXPECT_TRUE(list.empty());
 }
 
+TEST(WatchListTest, ADeviceOfSeveralWatchersSurvivesEachOfThem) {
+  for (const DispatcherStream gone : {1, 2, 3}) {
+    for (const bool at_once : {false, true}) {
+      WatchList list;
+      for (const DispatcherStream stream : {1, 2, 3}) list.Add(stream, "dev-1");
+      if (at_once) {
+        list.RemoveStream(gone);
+      } else {
+        list.Remove(gone, "dev-1");
+      }
+      EXPECT_EQ(list.size(), 1u);
+      const std::vector<DispatcherStream> told = list.Take("dev-1");
+      EXPECT_EQ(told.size(), 2u);
+      EXPECT_EQ(std::count(told.begin(), told.end(), gone), 0);
+    }
+  }
+}
+
 TEST(WatchListTest, IsBoundedPerStream) {
-  WatchList list;
-  for (size_t i = 0; i < WatchList::kPerStreamMax; ++i) list.Add(1, std::to_string(i));
+  WatchList list(/*per_stream_max=*/3);
+  for (const char* device : {"0", "1", "2"}) EXPECT_TRUE(list.Add(1, device));
+  EXPECT_TRUE(list.Add(1, "0"));  // Is there already.
   EXPECT_FALSE(list.Add(1, "more"));
   EXPECT_TRUE(list.Add(2, "more"));
   list.Take("0");
