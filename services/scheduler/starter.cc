@@ -121,13 +121,24 @@ bool Starter::ResolveNext(std::stop_token stop) {
   span.SetStatus(status);
   if (status.ok()) {
     OnResolved(lease, started);
-  } else if (GetReason(status) == reasons::kInvalidCondition) {
-    const absl::Status failed = store_.FailJob(Deadline(), lease.job_id, ReasonOfBadCondition(status));
-    FLEETCAST_LOG(kInfo, "job failed: its condition does not parse", {{"job_id", lease.job_id}, {"stored", failed}});
-  } else {
+  } else if (!FailIfHopeless(lease, status)) {
     FLEETCAST_LOG(kWarning, "targets not frozen; whoever takes the lease next goes on",
                   {{"job_id", lease.job_id}, {"targets", lease.target_count}, {"error", status}});
   }
+  return true;
+}
+
+bool Starter::FailIfHopeless(const ResolveLease& lease, const absl::Status& status) {
+  std::string reason;
+  if (GetReason(status) == reasons::kInvalidCondition) {
+    reason = ReasonOfBadCondition(status);
+  } else if (lease.retried.has_value() && GetReason(status) == reasons::kJobNotFound) {
+    reason = absl::StrCat("The job whose devices were to be repeated is gone: ", lease.retried->job_id, ".");
+  } else {
+    return false;
+  }
+  const absl::Status failed = store_.FailJob(Deadline(), lease.job_id, reason);
+  FLEETCAST_LOG(kInfo, "job failed", {{"job_id", lease.job_id}, {"reason", reason}, {"stored", failed}});
   return true;
 }
 
@@ -147,7 +158,21 @@ absl::Status Starter::Resolve(ResolveLease& lease, std::stop_token stop) {
   return status;
 }
 
+absl::Status Starter::ReadRetried(ResolveLease& lease, std::stop_token stop) {
+  job_store::ListRetriedTargetsRequest request;
+  request.retried = *lease.retried;
+  request.limit = options_.page_targets;
+  while (!stop.stop_requested()) {
+    request.after_device_id = lease.last_device_id;
+    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<std::string> page, store_.ListRetriedTargets(Deadline(), request));
+    if (!page.empty()) FLEETCAST_RETURN_IF_ERROR(Append(lease, page, stop));
+    if (static_cast<int>(page.size()) < request.limit) return absl::OkStatus();
+  }
+  return absl::CancelledError("stopping");
+}
+
 absl::Status Starter::StreamOnce(ResolveLease& lease, std::stop_token stop) {
+  if (lease.retried.has_value()) return ReadRetried(lease, stop);
   std::vector<std::string> waiting;
   const size_t page_max = static_cast<size_t>(options_.page_targets);
   const absl::Status status = targets_.StreamTargets(

@@ -55,6 +55,10 @@ class Starter {
   bool ResolveNext(std::stop_token stop);
   absl::Status Resolve(job_store::ResolveLease& lease, std::stop_token stop);
   absl::Status StreamOnce(job_store::ResolveLease& lease, std::stop_token stop);
+  // The targets of a job that repeats another one, from the store.
+  absl::Status ReadRetried(job_store::ResolveLease& lease, std::stop_token stop);
+  // Ends the job when `status` says that its targets can never be known; true when it did.
+  bool FailIfHopeless(const job_store::ResolveLease& lease, const absl::Status& status);
   absl::Status Append(job_store::ResolveLease& lease, std::span<const std::string> device_ids, std::stop_token stop);
   void OnResolved(const job_store::ResolveLease& lease, absl::Duration started);
   absl::Time Deadline() { return clock_.Now() + options_.store_deadline; }

@@ -55,6 +55,16 @@ class StarterTest : public ::testing::Test {
     request.spec.execution_timeout = absl::Hours(1);
     ASSERT_TRUE(store_.CreateJob({}, request).ok());
   }
+  // A job "again" on the devices that failed in `job_id`.
+  void Repeat(const std::string& job_id) {
+    job_store::CreateRequest request;
+    request.spec.id = "again";
+    request.spec.action = job_store::TwinAction{};
+    request.spec.execution_timeout = absl::Hours(1);
+    request.spec.retried = job_store::RetriedTargets{.job_id = job_id, .states = {ExecutionState::kFailed}};
+    request.request_hash = "again";
+    ASSERT_TRUE(store_.CreateJob({}, request).ok());
+  }
   void AddDevices(int count) {
     for (int i = 0; i < count; ++i) targets_.ids.push_back(absl::StrFormat("device-%06d", i));
   }
@@ -127,6 +137,40 @@ TEST_F(StarterTest, AnotherOwnerGoesOnWhenTheLeaseRunsOut) {
   clock_.Advance(options_.lease_ttl + absl::Seconds(1));
   EXPECT_EQ(RunOnce(), 1);
   EXPECT_EQ(GetJob().counts.total, 5'000);
+}
+
+TEST_F(StarterTest, RepeatsAJobOnTheDevicesThatFailed) {
+  AddDevices(5'000);
+  CreateJob("*");
+  EXPECT_EQ(RunOnce(), 1);
+  auto leased = store_.LeaseChunks({}, {.owner = "test", .limit = 100});
+  for (const job_store::LeasedChunk& chunk : *leased) {
+    std::vector<job_store::Outcome> outcomes;
+    for (int position = 0; position < 1'000; ++position) {
+      job_store::Outcome outcome;
+      outcome.lease = chunk.lease;
+      outcome.position = position;
+      outcome.state = position % 2 == 0 ? ExecutionState::kFailed : ExecutionState::kSucceeded;
+      outcomes.push_back(outcome);
+    }
+    ASSERT_TRUE(store_.RecordOutcomes({}, outcomes).ok());
+  }
+  ASSERT_EQ(GetJob().state, JobState::kCompleted);
+  Repeat("job");
+  targets_.ids.clear();  // It does not look at the fleet.
+  EXPECT_EQ(RunOnce(), 1);
+  EXPECT_EQ(store_.GetJob({}, "again")->counts.total, 2'500);
+  leased = store_.LeaseChunks({}, {.owner = "test", .limit = 100});
+  ASSERT_EQ(leased->size(), 3u);
+  EXPECT_EQ(leased->at(0).device_ids.size(), 1'000u);  // Full chunks.
+  EXPECT_EQ(leased->at(0).device_ids.at(1), "device-000002");
+}
+
+TEST_F(StarterTest, AJobThatRepeatsOneThatIsGoneFails) {
+  Repeat("gone");
+  EXPECT_EQ(RunOnce(), 1);
+  EXPECT_EQ(store_.GetJob({}, "again")->state, JobState::kFailed);
+  EXPECT_EQ(store_.GetJob({}, "again")->failure_reason, "The job whose devices were to be repeated is gone: gone.");
 }
 
 TEST_F(StarterTest, ThreadsStartJobsOnAHint) {
