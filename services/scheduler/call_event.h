@@ -24,12 +24,23 @@ enum class UnknownReason {
   kDispatcherLost,   // The dispatcher that held the call is gone, or forgot it.
 };
 
+inline constexpr int kNoPeer = -1;
+
+// Which dispatcher remembers a call (kNoPeer: none), and which attempt at its target it was.
+struct CallSource {
+  int peer = kNoPeer;
+  int attempt = 0;
+
+  friend bool operator==(const CallSource&, const CallSource&) = default;
+};
+
 // One event of one call. The target is named by its number within the job (chunk_no * kChunkTargets + position).
 struct CallEvent {
   enum class Kind { kSent, kNotSent, kAnswer, kUnknown };
 
   int64_t job_seq = 0;
   int64_t target = 0;
+  int attempt = 0;  // Retries begun before: 0 = the first call of the target.
   Kind kind = Kind::kSent;
   NotSentReason not_sent = NotSentReason::kOffline;
   UnknownReason unknown = UnknownReason::kResponseTimeout;

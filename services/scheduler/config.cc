@@ -32,13 +32,15 @@ void Config::Declare(config::Settings& settings) {
   settings.Time("offline-grace", &offline_grace, {.max = absl::Minutes(5)},
                 "Least time to wait for a device that is not connected");
   settings.Time("recheck-interval", &recheck_interval, {.min = absl::Seconds(1), .max = absl::Hours(1)},
-                "How often devices that are waited for are tried without a sign of them");
+                "How often devices that are waited for are looked up again: signs of them may be lost");
   settings.Time("lease-ttl", &lease_ttl, {.min = absl::Seconds(1), .max = absl::Minutes(5)},
                 "How long chunks of a dead scheduler stay untouched");
   settings.Time("poll-interval", &poll_interval, {.min = absl::Milliseconds(10), .max = absl::Seconds(10)},
                 "Between looks for due jobs and free chunks; hints of the database come on top");
   settings.Time("expire-grace", &expire_grace, {.max = absl::Seconds(10)},
                 "For unanswered requests when the execution time of a job is over");
+  settings.Time("cancel-drain", &cancel_drain, {.min = absl::Seconds(1), .max = absl::Hours(1)},
+                "How long answers are awaited when a job is stopped by its abort criteria");
   settings.Time("drain-in-flight", &drain_in_flight, {.max = absl::Minutes(6)},
                 "How long a stop waits for requests in flight");
   settings.Rule([this]() -> std::string {
@@ -61,6 +63,7 @@ EngineOptions Config::Engine(const std::string& owner) const {
   options.offline_grace = offline_grace;
   options.poll = poll_interval;
   options.expire_grace = expire_grace;
+  options.cancel_drain = cancel_drain;
   return options;
 }
 

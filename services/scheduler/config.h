@@ -19,15 +19,16 @@ struct Config {
   std::vector<std::string> twin_addresses;    // twin, every replica.
   std::string owner_name;                     // Of leases; the boot id is added.
   int chunks_leased_max = 128;
-  int chunks_held_max = 2048;
+  int chunks_held_max = 4096;
   int twin_in_flight_max = 16'000;
   int resolve_threads = 4;
   absl::Duration permit_lifetime = absl::Milliseconds(800);
   absl::Duration offline_grace = absl::Seconds(5);
-  absl::Duration recheck_interval = absl::Seconds(60);
+  absl::Duration recheck_interval = absl::Minutes(2);
   absl::Duration lease_ttl = absl::Seconds(10);
   absl::Duration poll_interval = absl::Milliseconds(200);
   absl::Duration expire_grace = absl::Seconds(5);
+  absl::Duration cancel_drain = absl::Minutes(5);
   absl::Duration drain_in_flight = absl::Seconds(20);
 
   void Declare(config::Settings& settings);

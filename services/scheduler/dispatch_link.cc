@@ -15,10 +15,8 @@ namespace pb = fleetcast::internal::v1;
 
 using Stream = rpc::BidiClientStream<pb::DispatchRequest, pb::DispatchResponse>;
 
-// Device ids of one message; at most 128 bytes each.
+// Device ids of one kind in one message; at most 128 bytes each.
 constexpr size_t kWatchMax = 10'000;
-// A reissue after proof that nothing was sent is not a new attempt, so keys stay the same for life.
-constexpr int32_t kFirstAttempt = 0;
 
 NotSentReason FromProto(pb::NotSentReason reason) {
   switch (reason) {
@@ -44,6 +42,7 @@ UnknownReason FromProto(pb::UnknownReason reason) {
 bool FromProto(pb::JobCallEvent& from, CallEvent& to) {
   to.job_seq = from.key().job_seq();
   to.target = from.key().position();
+  to.attempt = from.key().attempt();
   switch (from.event_case()) {
     case pb::JobCallEvent::kSent: to.kind = CallEvent::Kind::kSent; return true;
     case pb::JobCallEvent::kNotSent:
@@ -75,7 +74,7 @@ Knowledge FromProto(pb::RecoverResult::Knowledge knowledge) {
 void ToProto(const TargetName& name, pb::ExecutionKey* key) {
   key->set_job_seq(name.job_seq);
   key->set_position(name.target);
-  key->set_attempt(kFirstAttempt);
+  key->set_attempt(name.attempt);
 }
 
 }  // namespace
@@ -108,7 +107,8 @@ struct DispatchLink::State {
       std::vector<TargetKnowledge> answers;
       answers.reserve(static_cast<size_t>(message.recovered_size()));
       for (const pb::RecoverResult& result : message.recovered()) {
-        answers.push_back({{result.key().job_seq(), result.key().position()}, FromProto(result.knowledge())});
+        const pb::ExecutionKey& key = result.key();
+        answers.push_back({{key.job_seq(), key.position(), key.attempt()}, FromProto(result.knowledge())});
       }
       callbacks.on_knowledge(std::move(answers));
     }
@@ -121,6 +121,10 @@ struct DispatchLink::State {
     }
     if (message.ready_device_ids_size() > 0) {
       callbacks.on_ready({message.ready_device_ids().begin(), message.ready_device_ids().end()});
+    }
+    if (message.watch_refused_device_ids_size() > 0) {
+      callbacks.on_watch_refused(
+          {message.watch_refused_device_ids().begin(), message.watch_refused_device_ids().end()});
     }
   }
 };
@@ -163,7 +167,7 @@ bool DispatchLink::SendCalls(const CallBatch& batch) {
   for (const CallBatch::Call& call : batch.calls) {
     pb::JobCallTarget* target = calls->add_targets();
     target->set_position(call.target);
-    target->set_attempt(kFirstAttempt);
+    target->set_attempt(call.attempt);
     target->set_device_id(call.device_id.data(), call.device_id.size());
   }
   return state_->stream->TrySend(std::move(request));
@@ -181,19 +185,17 @@ void DispatchLink::Acknowledge(std::span<const TargetName> targets) {
   state_->stream->TrySend(std::move(request));
 }
 
-void DispatchLink::Watch(std::span<const std::string> watch, std::span<const std::string> unwatch) {
-  while (!watch.empty() || !unwatch.empty()) {
+bool DispatchLink::Watch(std::span<const std::string> watch, std::span<const std::string> unwatch) {
+  while (unwatch.size() > kWatchMax) {
     pb::DispatchRequest request;
-    const auto gone = unwatch.first(std::min(unwatch.size(), kWatchMax));
-    for (const std::string& device_id : gone) request.add_unwatch_device_ids(device_id);
-    unwatch = unwatch.subspan(gone.size());
-    if (gone.empty()) {  // Unwatched before watched, also over several messages.
-      const auto added = watch.first(std::min(watch.size(), kWatchMax));
-      for (const std::string& device_id : added) request.add_watch_device_ids(device_id);
-      watch = watch.subspan(added.size());
-    }
-    state_->stream->TrySend(std::move(request));
+    for (const std::string& device_id : unwatch.first(kWatchMax)) request.add_unwatch_device_ids(device_id);
+    if (!state_->stream->TrySend(std::move(request))) return false;
+    unwatch = unwatch.subspan(kWatchMax);
   }
+  pb::DispatchRequest request;
+  for (const std::string& device_id : unwatch) request.add_unwatch_device_ids(device_id);
+  for (const std::string& device_id : watch) request.add_watch_device_ids(device_id);
+  return state_->stream->TrySend(std::move(request));
 }
 
 }  // namespace fleetcast::scheduler

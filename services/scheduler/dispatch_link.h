@@ -22,6 +22,7 @@ struct DispatchLinkCallbacks {
   std::function<void(std::vector<CallEvent> events)> on_events;
   std::function<void(std::vector<TargetKnowledge> answers)> on_knowledge;
   std::function<void(std::vector<std::string> device_ids)> on_ready;
+  std::function<void(std::vector<std::string> device_ids)> on_watch_refused;
 };
 
 // Thread-safe. Sends say false when there is no stream or its outbox is full; then nothing was sent.
@@ -39,7 +40,7 @@ class DispatchLink {
   bool SendCalls(const CallBatch& batch);
   bool Ask(std::span<const TargetName> targets);
   void Acknowledge(std::span<const TargetName> targets);
-  void Watch(std::span<const std::string> watch, std::span<const std::string> unwatch);
+  bool Watch(std::span<const std::string> watch, std::span<const std::string> unwatch);
 
  private:
   struct State;

@@ -17,10 +17,11 @@
 
 namespace fleetcast::scheduler {
 
-// Names a target of a job across chunks: its number in the frozen set.
+// Names an attempt at a target of a job across chunks: the target by its number in the frozen set.
 struct TargetName {
   int64_t job_seq = 0;
   int64_t target = 0;
+  int attempt = 0;
 
   friend bool operator==(const TargetName&, const TargetName&) = default;
 };
@@ -33,6 +34,7 @@ struct CallBatch {
   struct Call {
     int64_t target = 0;
     std::string_view device_id;
+    int attempt = 0;
   };
   std::vector<Call> calls;
 };
@@ -67,8 +69,8 @@ class Effects {
   virtual bool Ask(int dispatcher, std::span<const TargetName> targets) = 0;
   // Their outcomes are recorded: the dispatcher may forget them. Best effort.
   virtual void Acknowledge(int dispatcher, std::span<const TargetName> targets) = 0;
-  // Tell (OnDevicesReady) when one of `watch` is connected; no longer for `unwatch`. Best effort.
-  virtual void Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) = 0;
+  // Tell (OnDevicesReady) when one of `watch` is connected; no longer for `unwatch`, which come first.
+  virtual bool Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) = 0;
 
   virtual bool SendSlices(int writer, const SliceBatch& batch) = 0;
 };

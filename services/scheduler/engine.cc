@@ -29,6 +29,7 @@ Engine::Engine(const EngineOptions& options, job_store::JobStore& store, StoreEx
       chunks_(context_, recorder_, watch_),
       issuer_(context_, chunks_, recorder_),
       leases_(context_, chunks_),
+      checker_(context_, chunks_),
       next_scan_(context_.now.steady) {
   recorder_.SetRecordedCallback([this](std::span<const job_store::Outcome> batch,
                                        const job_store::RecordResult& result) { OnRecorded(batch, result); });
@@ -64,7 +65,7 @@ void Engine::OnCallEvents(int dispatcher, std::span<CallEvent> events) {
     if (held == nullptr) return;
     const int adopted = held->run->in_flight() + static_cast<int>(actions.released.size()) - in_flight;
     if (adopted > 0) context_.methods.Took(dispatcher, adopted);
-    chunks_.Act(*held, actions, dispatcher);
+    chunks_.Act(*held, actions);
   };
   for (CallEvent& event : events) {
     const TargetName name{event.job_seq, event.target};
@@ -94,7 +95,7 @@ void Engine::OnOrphan(int dispatcher, CallEvent& event) {
   outcomes.push_back(event.kind == CallEvent::Kind::kAnswer
                          ? OutcomeOfAnswer(target, event, context_.now.wall)
                          : OutcomeOfUnknown(target, event.unknown, context_.now.wall));
-  recorder_.Add(std::move(outcomes), dispatcher);
+  recorder_.Add(std::move(outcomes), {CallSource{dispatcher, event.attempt}});
 }
 
 void Engine::OnKnowledge(int dispatcher, std::span<const TargetKnowledge> answers) {
@@ -103,25 +104,30 @@ void Engine::OnKnowledge(int dispatcher, std::span<const TargetKnowledge> answer
   for (const TargetKnowledge& answer : answers) {
     HeldChunk* held = chunks_.Find(ChunkOf(answer.name));
     if (held == nullptr || held->method == nullptr || PositionOf(answer.name) >= held->run->target_count()) continue;
+    if (held->method->attempt(PositionOf(answer.name)) != answer.name.attempt) continue;
     ChunkActions actions;
     const int before = held->run->in_flight();
     held->method->OnKnowledge(PositionOf(answer.name), dispatcher, answer.knowledge, boot, context_.now, actions);
     if (held->run->in_flight() > before) context_.methods.Took(dispatcher, 1);
-    chunks_.Act(*held, actions, kNoPeer);
+    chunks_.Act(*held, actions);
   }
 }
 
 void Engine::OnDevicesReady(std::span<const std::string> device_ids) {
   context_.ReadClock();
   for (const std::string& device_id : device_ids) {
-    for (const WaitingTarget& target : watch_.OnReady(device_id)) {
-      HeldChunk* held = chunks_.Find(target.chunk);
+    for (const WaitingTarget& target : watch_.TakeReady(device_id)) {
+      HeldChunk* held = chunks_.FindSerial(target.holding);
       if (held == nullptr || held->method == nullptr) continue;
-      ChunkActions actions;
-      held->method->OnDeviceReady(target.position, actions);
-      chunks_.Act(*held, actions, kNoPeer);
+      held->method->OnDeviceReady(target.position);
+      chunks_.Touch(*held);
     }
   }
+}
+
+void Engine::OnWatchRefused(std::span<const std::string> device_ids) {
+  context_.ReadClock();
+  watch_.OnRefused(device_ids);
 }
 
 void Engine::OnWriterUp(int writer) {
@@ -145,7 +151,7 @@ void Engine::OnSliceResults(std::span<const SliceResult> results) {
     if (held == nullptr || held->twin == nullptr) continue;  // Whoever holds it repeats the slice and gets the result.
     ChunkActions actions;
     held->twin->OnResult(result, context_.now, actions);
-    chunks_.Act(*held, actions, kNoPeer);
+    chunks_.Act(*held, actions);
   }
 }
 
@@ -155,6 +161,9 @@ void Engine::OnRecorded(std::span<const job_store::Outcome> batch, const job_sto
   for (const job_store::Outcome& outcome : batch) {
     ++per_chunk[outcome.lease.key];
     ++per_state[{outcome.lease.key.job_seq, outcome.state}];
+    HeldJob* job = chunks_.FindJob(outcome.lease.key.job_seq);
+    if (job == nullptr || !job->pacer.has_value()) continue;
+    job->pacer->Ended(outcome.state, outcome.device_status.value_or(0) >= job_store::kDeviceErrorStatus);
   }
   for (const auto& [job_and_state, count] : per_state) {
     const HeldJob* job = chunks_.FindJob(job_and_state.first);
@@ -173,7 +182,9 @@ void Engine::AskAbout(HeldChunk& held, int dispatcher) {
   if (questions.empty()) return;
   std::vector<TargetName> names;
   names.reserve(questions.size());
-  for (const int position : questions) names.push_back({held.job->seq, first + position});
+  for (const int position : questions) {
+    names.push_back({held.job->seq, first + position, held.method->attempt(position)});
+  }
   context_.metrics.inquiries.Add(static_cast<double>(names.size()));
   if (!context_.effects.Ask(dispatcher, names)) {
     held.method->PutBackQuestions(dispatcher, questions, context_.now);
@@ -187,7 +198,7 @@ void Engine::TickChunks() {
     if (held.run->next_tick() > context_.now.steady) return;
     ChunkActions actions;
     held.run->Tick(context_.now, actions);
-    chunks_.Act(held, actions, kNoPeer);
+    chunks_.Act(held, actions);
     for (int dispatcher = 0; dispatcher < context_.methods.peer_count(); ++dispatcher) AskAbout(held, dispatcher);
   });
   ReportGauges();
@@ -208,10 +219,16 @@ void Engine::Pump() {
   leases_.Renew();
   leases_.Expire();
   leases_.Release(chunks_.Settle());
+  checker_.StopFailing();
+  checker_.JudgeLost();
   issuer_.Clear();
   issuer_.Issue();
   leases_.Release(chunks_.Settle());
-  watch_.Flush();
+  watch_.Flush([this](WaitingTarget target) {
+    const HeldChunk* held = chunks_.FindSerial(target.holding);
+    const bool waits = held != nullptr && held->method != nullptr && held->method->awaits_device(target.position);
+    return waits ? held->run->device_id(target.position) : std::string_view();
+  });
   recorder_.Flush();
   leases_.LeaseMore();
 }

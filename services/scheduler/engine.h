@@ -8,6 +8,7 @@
 #include "services/scheduler/engine_context.h"
 #include "services/scheduler/held_chunks.h"
 #include "services/scheduler/issuer.h"
+#include "services/scheduler/job_checker.h"
 #include "services/scheduler/lease_keeper.h"
 #include "services/scheduler/recorder.h"
 
@@ -36,6 +37,8 @@ class Engine {
   void OnCallEvents(int dispatcher, std::span<CallEvent> events);
   void OnKnowledge(int dispatcher, std::span<const TargetKnowledge> answers);
   void OnDevicesReady(std::span<const std::string> device_ids);
+  // The dispatcher does not watch these: too many.
+  void OnWatchRefused(std::span<const std::string> device_ids);
 
   void OnWriterUp(int writer);
   void OnWriterDown(int writer);
@@ -48,6 +51,9 @@ class Engine {
   void Pump();
   // Nothing is held and nothing waits: only polls and hints matter.
   bool idle() const { return chunks_.size() == 0 && recorder_.idle(); }
+
+  // Chunks held.
+  size_t chunks() const { return chunks_.size(); }
 
   // Orderly stop: nothing more is leased or issued; chunks are given back as soon as nothing of them is in flight.
   void BeginStop();
@@ -72,6 +78,7 @@ class Engine {
   HeldChunks chunks_;
   Issuer issuer_;
   LeaseKeeper leases_;
+  JobChecker checker_;
   absl::Duration next_scan_;
 };
 

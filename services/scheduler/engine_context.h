@@ -23,7 +23,7 @@ struct EngineOptions {
   int dispatchers = 1;                  // How many method addresses there are,
   int writers = 1;                      // … and twin addresses.
   int chunks_active_max = 128;          // Chunks held with something to do,
-  int chunks_held_max = 2048;           // … and including those whose devices are all waited for.
+  int chunks_held_max = 4096;           // … and including those whose devices are all waited for.
   int64_t twin_in_flight_max = 16'000;  // Targets in flight to one twin address.
   LeaseTerms lease;
   MethodChunkOptions method;  // response_timeout, wait_max, permit and dispatchers are set per chunk.
@@ -34,6 +34,7 @@ struct EngineOptions {
   absl::Duration poll = absl::Milliseconds(200);    // Between looks for free chunks, without a hint.
   absl::Duration expire_every = absl::Seconds(1);   // Between looks for jobs whose time is over,
   absl::Duration expire_grace = absl::Seconds(5);   // … whose unanswered targets then get so much more.
+  absl::Duration cancel_drain = absl::Minutes(5);   // For answers, when a job is stopped by its abort criteria.
   absl::Duration store_deadline = absl::Seconds(5);
 };
 
@@ -78,7 +79,8 @@ struct EngineContext {
   Moment now;  // Of the current step.
   Lane methods;
   Lane twins;
-  bool stopping = false;  // Nothing new is leased or issued.
+  bool stopping = false;     // Nothing new is leased or issued.
+  bool leases_void = false;  // Some of our leases may have been made void: find out now.
 };
 
 }  // namespace fleetcast::scheduler

@@ -50,6 +50,10 @@ DispatchLinkCallbacks GrpcEffects::DispatcherCallbacks(int index) {
           [this](std::vector<std::string> device_ids) {
             post_([ids = Shared(std::move(device_ids))](Engine& engine) { engine.OnDevicesReady(*ids); });
           },
+      .on_watch_refused =
+          [this](std::vector<std::string> device_ids) {
+            post_([ids = Shared(std::move(device_ids))](Engine& engine) { engine.OnWatchRefused(*ids); });
+          },
   };
 }
 
@@ -83,8 +87,8 @@ void GrpcEffects::Acknowledge(int index, std::span<const TargetName> targets) {
   dispatcher(index).Acknowledge(targets);
 }
 
-void GrpcEffects::Watch(int index, std::span<const std::string> watch, std::span<const std::string> unwatch) {
-  dispatcher(index).Watch(watch, unwatch);
+bool GrpcEffects::Watch(int index, std::span<const std::string> watch, std::span<const std::string> unwatch) {
+  return dispatcher(index).Watch(watch, unwatch);
 }
 
 bool GrpcEffects::SendSlices(int writer, const SliceBatch& batch) {

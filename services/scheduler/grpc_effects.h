@@ -37,7 +37,7 @@ class GrpcEffects final : public Effects {
   bool SendCalls(int dispatcher, const CallBatch& batch) override;
   bool Ask(int dispatcher, std::span<const TargetName> targets) override;
   void Acknowledge(int dispatcher, std::span<const TargetName> targets) override;
-  void Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) override;
+  bool Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) override;
   bool SendSlices(int writer, const SliceBatch& batch) override;
 
  private:

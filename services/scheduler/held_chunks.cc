@@ -15,7 +15,9 @@ std::unique_ptr<ChunkRun> HeldChunks::MakeRun(job_store::LeasedChunk chunk, Held
   if (const auto* action = std::get_if<job_store::MethodAction>(&chunk.job->spec.action)) {
     MethodChunkOptions method = options.method;
     method.response_timeout = action->response_timeout;
-    method.wait_max = std::max(action->connect_timeout, options.offline_grace);
+    method.wait_max = action->wait_for_connection ? absl::InfiniteDuration()
+                                                  : std::max(action->connect_timeout, options.offline_grace);
+    method.begin_waiting = action->wait_for_connection;
     method.permit = options.permit;
     method.dispatchers = options.dispatchers;
     auto run = std::make_unique<MethodChunk>(std::move(chunk), method, context_.now);
@@ -32,27 +34,53 @@ HeldJob& HeldChunks::JobOf(const job_store::Job& job) {
   if (held == nullptr) {
     held = std::make_unique<HeldJob>();
     held->seq = job.seq;
+    held->id = job.spec.id;
     held->kind = job_store::KindOf(job.spec.action);
   }
+  SetPolicy(*held, job);
   return *held;
 }
 
-HeldChunk& HeldChunks::Hold(job_store::LeasedChunk chunk, absl::Duration claimed) {
+// The newest lease knows the newest policy.
+void HeldChunks::SetPolicy(HeldJob& held, const job_store::Job& job) {
+  Planner& planner = context_.lane(held.kind).planner();
+  planner.SetPriority(held.seq, job.spec.priority);
+  if (!job.spec.rollout.is_limited()) {
+    held.pacer.reset();
+    planner.SetPace(held.seq, std::nullopt);
+  } else if (held.pacer.has_value()) {
+    held.pacer->SetPolicy(job.spec.rollout, context_.now.steady);
+  } else {
+    const int unit = held.kind == ActionKind::kUpdateTwin ? kSubBatchTargets : 1;
+    held.pacer.emplace(job.spec.rollout, job.counts, unit, context_.now.steady);
+  }
+}
+
+HeldChunk& HeldChunks::Hold(job_store::LeasedChunk chunk, absl::Duration claimed, bool more_issued) {
   const ChunkKey key = chunk.lease.key;
+  HeldJob& job = JobOf(*chunk.job);
+  ++job.chunks;  // Before an older holding is dropped, or the job would go with it.
   if (HeldChunk* older = Find(key)) {
     Lose(*older);
     Drop(*older);
   }
+  if (job.pacer.has_value()) job.pacer->OnLeased(chunk.in_flight.size(), more_issued);
   auto held = std::make_unique<HeldChunk>(context_.options.lease, claimed);
   held->serial = ++serials_;
-  held->job = &JobOf(*chunk.job);
-  ++held->job->chunks;
+  held->job = &job;
   held->span = telemetry::Span("run chunk", {.root = true});
   held->span.SetAttribute("fleetcast.job_id", chunk.job->spec.id);
   held->span.SetAttribute("fleetcast.chunk", key.chunk_no);
   held->run = MakeRun(std::move(chunk), *held);
   HeldChunk& kept = *(chunks_[key] = std::move(held));
+  by_serial_[kept.serial] = &kept;
+  CountIssued(kept);
   Touch(kept);
+  if (kept.method != nullptr) {
+    ChunkActions actions;
+    kept.method->Begin(actions);
+    Act(kept, actions);
+  }
   return kept;
 }
 
@@ -66,7 +94,12 @@ HeldChunk* HeldChunks::Find(const Holding& holding) {
   return held != nullptr && held->serial == holding.serial ? held : nullptr;
 }
 
-const HeldJob* HeldChunks::FindJob(int64_t job_seq) const {
+HeldChunk* HeldChunks::FindSerial(int64_t serial) {
+  const auto found = by_serial_.find(serial);
+  return found == by_serial_.end() ? nullptr : found->second;
+}
+
+HeldJob* HeldChunks::FindJob(int64_t job_seq) {
   const auto found = jobs_.find(job_seq);
   return found == jobs_.end() ? nullptr : found->second.get();
 }
@@ -76,19 +109,27 @@ void HeldChunks::Touch(HeldChunk& held) {
   touched_.push_back(held.run->lease().key);
 }
 
-void HeldChunks::Act(HeldChunk& held, ChunkActions& actions, int peer) {
+void HeldChunks::Act(HeldChunk& held, ChunkActions& actions) {
   Lane& lane = context_.lane(held.job->kind);
   for (const int released : actions.released) lane.Released(released, 1);
-  const ChunkKey key = held.run->lease().key;
-  for (const int position : actions.unwatch) watch_.Remove(held.run->device_id(position), {key, position});
-  for (const int position : actions.watch) watch_.Add(held.run->device_id(position), {key, position});
+  for (const int position : actions.unwatch) watch_.Remove(held.run->device_id(position), {held.serial, position});
+  for (const int position : actions.watch) watch_.Add(held.run->device_id(position), {held.serial, position});
+  if (!actions.forget.empty()) Forget(held, actions.forget);
   if (!actions.outcomes.empty()) {
     held.unrecorded += static_cast<int>(actions.outcomes.size());
-    recorder_.Add(std::move(actions.outcomes), peer);
+    recorder_.Add(std::move(actions.outcomes), actions.sources);
     if (held.run->unfinished() == 0) recorder_.Hurry();
   }
   actions = {};
   Touch(held);
+}
+
+void HeldChunks::Forget(const HeldChunk& held, const std::vector<ChunkActions::Forget>& calls) {
+  const int64_t first = int64_t{held.run->lease().key.chunk_no} * job_store::kChunkTargets;
+  for (const ChunkActions::Forget& call : calls) {
+    const TargetName name{held.job->seq, first + call.position, call.source.attempt};
+    context_.effects.Acknowledge(call.source.peer, {&name, 1});
+  }
 }
 
 void HeldChunks::Lose(HeldChunk& held) {
@@ -96,7 +137,7 @@ void HeldChunks::Lose(HeldChunk& held) {
   context_.metrics.leases_lost.Add();
   ChunkActions actions;
   held.run->Lose(actions);
-  Act(held, actions, kNoPeer);
+  Act(held, actions);
 }
 
 void HeldChunks::Recorded(const ChunkKey& key, int count) {
@@ -113,11 +154,30 @@ void HeldChunks::TellPlanner(HeldChunk& held) {
   if (taken > held.taken) planner.Took(job.seq, taken - held.taken);
   if (taken < held.taken) planner.Released(job.seq, held.taken - taken);
   held.taken = taken;
+  CountIssued(held);
   const int ready = held.run->ready();
   job.ready += ready - held.ready;
   held.ready = ready;
   planner.SetReady(job.seq, job.ready);
   if (ready > 0 && !std::exchange(held.queued, true)) job.ready_chunks.push_back(held.run->lease().key);
+}
+
+void HeldChunks::CountIssued(HeldChunk& held) {
+  const int issued = held.run->issued() + held.unrecorded;
+  held.job->issued += issued - held.issued;
+  held.issued = issued;
+  const int again = held.run->again();
+  held.job->again += again - held.again;
+  held.again = again;
+}
+
+void HeldChunks::SetPaces() {
+  for (const auto& [seq, job] : jobs_) {
+    if (!job->pacer.has_value()) continue;
+    const int allowed =
+        job->is_stopping ? 0 : job->pacer->Allowed(job->ready, job->again, job->issued, context_.now.steady);
+    context_.lane(job->kind).planner().SetPace(seq, allowed);
+  }
 }
 
 bool HeldChunks::HasEnded(const HeldChunk& held) const {
@@ -136,6 +196,9 @@ std::vector<ChunkLease> HeldChunks::Settle() {
     held->touched = false;
     TellPlanner(*held);
     if (held->run->wants_clear()) clears_.push_back(key);
+    if (held->method != nullptr && held->method->wants_verdict() && !std::exchange(held->judging, true)) {
+      unjudged_.push_back(key);
+    }
     if (!HasEnded(*held)) continue;
     if (!held->run->lost()) release.push_back(held->run->lease());
     Drop(*held);
@@ -146,17 +209,28 @@ std::vector<ChunkLease> HeldChunks::Settle() {
 void HeldChunks::Drop(HeldChunk& held) {
   HeldJob& job = *held.job;
   held.span.SetAttribute("fleetcast.unfinished", held.run->unfinished());
+  if (job.pacer.has_value()) job.pacer->OnDropped(held.run->issued() + held.unrecorded);
+  job.issued -= held.issued;
+  job.again -= held.again;
   ChunkActions actions;
   held.run->Abandon(actions);
-  Act(held, actions, kNoPeer);
+  Act(held, actions);
   Planner& planner = context_.lane(job.kind).planner();
   planner.Released(job.seq, held.taken);
   job.ready -= held.ready;
   planner.SetReady(job.seq, job.ready);
+  by_serial_.erase(held.serial);
   chunks_.erase(held.run->lease().key);
   if (--job.chunks > 0) return;
   planner.Forget(job.seq);
   jobs_.erase(job.seq);
+}
+
+void HeldChunks::PutLast(HeldChunk& held) {
+  auto& queue = held.job->ready_chunks;
+  if (queue.empty() || queue.front() != held.run->lease().key) return;
+  queue.push_back(queue.front());
+  queue.pop_front();
 }
 
 HeldChunk* HeldChunks::NextReady(int64_t job_seq) {

@@ -24,6 +24,7 @@ constexpr absl::Duration kLogEvery = absl::Seconds(5);
 
 void Issuer::Issue() {
   if (context_.stopping || recorder_.is_full()) return;
+  chunks_.SetPaces();
   // Intents that wait for a statement bound how far planning runs ahead of the database.
   if (to_mark_.size() < job_store::kLeaseChunksMax) {
     GiveTurns(ActionKind::kInvokeMethod);
@@ -47,15 +48,25 @@ bool Issuer::TakeTurn(Lane& lane, const Turn& turn) {
   chunks_.Touch(*held);  // The planner was charged for the turn; Settle sets its counts right.
   const std::optional<Destination> to = lane.Roomiest();
   if (!to.has_value()) return false;
-  const int limit = static_cast<int>(std::min<int64_t>(turn.targets, lane.peer(to->peer).free()));
-  Pending pending{HeldChunks::HoldingOf(*held), held->run->BeginIssue(limit), *to, &lane};
+  int64_t limit = std::min<int64_t>(turn.targets, lane.peer(to->peer).free());
+  std::optional<Pacer>& pacer = held->job->pacer;
+  if (pacer.has_value()) limit = std::min(limit, held->run->again() + pacer->room());
+  if (limit <= 0) {  // What this chunk has are new targets, and there is room only for those of others that are not.
+    chunks_.PutLast(*held);
+    return true;
+  }
+  Pending pending{HeldChunks::HoldingOf(*held), held->run->BeginIssue(static_cast<int>(limit)), *to, &lane,
+                  context_.now.wall};
   const int taken = pending.intent.positions.size();
   if (taken == 0) return true;
+  chunks_.CountIssued(*held);
+  const int retried = static_cast<int>((pending.intent.positions - pending.intent.mark).size());
+  if (pacer.has_value()) pacer->Started(taken, retried);
   lane.Took(to->peer, taken);
   held->intending += taken;
   lane.planner().Took(turn.job_seq, taken);
   held->taken += taken;
-  if (pending.intent.mark.empty()) {
+  if (!pending.intent.needs_commit()) {
     Send(*held, pending);
   } else {
     to_mark_.push_back(std::move(pending));
@@ -69,7 +80,10 @@ void Issuer::Mark() {
   auto pending = std::make_shared<std::vector<Pending>>(std::exchange(to_mark_, {}));
   std::vector<IssueRequest> requests;
   requests.reserve(pending->size());
-  for (const Pending& one : *pending) requests.push_back({one.holding.lease, one.intent.mark});
+  for (Pending& one : *pending) {
+    one.begun = context_.now.wall;
+    requests.push_back({one.holding.lease, one.intent.mark, one.intent.retries});
+  }
   context_.CallStore(
       [requests = std::move(requests)](job_store::JobStore& store, absl::Time deadline) {
         return store.MarkIssued(deadline, requests);
@@ -94,14 +108,15 @@ void Issuer::OnMarked(std::vector<Pending> marked, const absl::StatusOr<std::vec
     chunks_.Touch(*held);
     const bool committed = answers.ok() && (*answers)[i];
     const bool may_send = committed && !held->run->lost() && held->trust.IsTrusted(context_.now.steady) &&
-                          pending.lane->Stands(pending.to) && !context_.stopping;
+                          pending.lane->Stands(pending.to) && !context_.stopping &&
+                          context_.now.wall < pending.begun + context_.options.permit;
     if (may_send) {
       Send(*held, pending);
       continue;
     }
     held->intending -= taken;
     pending.lane->Released(pending.to, taken);
-    held->run->NotIssued(pending.intent);
+    held->run->NotIssued(pending.intent, committed);
     if (answers.ok() && !committed) chunks_.Lose(*held);
   }
 }
@@ -120,27 +135,32 @@ void Issuer::Send(HeldChunk& held, const Pending& pending) {
 void Issuer::SendCalls(HeldChunk& held, const Pending& pending) {
   MethodChunk& chunk = *held.method;
   const int dispatcher = pending.to.peer;
-  const auto sent = chunk.Issued(pending.intent, dispatcher, context_.methods.peer(dispatcher).boot, context_.now);
+  ChunkActions actions;
+  const auto sent =
+      chunk.Issued(pending.intent, dispatcher, context_.methods.peer(dispatcher).boot, context_.now, actions);
+  context_.metrics.retries.Add(static_cast<double>(pending.intent.retries.size()));
   // Those that ended while the intent was committed are not sent.
   context_.methods.Released(pending.to, pending.intent.positions.size() - sent.size());
   telemetry::Span span("dispatch batch", {.kind = telemetry::SpanKind::kProducer, .parent = held.span.context()});
   span.SetAttribute("fleetcast.targets", sent.size());
   CallBatch batch{.job = &chunk.job(),
-                  .permit_end = context_.now.wall + context_.options.permit,
+                  .permit_end = pending.begun + context_.options.permit,
                   .traceparent = telemetry::ToTraceparent(span.context()),
                   .calls = {}};
   const int64_t first = int64_t{chunk.lease().key.chunk_no} * job_store::kChunkTargets;
   batch.calls.reserve(static_cast<size_t>(sent.size()));
-  for (const int position : sent.ToVector()) batch.calls.push_back({first + position, chunk.device_id(position)});
-  if (context_.effects.SendCalls(dispatcher, batch)) return;
-  ChunkActions actions;  // Nothing left this process: that is proof.
   for (const int position : sent.ToVector()) {
-    CallEvent refused;
+    batch.calls.push_back({first + position, chunk.device_id(position), chunk.attempt(position)});
+  }
+  const bool is_sent = sent.empty() || context_.effects.SendCalls(dispatcher, batch);
+  for (const int position : is_sent ? std::vector<int>() : sent.ToVector()) {
+    CallEvent refused;  // Nothing left this process: that is proof.
+    refused.attempt = chunk.attempt(position);
     refused.kind = CallEvent::Kind::kNotSent;
     refused.not_sent = NotSentReason::kOverloaded;
     chunk.OnEvent(position, dispatcher, refused, context_.now, actions);
   }
-  chunks_.Act(held, actions, kNoPeer);
+  chunks_.Act(held, actions);
 }
 
 void Issuer::SendSlices(HeldChunk& held, const Pending& pending) {
@@ -148,7 +168,7 @@ void Issuer::SendSlices(HeldChunk& held, const Pending& pending) {
   telemetry::Span span("write batch", {.kind = telemetry::SpanKind::kProducer, .parent = held.span.context()});
   span.SetAttribute("fleetcast.targets", pending.intent.positions.size());
   SliceBatch batch{.job = &chunk.job(),
-                   .permit_end = context_.now.wall + context_.options.permit,
+                   .permit_end = pending.begun + context_.options.permit,
                    .traceparent = telemetry::ToTraceparent(span.context()),
                    .slices = {}};
   const std::vector<int> numbers = chunk.Issued(pending.intent, pending.to.peer, context_.now);
@@ -162,7 +182,7 @@ void Issuer::SendSlices(HeldChunk& held, const Pending& pending) {
                               .failures = {}};
     chunk.OnResult(refused, context_.now, actions);
   }
-  chunks_.Act(held, actions, kNoPeer);
+  chunks_.Act(held, actions);
 }
 
 void Issuer::Clear() {

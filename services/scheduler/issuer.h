@@ -28,6 +28,7 @@ class Issuer {
     Intent intent;
     Destination to;
     Lane* lane = nullptr;
+    absl::Time begun = absl::InfiniteFuture();  // Wall, before the intent was committed: its permit counts from here.
   };
   struct Clearing {
     Holding holding;

@@ -12,11 +12,19 @@ namespace {
 
 // Most chunks of one LeaseChunks statement: device ids of 64,000 targets.
 constexpr int kLeaseBatchMax = 64;
+// Of a job whose rollout is limited, so much ahead of what it may start is leased.
+constexpr absl::Duration kAhead = absl::Seconds(5);
 // Most jobs that one ExpireJobs looks at.
 constexpr int kExpireJobsMax = 16;
 // Pause after a statement that failed.
 constexpr absl::Duration kStorePause = absl::Milliseconds(200);
 constexpr absl::Duration kLogEvery = absl::Seconds(5);
+
+// True when more chunks of the job would only lie about; `ready`: targets at hand.
+bool HasEnough(const HeldJob& job, int64_t ready) {
+  if (!job.pacer.has_value() || job.pacer->elsewhere() > 0) return false;
+  return ready > 0 && static_cast<double>(ready) >= job.pacer->Wanted(kAhead);
+}
 
 }  // namespace
 
@@ -25,7 +33,7 @@ LeaseKeeper::LeaseKeeper(EngineContext& context, HeldChunks& chunks)
 
 void LeaseKeeper::OnHint() {
   hinted_ = true;
-  renew_all_ = true;
+  context_.leases_void = true;
 }
 
 void LeaseKeeper::LookSoon() { hinted_ = true; }
@@ -44,7 +52,8 @@ int LeaseKeeper::FreeRoom(job_store::LeaseRequest& request) {
       std::min(options.chunks_active_max - active, options.chunks_held_max - static_cast<int>(chunks_.size()));
   for (const auto& [job_seq, chunks] : active_of_job) {
     // The last free place is for a job that holds nothing yet.
-    if (!MayTakeMore(chunks, room - 1)) request.except_jobs.push_back(job_seq);
+    const HeldJob& job = *chunks_.FindJob(job_seq);
+    if (!MayTakeMore(chunks, room - 1) || HasEnough(job, job.ready)) request.except_jobs.push_back(job_seq);
   }
   return room;
 }
@@ -64,12 +73,13 @@ void LeaseKeeper::LeaseMore() {
   const absl::Duration sent = context_.now.steady;
   context_.CallStore(
       [request](job_store::JobStore& store, absl::Time deadline) { return store.LeaseChunks(deadline, request); },
-      [this, sent, asked = request.limit_per_job](absl::StatusOr<std::vector<job_store::LeasedChunk>> leased) {
-        OnLeased(sent, asked, std::move(leased));
+      [this, sent, request](absl::StatusOr<std::vector<job_store::LeasedChunk>> leased) {
+        OnLeased(sent, request, std::move(leased));
       });
 }
 
-void LeaseKeeper::OnLeased(absl::Duration sent, int asked, absl::StatusOr<std::vector<job_store::LeasedChunk>> leased) {
+void LeaseKeeper::OnLeased(absl::Duration sent, const job_store::LeaseRequest& request,
+                           absl::StatusOr<std::vector<job_store::LeasedChunk>> leased) {
   look_under_way_ = false;
   next_look_ = context_.now.steady + context_.options.poll;
   if (!leased.ok()) {
@@ -79,31 +89,56 @@ void LeaseKeeper::OnLeased(absl::Duration sent, int asked, absl::StatusOr<std::v
     return;
   }
   // As many as were allowed: there may be more.
-  if (static_cast<int>(leased->size()) >= asked) hinted_ = true;
+  if (static_cast<int>(leased->size()) >= request.limit_per_job) hinted_ = true;
+  Take(*std::move(leased), request, sent);
+}
+
+void LeaseKeeper::Take(std::vector<job_store::LeasedChunk> leased, const job_store::LeaseRequest& request,
+                       absl::Duration sent) {
+  struct OfJob {
+    int chunks = 0;
+    int64_t ready = 0;
+    bool more_issued = true;
+  };
+  absl::flat_hash_map<int64_t, OfJob> jobs;
+  const bool is_cut = static_cast<int>(leased.size()) >= request.limit;
+  for (const job_store::LeasedChunk& chunk : leased) {
+    OfJob& job = jobs[chunk.lease.key.job_seq];
+    ++job.chunks;
+    // Those with issued targets come first: whoever sees one without has seen them all.
+    job.more_issued = !chunk.in_flight.empty() && (is_cut || job.chunks >= request.limit_per_job);
+  }
   std::vector<job_store::ChunkLease> unwanted;
-  for (job_store::LeasedChunk& chunk : *leased) {
-    if (context_.stopping) {
+  for (job_store::LeasedChunk& chunk : leased) {
+    OfJob& job = jobs[chunk.lease.key.job_seq];
+    const HeldJob* held = chunks_.FindJob(chunk.lease.key.job_seq);
+    const bool has_enough =
+        held != nullptr && chunk.in_flight.empty() && job.ready > 0 && HasEnough(*held, held->ready + job.ready);
+    if (context_.stopping || has_enough) {
       unwanted.push_back(chunk.lease);
-    } else {
-      chunks_.Hold(std::move(chunk), sent);
+      continue;
     }
+    job.ready += chunk.pending.size();
+    chunks_.Hold(std::move(chunk), sent, job.more_issued);
   }
   Release(std::move(unwanted));
 }
 
 void LeaseKeeper::Renew() {
   if (renewal_under_way_) return;
+  // All are due now; with more than one statement can take, the rest follows when it is answered.
+  if (std::exchange(context_.leases_void, false)) {
+    chunks_.ForEach([&](HeldChunk& held) { held.trust.RenewalFailed(context_.now.steady); });
+  }
   auto renewed = std::make_shared<std::vector<Holding>>();
   std::vector<job_store::ChunkLease> leases;
   chunks_.ForEach([&](HeldChunk& held) {
     if (leases.size() >= job_store::kLeaseChunksMax || held.run->lost()) return;
-    if (!held.trust.RenewalIsDue(context_.now.steady) && !renew_all_) return;
+    if (!held.trust.RenewalIsDue(context_.now.steady)) return;
     held.trust.BeginRenewal();
     renewed->push_back(HeldChunks::HoldingOf(held));
     leases.push_back(held.run->lease());
   });
-  // With more than one statement can take, the rest is renewed when due: their trust ends on its own.
-  renew_all_ = false;
   if (leases.empty()) return;
   renewal_under_way_ = true;
   const absl::Duration sent = context_.now.steady;
@@ -156,7 +191,7 @@ void LeaseKeeper::Expire() {
         for (const std::string& job_id : result->ended_jobs) {
           FLEETCAST_LOG(kInfo, "job ended by time", {{"job_id", job_id}});
         }
-        renew_all_ = true;
+        context_.leases_void = true;
         if (result->expired + result->settled >= kExpireJobsMax) next_expire_ = context_.now.steady;
       });
 }

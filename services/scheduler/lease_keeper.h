@@ -27,7 +27,9 @@ class LeaseKeeper {
   void LookSoon();
 
  private:
-  void OnLeased(absl::Duration sent, int asked, absl::StatusOr<std::vector<job_store::LeasedChunk>> leased);
+  void OnLeased(absl::Duration sent, const job_store::LeaseRequest& request,
+                absl::StatusOr<std::vector<job_store::LeasedChunk>> leased);
+  void Take(std::vector<job_store::LeasedChunk> leased, const job_store::LeaseRequest& request, absl::Duration sent);
   void OnRenewed(absl::Duration sent, const std::vector<Holding>& renewed,
                  const absl::StatusOr<std::vector<job_store::ChunkKey>>& lost);
   int FreeRoom(job_store::LeaseRequest& request);
@@ -39,8 +41,7 @@ class LeaseKeeper {
   bool look_under_way_ = false;
   bool renewal_under_way_ = false;
   bool expire_under_way_ = false;
-  bool renew_all_ = false;  // A lease may have been voided: find out now.
-  bool hinted_ = false;     // A hint came while a look was under way.
+  bool hinted_ = false;  // A hint came while a look was under way.
 };
 
 }  // namespace fleetcast::scheduler

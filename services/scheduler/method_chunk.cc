@@ -10,42 +10,77 @@ namespace {
 
 using job_store::PositionSet;
 
-// Between two clocks that both follow the hour: what is added to a permit before "it has run out" is believed.
-constexpr absl::Duration kPermitSlack = absl::Milliseconds(250);
-// Doublings of the back-off; more would only overflow.
-constexpr int kRetriesCounted = 16;
-
-uint32_t Bit(int dispatcher) { return uint32_t{1} << dispatcher; }
+constexpr size_t kBootsMax = 255;
 
 }  // namespace
 
 MethodChunk::MethodChunk(job_store::LeasedChunk chunk, const MethodChunkOptions& options, Moment now)
-    : ChunkRun(std::move(chunk)), options_(options), targets_(chunk_.device_ids.size()) {
+    : ChunkRun(std::move(chunk)),
+      options_(options),
+      random_(options.random != nullptr ? *options.random : SystemRandom()),
+      base_(now.steady),
+      targets_(static_cast<size_t>(target_count())) {
   FLEETCAST_CHECK(options_.dispatchers >= 1 && options_.dispatchers <= kDispatchersMax);
-  const uint32_t everybody = options_.dispatchers == 32 ? ~uint32_t{0} : Bit(options_.dispatchers) - 1;
+  PackNames();
+  const uint32_t everybody = options_.dispatchers == 32 ? ~uint32_t{0} : (uint32_t{1} << options_.dispatchers) - 1;
   // The database knows when the latest intent was committed, but an older one may lack its answer as well: only who
   // was there when the job started has seen them all.
   const absl::Time first_intent = chunk_.job->started_time.value_or(absl::InfinitePast());
-  counts_[static_cast<size_t>(State::kReady)] = static_cast<int>(targets_.size());
+  const uint8_t boot = BootIndex(first_intent - options_.clock_skew);
+  counts_[static_cast<size_t>(State::kReady)] = target_count();
+  for (const auto& [position, retries] : std::exchange(chunk_.retries, {})) {
+    At(position).attempt = static_cast<uint8_t>(std::min(retries, kAttemptMax));
+  }
   for (int position = 0; position < target_count(); ++position) {
     if (chunk_.pending.Contains(position)) {
-      ready_.Insert(position);
+      Move(position, options_.begin_waiting ? State::kWaiting : State::kReady);
     } else if (chunk_.in_flight.Contains(position)) {
-      At(position).issued = chunk_.last_issue_time.value_or(now.wall);
-      At(position).boot_max = first_intent - options_.clock_skew;
+      At(position).issued_micros = absl::ToUnixMicros(chunk_.last_issue_time.value_or(now.wall));
+      At(position).boot = boot;
       Ask(position, everybody, now);
     } else {
       Move(position, State::kDone);
     }
   }
+  // Not all chunks at the same moment.
+  recheck_at_ = now.steady + options_.recheck * (0.75 + 0.25 * static_cast<double>(random_.Below(1'000)) / 1'000);
+  next_tick_ = std::min(next_tick_, recheck_at_);
+}
+
+void MethodChunk::Begin(ChunkActions& actions) {
+  for (int position = 0; position < target_count(); ++position) {
+    if (At(position).state == State::kWaiting) actions.watch.push_back(position);
+  }
+}
+
+int32_t MethodChunk::MillisOf(absl::Duration when) const {
+  if (when == absl::InfiniteDuration()) return kNever;
+  const int64_t millis = absl::ToInt64Milliseconds(absl::Ceil(when - base_, absl::Milliseconds(1)));
+  return static_cast<int32_t>(std::clamp<int64_t>(millis, 0, kNever - 1));
+}
+
+absl::Duration MethodChunk::TimeOf(int32_t millis) const {
+  return millis == kNever ? absl::InfiniteDuration() : base_ + absl::Milliseconds(millis);
+}
+
+uint8_t MethodChunk::BootIndex(absl::Time boot) {
+  const auto known = std::find(boots_.begin(), boots_.end(), boot);
+  if (known != boots_.end()) return static_cast<uint8_t>(known - boots_.begin());
+  if (boots_.size() < kBootsMax) {
+    boots_.push_back(boot);
+  } else {  // The older of two proves less: never too much.
+    boots_.back() = std::min(boots_.back(), boot);
+  }
+  return static_cast<uint8_t>(boots_.size() - 1);
 }
 
 void MethodChunk::Move(int position, State state) {
   Target& target = At(position);
   --counts_[static_cast<size_t>(target.state)];
   ++counts_[static_cast<size_t>(state)];
+  if (target.state == State::kAsking) inquiries_.erase(position);
   target.state = state;
-  target.wake = absl::InfiniteDuration();
+  target.wake = kNever;
   if (state == State::kReady) {
     ready_.Insert(position);
   } else {
@@ -54,14 +89,14 @@ void MethodChunk::Move(int position, State state) {
 }
 
 void MethodChunk::WakeAt(int position, absl::Duration when) {
-  At(position).wake = when;
-  next_tick_ = std::min(next_tick_, when);
+  At(position).wake = MillisOf(when);
+  next_tick_ = std::min(next_tick_, TimeOf(At(position).wake));
 }
 
-OutcomeTarget MethodChunk::Named(int position) {
-  const absl::Time issued = At(position).issued;
+OutcomeTarget MethodChunk::Named(int position) const {
+  const int64_t issued = At(position).issued_micros;
   OutcomeTarget named{.lease = chunk_.lease, .position = position, .issued = {}};
-  if (issued != absl::InfinitePast()) named.issued = issued;
+  if (issued != kNotIssued) named.issued = absl::FromUnixMicros(issued);
   return named;
 }
 
@@ -70,27 +105,58 @@ int MethodChunk::ready() const {
   return (ready_ - to_clear_).size();
 }
 
+int MethodChunk::again() const {
+  if (lost_ || writing_) return 0;
+  return ((ready_ - to_clear_) & issued_).size();
+}
+
+// A retry that was not sent after all gets its intent taken back and committed again under the same number.
+void MethodChunk::BecomeReady(int position) {
+  Move(position, State::kReady);
+  if (issued_.Contains(position) && !At(position).next_attempt) to_clear_.Insert(position);
+}
+
 Intent MethodChunk::BeginIssue(int limit) {
   Intent intent;
   if (lost_ || writing_) return intent;
-  for (const int position : (ready_ - to_clear_).ToVector()) {
-    if (limit-- <= 0) break;
-    intent.positions.Insert(position);
-    Move(position, State::kIntending);
-  }
-  intent.mark = intent.positions;
-  writing_ = !intent.mark.empty();
+  const auto take = [&](const PositionSet& positions) {
+    for (const int position : positions.ToVector()) {
+      if (limit-- <= 0) return;
+      intent.positions.Insert(position);
+      if (At(position).next_attempt) {
+        intent.retries[position] = At(position).attempt + 1;
+      } else {
+        intent.mark.Insert(position);
+      }
+      Move(position, State::kIntending);
+    }
+  };
+  const PositionSet usable = ready_ - to_clear_;
+  take(usable & issued_);
+  take(usable - issued_);
+  issued_ |= intent.mark;
+  writing_ = intent.needs_commit();
   return intent;
 }
 
-PositionSet MethodChunk::Issued(const Intent& intent, int dispatcher, absl::Time boot, Moment now) {
+PositionSet MethodChunk::Issued(const Intent& intent, int dispatcher, absl::Time boot, Moment now,
+                                ChunkActions& actions) {
   writing_ = false;
   PositionSet sent;
+  const uint8_t boot_index = BootIndex(boot);
   for (const int position : intent.positions.ToVector()) {
     Target& target = At(position);
     if (target.state != State::kIntending) continue;  // An answer of an earlier issue came meanwhile.
-    target.issued = now.wall;
-    target.boot_max = boot;
+    if (const auto retry = intent.retries.find(position); retry != intent.retries.end()) {
+      target.attempt = static_cast<uint8_t>(retry->second);
+      target.next_attempt = false;
+      // Whoever owns the chunk next asks about the new attempt.
+      if (const auto end = ends_.find(position); end != ends_.end() && end->second.source.peer != kNoPeer) {
+        actions.forget.push_back({position, std::exchange(end->second.source, {})});
+      }
+    }
+    target.issued_micros = absl::ToUnixMicros(now.wall);
+    target.boot = boot_index;
     target.is_ours = true;
     Fly(position, dispatcher, now);
     sent.Insert(position);
@@ -103,21 +169,41 @@ void MethodChunk::Fly(int position, int dispatcher, Moment now) {
   Move(position, State::kInFlight);
   target.sent = false;
   target.dispatcher = static_cast<uint8_t>(dispatcher);
-  target.ask_after = now.steady + options_.permit + kPermitSlack;
   WakeAt(position, now.steady + options_.permit + options_.response_timeout + options_.answer_slack);
 }
 
-void MethodChunk::NotIssued(const Intent& intent) {
+void MethodChunk::NotIssued(const Intent& intent, bool committed) {
   writing_ = false;
   for (const int position : intent.positions.ToVector()) {
-    if (At(position).state != State::kIntending) continue;
-    Move(position, State::kReady);
-    to_clear_.Insert(position);
+    Target& target = At(position);
+    if (target.state != State::kIntending) continue;
+    const auto retry = intent.retries.find(position);
+    if (retry == intent.retries.end()) {
+      Move(position, State::kReady);
+      to_clear_.Insert(position);
+      continue;
+    }
+    // Whether the number is taken or not: nobody has used it, and nobody may guess which.
+    target.attempt = static_cast<uint8_t>(retry->second);
+    target.next_attempt = !committed;
+    if (committed && !lost_) {
+      BecomeReady(position);
+    } else {
+      Move(position, State::kWaiting);
+      target.waits_for = Wait::kRetry;
+      WakeAt(position, base_);
+    }
   }
 }
 
 void MethodChunk::OnEvent(int position, int dispatcher, CallEvent& event, Moment now, ChunkActions& actions) {
   Target& target = At(position);
+  const CallSource source{dispatcher, event.attempt};
+  const bool is_end = event.kind == CallEvent::Kind::kAnswer || event.kind == CallEvent::Kind::kUnknown;
+  if (event.attempt != target.attempt || target.next_attempt || target.state == State::kDone) {
+    if (is_end) OnLateEnd(position, source, event, now, actions);
+    return;
+  }
   const bool concerns =
       (target.state == State::kInFlight && target.dispatcher == dispatcher) || target.state == State::kAsking;
   switch (event.kind) {
@@ -128,204 +214,60 @@ void MethodChunk::OnEvent(int position, int dispatcher, CallEvent& event, Moment
       return;
     case CallEvent::Kind::kNotSent:
       if (!concerns || target.sent) return;
-      if (target.state == State::kAsking && target.ask != Bit(dispatcher)) {
+      if (target.state == State::kAsking && inquiries_[position].ask != uint32_t{1} << dispatcher) {
         OnProof(position, dispatcher, /*young=*/false, now, actions);
       } else {
         OnNotSent(position, event.not_sent, now, actions);
       }
       return;
-    // The end of any attempt is the truth about the target, whatever we thought of it.
+    // The end of the attempt is the truth about it, whatever we thought of it.
     case CallEvent::Kind::kAnswer:
-      if (target.state != State::kDone) End(position, OutcomeOfAnswer(Named(position), event, now.wall), actions);
+      Conclude(position, OutcomeOfAnswer(Named(position), event, now.wall), source, now, actions);
       return;
     case CallEvent::Kind::kUnknown:
-      if (target.state != State::kDone) {
-        End(position, OutcomeOfUnknown(Named(position), event.unknown, now.wall), actions);
-      }
+      Conclude(position, OutcomeOfUnknown(Named(position), event.unknown, now.wall), source, now, actions);
       return;
   }
 }
 
-void MethodChunk::End(int position, job_store::Outcome outcome, ChunkActions& actions) {
+// An end of an attempt that is not, or no longer, waited for.
+void MethodChunk::OnLateEnd(int position, CallSource source, CallEvent& event, Moment now, ChunkActions& actions) {
+  Target& target = At(position);
+  if (target.state != State::kDone && source.attempt <= target.attempt && event.kind == CallEvent::Kind::kAnswer) {
+    job_store::Outcome outcome = OutcomeOfAnswer(Named(position), event, now.wall);
+    if (!FailureOf(outcome).has_value()) return End(position, std::move(outcome), source, actions);
+  }
+  // The recorder tells about the attempt whose end is the outcome, once that is in the database.
+  if (source.attempt != target.attempt) actions.forget.push_back({position, source});
+}
+
+void MethodChunk::End(int position, job_store::Outcome outcome, CallSource source, ChunkActions& actions) {
   LeaveFlightOrWait(position, actions);
   Move(position, State::kDone);
+  At(position).attempt = static_cast<uint8_t>(source.attempt);
   to_clear_.Erase(position);
-  actions.outcomes.push_back(std::move(outcome));
+  issued_.Erase(position);
+  ends_.erase(position);
+  actions.AddOutcome(std::move(outcome), source);
 }
 
 void MethodChunk::LeaveFlightOrWait(int position, ChunkActions& actions) {
   const Target& target = At(position);
   if (target.state == State::kInFlight) actions.released.push_back(target.dispatcher);
-  if (target.state == State::kWaiting && target.waits_for == NotSentReason::kOffline) {
-    actions.unwatch.push_back(position);
-  }
-}
-
-void MethodChunk::OnNotSent(int position, NotSentReason reason, Moment now, ChunkActions& actions) {
-  Target& target = At(position);
-  LeaveFlightOrWait(position, actions);
-  if (lost_) {  // The store decides: pending again, canceled or timed out.
-    Move(position, State::kReady);
-    to_clear_.Insert(position);
-    return;
-  }
-  const bool waits = reason == NotSentReason::kOffline || reason == NotSentReason::kBusy;
-  const bool retried = waits || reason == NotSentReason::kOverloaded || reason == NotSentReason::kPermitExpired;
-  if (waits) target.wait_end = std::min(target.wait_end, now.steady + options_.wait_max);
-  if (!retried || (waits && now.steady >= target.wait_end)) {
-    Move(position, State::kReady);  // No longer in flight: End must not release it twice.
-    End(position, OutcomeOfNotSent(Named(position), reason, now.wall), actions);
-    return;
-  }
-  to_clear_.Insert(position);
-  Wait(position, reason, now, actions);
-}
-
-void MethodChunk::Wait(int position, NotSentReason reason, Moment now, ChunkActions& actions) {
-  Target& target = At(position);
-  Move(position, State::kWaiting);
-  target.waits_for = reason;
-  if (reason == NotSentReason::kOffline) {
-    target.retries = 0;
-    WakeAt(position, std::min(now.steady + options_.recheck, target.wait_end));
-    actions.watch.push_back(position);
-    return;
-  }
-  const absl::Duration pause = std::min(options_.retry_max, options_.retry_first * (1 << target.retries));
-  if (target.retries < kRetriesCounted) ++target.retries;
-  WakeAt(position, now.steady + pause);
-}
-
-void MethodChunk::OnDeviceReady(int position, ChunkActions& actions) {
-  Target& target = At(position);
-  if (target.state != State::kWaiting || target.waits_for != NotSentReason::kOffline) return;
-  LeaveFlightOrWait(position, actions);
-  Move(position, State::kReady);
-}
-
-void MethodChunk::OnPeerDown(int dispatcher, Moment now) {
-  for (int position = 0; position < target_count(); ++position) {
-    Target& target = At(position);
-    if (target.state == State::kInFlight && target.dispatcher == dispatcher) Ask(position, Bit(dispatcher), now);
-    target.asked &= ~Bit(dispatcher);
-  }
-}
-
-void MethodChunk::Ask(int position, uint32_t dispatchers, Moment now) {
-  Target& target = At(position);
-  if (target.state != State::kInFlight) target.ask_after = now.steady + options_.permit + kPermitSlack;
-  Move(position, State::kAsking);
-  target.ask = dispatchers;
-  target.asked = 0;
-  target.not_seen = 0;
-  target.young = false;
-  target.sent = false;
-  WakeAt(position, now.steady + std::max(options_.inquiry_max, options_.response_timeout));
-  next_tick_ = std::min(next_tick_, target.ask_after);
-}
-
-std::vector<int> MethodChunk::TakeQuestions(int dispatcher, Moment now) {
-  std::vector<int> questions;
-  if (count(State::kAsking) == 0) return questions;
-  const uint32_t bit = Bit(dispatcher);
-  for (int position = 0; position < target_count(); ++position) {
-    Target& target = At(position);
-    if (target.state != State::kAsking || (target.ask & bit) == 0 || ((target.asked | target.not_seen) & bit) != 0) {
-      continue;
-    }
-    if (now.steady < target.ask_after) {
-      next_tick_ = std::min(next_tick_, target.ask_after);
-      continue;
-    }
-    target.asked |= bit;
-    questions.push_back(position);
-  }
-  return questions;
-}
-
-void MethodChunk::PutBackQuestions(int dispatcher, const std::vector<int>& positions, Moment now) {
-  for (const int position : positions) At(position).asked &= ~Bit(dispatcher);
-  next_tick_ = std::min(next_tick_, now.steady + options_.retry_first);
-}
-
-void MethodChunk::OnKnowledge(int position, int dispatcher, Knowledge knowledge, absl::Time boot, Moment now,
-                              ChunkActions& actions) {
-  Target& target = At(position);
-  if (target.state != State::kAsking || (target.asked & Bit(dispatcher)) == 0) return;
-  switch (knowledge) {
-    case Knowledge::kPending: Fly(position, dispatcher, now); return;
-    case Knowledge::kFinished: return;  // Its event is on the way.
-    case Knowledge::kNotSeen: {
-      // Another process than the one that got it, whatever its clock says about when it started.
-      const bool is_young = target.is_ours ? boot != target.boot_max : boot > target.boot_max;
-      OnProof(position, dispatcher, is_young, now, actions);
-      return;
-    }
-  }
-}
-
-void MethodChunk::OnProof(int position, int dispatcher, bool young, Moment now, ChunkActions& actions) {
-  Target& target = At(position);
-  target.not_seen |= Bit(dispatcher);
-  target.young = target.young || young;
-  if ((target.not_seen & target.ask) != target.ask) return;
-  if (!target.young) {
-    Move(position, State::kReady);
-    to_clear_.Insert(position);
-  } else if (!lost_) {
-    End(position, OutcomeOfUnknown(Named(position), UnknownReason::kDispatcherLost, now.wall), actions);
-  } else {
-    Move(position, State::kDone);
-  }
-}
-
-void MethodChunk::Tick(Moment now, ChunkActions& actions) {
-  if (now.steady < next_tick_) return;
-  next_tick_ = absl::InfiniteDuration();
-  for (int position = 0; position < target_count(); ++position) {
-    if (At(position).wake <= now.steady) TickTarget(position, now, actions);
-    next_tick_ = std::min(next_tick_, At(position).wake);
-  }
-}
-
-void MethodChunk::TickTarget(int position, Moment now, ChunkActions& actions) {
-  Target& target = At(position);
-  switch (target.state) {
-    case State::kWaiting: {
-      const bool over = now.steady >= target.wait_end && target.waits_for != NotSentReason::kOverloaded &&
-                        target.waits_for != NotSentReason::kPermitExpired;
-      if (over) {
-        End(position, OutcomeOfNotSent(Named(position), target.waits_for, now.wall), actions);
-        return;
-      }
-      LeaveFlightOrWait(position, actions);
-      Move(position, State::kReady);
-      return;
-    }
-    case State::kInFlight:  // The dispatcher owes us the end of the call.
-      LeaveFlightOrWait(position, actions);
-      Ask(position, Bit(target.dispatcher), now);
-      return;
-    case State::kAsking:
-      if (lost_) {
-        Move(position, State::kDone);
-      } else {
-        End(position, OutcomeOfUnknown(Named(position), UnknownReason::kDispatcherLost, now.wall), actions);
-      }
-      return;
-    case State::kReady:
-    case State::kIntending:
-    case State::kDone: return;
-  }
+  if (target.state == State::kWaiting && target.waits_for == Wait::kDevice) actions.unwatch.push_back(position);
 }
 
 void MethodChunk::Lose(ChunkActions& actions) {
   if (lost_) return;
   lost_ = true;
   for (int position = 0; position < target_count(); ++position) {
-    if (At(position).state != State::kWaiting) continue;
+    Target& target = At(position);
+    if (target.state != State::kWaiting && target.state != State::kReady) continue;
     LeaveFlightOrWait(position, actions);
-    Move(position, State::kReady);
+    const bool was_called = ends_.contains(position);
+    if (was_called) to_clear_.Erase(position);  // A cancel would take it for one that was not.
+    Move(position, was_called ? State::kWaiting : State::kReady);
+    target.waits_for = Wait::kRetry;
   }
 }
 
@@ -335,10 +277,27 @@ void MethodChunk::Abandon(ChunkActions& actions) {
     LeaveFlightOrWait(position, actions);
     Move(position, State::kDone);
   }
+  ends_.clear();
+}
+
+bool MethodChunk::wants_verdict() const { return lost_ && count(State::kWaiting) > 0; }
+
+void MethodChunk::Judge(bool job_is_over, ChunkActions& actions) {
+  for (int position = 0; position < target_count(); ++position) {
+    if (At(position).state != State::kWaiting) continue;
+    const auto end = ends_.find(position);
+    if (job_is_over && end != ends_.end()) {
+      LastEnd last = std::move(end->second);
+      End(position, std::move(last.outcome), last.source, actions);
+    } else {
+      Move(position, State::kDone);
+    }
+  }
 }
 
 bool MethodChunk::drained() const {
-  return lost_ && !writing_ && to_clear_.empty() && count(State::kInFlight) == 0 && count(State::kAsking) == 0;
+  return lost_ && !writing_ && to_clear_.empty() && count(State::kInFlight) == 0 && count(State::kAsking) == 0 &&
+         !wants_verdict();
 }
 
 bool MethodChunk::only_waiting() const {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "services/scheduler/chunk_fixture.h"
+#include "services/scheduler/method_chunk_fixture.h"
 
 namespace fleetcast::scheduler {
 namespace {
@@ -13,40 +13,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr absl::Duration kLongAgo = -absl::Hours(1);
-
-class MethodChunkTest : public ::testing::Test {
- protected:
-  MethodChunkTest() { options_.dispatchers = 2; }
-
-  MethodChunk Make(int targets) { return MethodChunk(LeasedMethodChunk(targets), options_, At({})); }
-
-  // A chunk whose only target was issued by an owner that is gone.
-  MethodChunk MakeInherited() {
-    auto leased = LeasedMethodChunk(1);
-    leased.pending = {};
-    leased.in_flight = {0};
-    leased.last_issue_time = At(-absl::Seconds(20)).wall;
-    return MethodChunk(std::move(leased), options_, At({}));
-  }
-
-  // Issues everything that is ready to `dispatcher`, which started at `boot`.
-  PositionSet Issue(MethodChunk& chunk, absl::Duration when, int dispatcher = 0, absl::Duration boot = kLongAgo) {
-    const Intent intent = chunk.BeginIssue(1000);
-    return chunk.Issued(intent, dispatcher, At(boot).wall, At(when));
-  }
-
-  void Event(MethodChunk& chunk, int position, CallEvent event, absl::Duration when, int dispatcher = 0) {
-    chunk.OnEvent(position, dispatcher, event, At(when), actions_);
-  }
-
-  // Takes intents back, as the store does at once.
-  static void Clear(MethodChunk& chunk) { chunk.EndClear(chunk.BeginClear(), true); }
-
-  MethodChunkOptions options_;
-  ChunkActions actions_;
-};
-
 TEST_F(MethodChunkTest, HandsOutAtMostTheLimitAndNothingDuringAWrite) {
   MethodChunk chunk = Make(400);
   EXPECT_EQ(chunk.ready(), 400);
@@ -54,7 +20,7 @@ TEST_F(MethodChunkTest, HandsOutAtMostTheLimitAndNothingDuringAWrite) {
   EXPECT_EQ(first.mark.size(), 250);
   EXPECT_EQ(chunk.ready(), 0);
   EXPECT_TRUE(chunk.BeginIssue(250).positions.empty());
-  EXPECT_EQ(chunk.Issued(first, 0, At(kLongAgo).wall, At({})).size(), 250);
+  EXPECT_EQ(chunk.Issued(first, 0, At(kLongAgo).wall, At({}), actions_).size(), 250);
   EXPECT_EQ(chunk.ready(), 150);
   EXPECT_EQ(chunk.in_flight(), 250);
 }
@@ -70,6 +36,7 @@ TEST_F(MethodChunkTest, RecordsTheAnswerWhateverItsStatus) {
   EXPECT_EQ(actions_.outcomes[0].payload, R"({"ok":false})");
   EXPECT_EQ(actions_.outcomes[0].start_time, At(absl::Seconds(1)).wall);
   EXPECT_EQ(actions_.outcomes[0].end_time, At(absl::Seconds(2)).wall);
+  EXPECT_THAT(actions_.sources, ElementsAre(CallSource{0, 0}));
   EXPECT_THAT(actions_.released, ElementsAre(0));
   EXPECT_EQ(chunk.unfinished(), 0);
 }
@@ -128,7 +95,7 @@ TEST_F(MethodChunkTest, AConnectEventMakesItReadyOnceTheIntentIsTakenBack) {
   MethodChunk chunk = Make(1);
   Issue(chunk, {});
   Event(chunk, 0, NotSent(NotSentReason::kOffline), {});
-  chunk.OnDeviceReady(0, actions_);
+  chunk.OnDeviceReady(0);
   EXPECT_EQ(chunk.ready(), 0);
   EXPECT_TRUE(chunk.wants_clear());
   Clear(chunk);
@@ -141,22 +108,60 @@ TEST_F(MethodChunkTest, ADeviceThatFlapsDoesNotWaitLonger) {
   Issue(chunk, {});
   Event(chunk, 0, NotSent(NotSentReason::kOffline), {});
   Clear(chunk);
-  chunk.OnDeviceReady(0, actions_);
+  chunk.OnDeviceReady(0);
   Issue(chunk, absl::Seconds(4));
   Event(chunk, 0, NotSent(NotSentReason::kOffline), absl::Seconds(6));
   ASSERT_THAT(actions_.outcomes, SizeIs(1));
   EXPECT_EQ(actions_.outcomes[0].error_code, 404103);
 }
 
-TEST_F(MethodChunkTest, ALongWaitIsCheckedNowAndThen) {
+TEST_F(MethodChunkTest, ALongWaitWatchesAgainNowAndThenAndCallsNobody) {
   options_.wait_max = absl::Seconds(300);
   MethodChunk chunk = Make(1);
   Issue(chunk, {});
   Event(chunk, 0, NotSent(NotSentReason::kOffline), {});
   Clear(chunk);
+  actions_ = {};
   chunk.Tick(At(absl::Seconds(60)), actions_);
-  EXPECT_EQ(chunk.ready(), 1);
+  EXPECT_THAT(actions_.watch, ElementsAre(0));
   EXPECT_THAT(actions_.outcomes, IsEmpty());
+  EXPECT_EQ(chunk.ready(), 0);
+  EXPECT_TRUE(chunk.only_waiting());
+}
+
+TEST_F(MethodChunkTest, ADeviceThatIsSaidToBeThereAndIsNotIsNotAskedForAtOnce) {
+  options_.wait_max = absl::Seconds(300);
+  MethodChunk chunk = Make(1);
+  Issue(chunk, {});
+  Event(chunk, 0, NotSent(NotSentReason::kOffline), {});
+  Clear(chunk);
+  chunk.OnDeviceReady(0);
+  Issue(chunk, {});
+  actions_ = {};
+  Event(chunk, 0, NotSent(NotSentReason::kOffline), {});
+  Clear(chunk);
+  EXPECT_THAT(actions_.watch, IsEmpty());
+  EXPECT_EQ(chunk.next_tick(), At(absl::Milliseconds(100)).steady);
+  chunk.Tick(At(absl::Milliseconds(100)), actions_);
+  EXPECT_THAT(actions_.watch, ElementsAre(0));
+  EXPECT_EQ(chunk.ready(), 0);
+}
+
+TEST_F(MethodChunkTest, AJobThatWaitsForConnectionsSendsNothingFirst) {
+  options_.begin_waiting = true;
+  options_.wait_max = absl::InfiniteDuration();
+  MethodChunk chunk = Make(3);
+  EXPECT_EQ(chunk.ready(), 0);
+  EXPECT_TRUE(chunk.only_waiting());
+  chunk.Begin(actions_);
+  EXPECT_THAT(actions_.watch, ElementsAre(0, 1, 2));
+  chunk.OnDeviceReady(1);
+  EXPECT_EQ(Issue(chunk, absl::Hours(1)), PositionSet({1}));
+  Event(chunk, 1, NotSent(NotSentReason::kOffline), absl::Hours(1));  // It was gone again.
+  Clear(chunk);
+  chunk.Tick(At(absl::Hours(24)), actions_);
+  EXPECT_THAT(actions_.outcomes, IsEmpty());
+  EXPECT_TRUE(chunk.only_waiting());
 }
 
 TEST_F(MethodChunkTest, ReasonsWithoutHopeFailAtOnce) {
@@ -202,7 +207,7 @@ TEST_F(MethodChunkTest, NotSentOfAnotherDispatcherIsNotBelieved) {
 TEST_F(MethodChunkTest, AnUnclearCommitIsTakenBackFirst) {
   MethodChunk chunk = Make(3);
   const Intent intent = chunk.BeginIssue(2);
-  chunk.NotIssued(intent);
+  chunk.NotIssued(intent, /*committed=*/false);
   EXPECT_EQ(chunk.ready(), 1);
   EXPECT_EQ(chunk.BeginClear(), PositionSet({0, 1}));
   EXPECT_EQ(chunk.ready(), 0);
@@ -338,7 +343,7 @@ TEST_F(MethodChunkTest, ADispatcherThatOwesTheEndIsAsked) {
 TEST_F(MethodChunkTest, ALostChunkIssuesNothingButRecordsWhatComes) {
   MethodChunk chunk = Make(2);
   const Intent intent = chunk.BeginIssue(1);
-  chunk.Issued(intent, 0, At(kLongAgo).wall, At({}));
+  chunk.Issued(intent, 0, At(kLongAgo).wall, At({}), actions_);
   chunk.Lose(actions_);
   EXPECT_EQ(chunk.ready(), 0);
   EXPECT_FALSE(chunk.drained());

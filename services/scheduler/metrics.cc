@@ -34,6 +34,8 @@ SchedulerMetrics::SchedulerMetrics(telemetry::Metrics& metrics)
                                        telemetry::BatchSizes())),
       leases_lost(
           metrics.NewCounter("fleetcast_job_leases_lost_total", "Chunk leases lost to a cancel, expiry or peer")),
+      retries(metrics.NewCounter("fleetcast_job_retries_total", "Calls that were tried again")),
+      jobs_aborted(metrics.NewCounter("fleetcast_job_aborts_total", "Jobs cancelled by their abort criteria")),
       inquiries(metrics.NewCounter("fleetcast_job_inquiries_total", "Targets whose fate had to be asked for")),
       unmatched_events(metrics.NewCounter("fleetcast_job_unmatched_events_total", "Events of targets not held here")),
       store_failures(

@@ -19,6 +19,8 @@ struct SchedulerMetrics {
   telemetry::Histogram record_batch;     // Outcomes of one transaction.
   telemetry::Histogram issue_batch;      // Targets of one sub-batch.
   telemetry::Counter leases_lost;
+  telemetry::Counter retries;               // Targets that were begun to be tried again.
+  telemetry::Counter jobs_aborted;          // Cancelled by their abort criteria.
   telemetry::Counter inquiries;             // Targets asked about after a crash or a broken stream.
   telemetry::Counter unmatched_events;      // Events of targets that we do not hold.
   telemetry::CounterFamily store_failures;  // By operation.

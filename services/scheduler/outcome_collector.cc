@@ -5,10 +5,11 @@
 
 namespace fleetcast::scheduler {
 
-void OutcomeCollector::Add(std::vector<job_store::Outcome> outcomes, int peer, absl::Duration now) {
+void OutcomeCollector::Add(std::vector<job_store::Outcome> outcomes, const std::vector<CallSource>& sources,
+                           absl::Duration now) {
   if (outcomes.empty()) return;
   if (waiting_.empty()) oldest_ = now;
-  for (job_store::Outcome& outcome : outcomes) waiting_.push_back({std::move(outcome), peer});
+  for (size_t i = 0; i < outcomes.size(); ++i) waiting_.push_back({std::move(outcomes[i]), sources[i]});
 }
 
 absl::Duration OutcomeCollector::next_take() const {
@@ -25,7 +26,7 @@ OutcomeBatch OutcomeCollector::Take(absl::Duration now) {
     bytes += waiting_.front().outcome.payload.size();
     if (!batch.outcomes.empty() && bytes > options_.batch_bytes_max) break;
     batch.outcomes.push_back(std::move(waiting_.front().outcome));
-    batch.peers.push_back(waiting_.front().peer);
+    batch.sources.push_back(waiting_.front().source);
     waiting_.pop_front();
   }
   if (batch.outcomes.empty()) return batch;
@@ -38,7 +39,7 @@ OutcomeBatch OutcomeCollector::Take(absl::Duration now) {
 void OutcomeCollector::Failed(OutcomeBatch batch, absl::Duration now) {
   --writes_;
   for (size_t i = batch.outcomes.size(); i-- > 0;) {
-    waiting_.push_front({std::move(batch.outcomes[i]), batch.peers[i]});
+    waiting_.push_front({std::move(batch.outcomes[i]), batch.sources[i]});
   }
   not_before_ = now + options_.retry_after;
 }

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "libs/job_store/job.h"
 #include "libs/job_store/job_store.h"
+#include "services/scheduler/call_event.h"
 
 namespace fleetcast::scheduler {
 
@@ -24,17 +25,16 @@ struct OutcomeCollectorOptions {
 // What goes into one transaction.
 struct OutcomeBatch {
   std::vector<job_store::Outcome> outcomes;
-  std::vector<int> peers;  // For each outcome: the dispatcher that reported it and remembers it; kNoPeer = none.
+  std::vector<CallSource> sources;  // For each outcome: who reported it and remembers it.
 };
-inline constexpr int kNoPeer = -1;
 
 // While transactions are under way more outcomes gather, so batches grow with the load. Pure, not thread-safe.
 class OutcomeCollector {
  public:
   explicit OutcomeCollector(const OutcomeCollectorOptions& options) : options_(options) {}
 
-  // Adds outcomes that `peer` reported; `now` is steady time.
-  void Add(std::vector<job_store::Outcome> outcomes, int peer, absl::Duration now);
+  // Adds outcomes with their sources; `now` is steady time.
+  void Add(std::vector<job_store::Outcome> outcomes, const std::vector<CallSource>& sources, absl::Duration now);
 
   // The next batch to record; empty when it is too early or enough are under way. Recorded or Failed must follow.
   OutcomeBatch Take(absl::Duration now);
@@ -57,7 +57,7 @@ class OutcomeCollector {
   const OutcomeCollectorOptions options_;
   struct Waiting {
     job_store::Outcome outcome;
-    int peer = kNoPeer;
+    CallSource source;
   };
   std::deque<Waiting> waiting_;
   absl::Duration oldest_ = absl::InfiniteDuration();  // When the oldest waiting one came.

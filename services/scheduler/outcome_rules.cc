@@ -79,6 +79,21 @@ job_store::Outcome OutcomeOfNotSent(const OutcomeTarget& target, NotSentReason r
   return failed(kServerBusy, reasons::kServerBusy);
 }
 
+std::optional<FailureType> FailureOf(const job_store::Outcome& outcome) {
+  switch (outcome.state) {
+    case ExecutionState::kFailed:
+      return outcome.error_code == kDeviceNotOnline ? FailureType::kNotOnline : FailureType::kFailed;
+    case ExecutionState::kTimedOut: return FailureType::kTimedOut;
+    case ExecutionState::kSucceeded:
+      if (outcome.device_status.value_or(0) >= job_store::kDeviceErrorStatus) return FailureType::kDeviceError;
+      break;
+    case ExecutionState::kPending:
+    case ExecutionState::kRunning:
+    case ExecutionState::kCanceled: break;
+  }
+  return std::nullopt;
+}
+
 job_store::Outcome OutcomeOfTwinWrite(const OutcomeTarget& target, int32_t error_code, const std::string& error_reason,
                                       absl::Time now) {
   if (error_code == 0) return Ended(target, ExecutionState::kSucceeded, now);

@@ -27,6 +27,9 @@ job_store::Outcome OutcomeOfUnknown(const OutcomeTarget& target, UnknownReason r
 // Proof that the device was not reached, and no more tries are left.
 job_store::Outcome OutcomeOfNotSent(const OutcomeTarget& target, NotSentReason reason, absl::Time now);
 
+// What went wrong with an attempt that ended so, in the words of retry policies; nullopt when nothing did.
+std::optional<FailureType> FailureOf(const job_store::Outcome& outcome);
+
 // The twin was written (`error_code` 0), or could not be for the reason that the twin service gave.
 job_store::Outcome OutcomeOfTwinWrite(const OutcomeTarget& target, int32_t error_code, const std::string& error_reason,
                                       absl::Time now);

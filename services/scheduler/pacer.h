@@ -15,8 +15,8 @@ namespace fleetcast::scheduler {
 RolloutProgress ProgressOf(const job_store::JobCounts& counts);
 
 // One job whose rollout is limited, seen from its owner. The store gives all chunks of such a job to one owner, so the
-// counts at the first lease plus the owner's own steps are the counts of the job. Where they are not exact (chunks of an
-// earlier owner that are not leased yet, outcomes that an earlier owner records late) too many are taken to be in
+// counts at the first lease plus the owner's own steps are the counts of the job. Where they are not exact (chunks of
+// an earlier owner that are not leased yet, outcomes that an earlier owner records late) too many are taken to be in
 // flight, never too few. Pure; `now` is steady time; not thread-safe.
 class Pacer {
  public:
@@ -36,8 +36,8 @@ class Pacer {
   // The counts of the job, read from the store: what the rules about progress go by.
   void OnCounts(const job_store::JobCounts& counts);
 
-  // Targets that may be issued now, out of `ready`, of which `again` were issued before and are tried again; `issued` of
-  // the job have no outcome and are followed here. Never more than about 250 ms of the rate at once, and nothing is
+  // Targets that may be issued now, out of `ready`, of which `again` were issued before and are tried again; `issued`
+  // of the job have no outcome and are followed here. Never more than about 250 ms of the rate at once, and nothing is
   // saved up beyond that.
   int Allowed(int ready, int again, int64_t issued, absl::Duration now);
   // How many of them may be new ones.

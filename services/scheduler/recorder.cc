@@ -44,10 +44,11 @@ void Recorder::OnRecorded(OutcomeBatch batch, const absl::StatusOr<job_store::Re
 void Recorder::Acknowledge(const OutcomeBatch& batch) {
   std::vector<std::vector<TargetName>> names(static_cast<size_t>(context_.methods.peer_count()));
   for (size_t i = 0; i < batch.outcomes.size(); ++i) {
-    if (batch.peers[i] == kNoPeer) continue;
+    const CallSource& source = batch.sources[i];
+    if (source.peer == kNoPeer) continue;
     const job_store::Outcome& outcome = batch.outcomes[i];
     const int64_t target = int64_t{outcome.lease.key.chunk_no} * job_store::kChunkTargets + outcome.position;
-    names[static_cast<size_t>(batch.peers[i])].push_back({outcome.lease.key.job_seq, target});
+    names[static_cast<size_t>(source.peer)].push_back({outcome.lease.key.job_seq, target, source.attempt});
   }
   for (int peer = 0; peer < context_.methods.peer_count(); ++peer) {
     const auto& of_peer = names[static_cast<size_t>(peer)];

@@ -18,9 +18,9 @@ class Recorder {
   explicit Recorder(EngineContext& context) : context_(context), collector_(context.options.collector) {}
   void SetRecordedCallback(RecordedCallback callback) { on_recorded_ = std::move(callback); }
 
-  // Outcomes that dispatcher `peer` reported (kNoPeer: nobody).
-  void Add(std::vector<job_store::Outcome> outcomes, int peer) {
-    collector_.Add(std::move(outcomes), peer, context_.now.steady);
+  // Outcomes, with who reported each.
+  void Add(std::vector<job_store::Outcome> outcomes, const std::vector<CallSource>& sources) {
+    collector_.Add(std::move(outcomes), sources, context_.now.steady);
   }
   // Starts the transactions that are due.
   void Flush();

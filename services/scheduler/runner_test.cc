@@ -41,7 +41,7 @@ class EchoEffects final : public Effects {
   }
   bool Ask(int, std::span<const TargetName>) override { return true; }
   void Acknowledge(int, std::span<const TargetName> targets) override { acknowledged += targets.size(); }
-  void Watch(int, std::span<const std::string>, std::span<const std::string>) override {}
+  bool Watch(int, std::span<const std::string>, std::span<const std::string>) override { return true; }
   bool SendSlices(int, const SliceBatch&) override { return true; }
 
   std::atomic<bool> silent = false;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "services/scheduler/device_names.h"
 #include "services/scheduler/lane.h"
 #include "services/scheduler/lease_trust.h"
 #include "services/scheduler/waiting_table.h"
@@ -10,6 +11,7 @@ namespace fleetcast::scheduler {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 absl::Duration S(double seconds) { return absl::Seconds(seconds); }
@@ -76,17 +78,39 @@ TEST(LaneTest, ASecondHelloKeepsWhatIsInFlight) {
   EXPECT_EQ(lane.peer(0).free(), 90);
 }
 
-TEST(WaitingTableTest, WatchesADeviceOnceForAllItsTargets) {
+TEST(WaitingTableTest, KnowsAllTargetsOfADevice) {
   WaitingTable table;
-  EXPECT_TRUE(table.Add("d1", {{1, 0}, 5}));
-  EXPECT_FALSE(table.Add("d1", {{2, 0}, 6}));
-  EXPECT_FALSE(table.Add("d1", {{2, 0}, 6}));
-  EXPECT_THAT(table.Find("d1"), UnorderedElementsAre(WaitingTarget{{1, 0}, 5}, WaitingTarget{{2, 0}, 6}));
-  EXPECT_FALSE(table.Remove("d1", {{1, 0}, 5}));
-  EXPECT_THAT(table.Devices(), ElementsAre("d1"));
-  EXPECT_TRUE(table.Remove("d1", {{2, 0}, 6}));
-  EXPECT_FALSE(table.Remove("d1", {{2, 0}, 6}));
+  table.Add("d1", {1, 5});
+  table.Add("d1", {2, 6});
+  table.Add("d1", {2, 6});
+  table.Add("d1", {3, 999});
+  EXPECT_EQ(table.size(), 1u);
+  EXPECT_THAT(table.Find("d1"), UnorderedElementsAre(WaitingTarget{1, 5}, WaitingTarget{2, 6}, WaitingTarget{3, 999}));
+  EXPECT_FALSE(table.Remove("d1", {1, 5}));
+  EXPECT_FALSE(table.Remove("d1", {1, 5}));
+  EXPECT_FALSE(table.Remove("d1", {3, 999}));
+  EXPECT_THAT(table.Find("d1"), ElementsAre(WaitingTarget{2, 6}));
+  EXPECT_TRUE(table.Remove("d1", {2, 6}));
+  EXPECT_FALSE(table.Remove("d1", {2, 6}));
   EXPECT_EQ(table.size(), 0u);
+}
+
+TEST(WaitingTableTest, TakesADeviceWithAllItsTargets) {
+  WaitingTable table;
+  table.Add("d1", {1, 5});
+  table.Add("d1", {2, 6});
+  table.Add("d2", {1, 6});
+  EXPECT_EQ(table.Take("d1").size(), 2u);
+  EXPECT_THAT(table.Take("d1"), IsEmpty());
+  EXPECT_THAT(table.Take("d2"), ElementsAre(WaitingTarget{1, 6}));
+}
+
+TEST(DeviceNamesTest, GivesTheNamesBack) {
+  const DeviceNames names({"a", "", "device-3"});
+  EXPECT_EQ(names.size(), 3);
+  EXPECT_EQ(names[0], "a");
+  EXPECT_EQ(names[1], "");
+  EXPECT_EQ(names[2], "device-3");
 }
 
 }  // namespace

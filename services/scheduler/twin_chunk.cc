@@ -49,6 +49,7 @@ Intent TwinChunk::BeginIssue(int limit) {
     intent.positions |= slice.open;
     if (!slice.marked) intent.mark |= slice.open & chunk_.pending;
   }
+  issued_ |= intent.mark;
   writing_ = !intent.mark.empty();
   return intent;
 }
@@ -69,7 +70,7 @@ std::vector<int> TwinChunk::Issued(const Intent& intent, int writer, Moment now)
   return sent;
 }
 
-void TwinChunk::NotIssued(const Intent& intent) {
+void TwinChunk::NotIssued(const Intent& intent, bool /*committed*/) {
   if (!intent.mark.empty()) writing_ = false;
   to_clear_ |= intent.mark;
   for (Slice& slice : slices_) {
@@ -97,6 +98,7 @@ void TwinChunk::OnResult(const SliceResult& result, Moment now, ChunkActions& ac
   if (slice.state == State::kInFlight) Release(result.slice, actions);
   slice.state = State::kDone;
   to_clear_ -= slice.open;
+  issued_ -= slice.open;
   auto failure = result.failures.begin();  // In order of the index.
   for (int i = 0; i < SizeOf(result.slice); ++i) {
     while (failure != result.failures.end() && failure->index < i) ++failure;
@@ -104,8 +106,8 @@ void TwinChunk::OnResult(const SliceResult& result, Moment now, ChunkActions& ac
     const int position = FirstOf(result.slice) + i;
     if (!slice.open.Contains(position)) continue;
     const OutcomeTarget target{.lease = chunk_.lease, .position = position, .issued = slice.issued};
-    actions.outcomes.push_back(
-        OutcomeOfTwinWrite(target, failed ? failure->code : 0, failed ? failure->reason : std::string(), now.wall));
+    actions.AddOutcome(
+        OutcomeOfTwinWrite(target, failed ? failure->code : 0, failed ? failure->reason : std::string(), now.wall), {});
   }
 }
 

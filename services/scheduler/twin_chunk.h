@@ -45,7 +45,7 @@ class TwinChunk final : public ChunkRun {
   Intent BeginIssue(int limit) override;
   // The intent is committed and the slices go to `writer` now. Gives their numbers.
   std::vector<int> Issued(const Intent& intent, int writer, Moment now);
-  void NotIssued(const Intent& intent) override;
+  void NotIssued(const Intent& intent, bool committed) override;
 
   // A result; one that does not fit the state has no effect.
   void OnResult(const SliceResult& result, Moment now, ChunkActions& actions);

@@ -106,7 +106,7 @@ TEST_F(TwinChunkTest, ABrokenStreamOrSilenceRepeatsTheSlice) {
 TEST_F(TwinChunkTest, AnUnclearIntentIsTakenBackFirst) {
   TwinChunk chunk = Make(3);
   const Intent intent = chunk.BeginIssue(250);
-  chunk.NotIssued(intent);
+  chunk.NotIssued(intent, /*committed=*/false);
   EXPECT_EQ(chunk.ready(), 0);
   chunk.EndClear(chunk.BeginClear(), true);
   EXPECT_EQ(chunk.BeginIssue(250).mark.size(), 3);

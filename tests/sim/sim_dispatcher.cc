@@ -42,6 +42,7 @@ CallEvent ToCallEvent(const ExecutionKey& key, const method_dispatch::CallOutcom
   CallEvent event;
   event.job_seq = key.job_seq;
   event.target = key.position;
+  event.attempt = key.attempt;
   if (const auto* not_sent = std::get_if<pb::NotSent>(&outcome)) {
     event.kind = CallEvent::Kind::kNotSent;
     event.not_sent = FromProto(not_sent->reason());
@@ -65,7 +66,7 @@ Knowledge FromCore(method_dispatch::Actions::Knowledge knowledge) {
   return Knowledge::kNotSeen;
 }
 
-ExecutionKey KeyOf(const scheduler::TargetName& name) { return {name.job_seq, name.target, 0}; }
+ExecutionKey KeyOf(const scheduler::TargetName& name) { return {name.job_seq, name.target, name.attempt}; }
 
 }  // namespace
 
@@ -129,8 +130,8 @@ void SimDispatcher::OnBatch(const Stream* stream, const Batch& batch) {
                                          .request = std::move(request),
                                          .response_timeout = batch.response_timeout,
                                          .permit_expire = batch.permit_end};
-  for (const auto& [position, device_id] : batch.targets) {
-    calls_->StartJobCall(Moment(), NumberOf(stream), job, {position, 0, device_id}, actions_);
+  for (const method_dispatch::JobTarget& target : batch.targets) {
+    calls_->StartJobCall(Moment(), NumberOf(stream), job, target, actions_);
   }
   CarryOut();
 }
@@ -243,7 +244,7 @@ void SimDispatcher::SendToSchedulers(Actions& actions) {
   std::map<method_dispatch::SchedulerStream, Answer> answers;
   for (const Actions::Recovered& recovered : actions.recovered) {
     answers[asker_].knowledge.push_back(
-        {{recovered.key.job_seq, recovered.key.position}, FromCore(recovered.knowledge)});
+        {{recovered.key.job_seq, recovered.key.position, recovered.key.attempt}, FromCore(recovered.knowledge)});
   }
   for (const Actions::Event& event : actions.events) {
     answers[event.stream].events.push_back(ToCallEvent(event.key, event.outcome));

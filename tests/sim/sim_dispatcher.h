@@ -26,7 +26,7 @@ class SimDispatcher final : public Process {
     std::string payload;
     absl::Duration response_timeout;
     absl::Time permit_end;
-    std::vector<std::pair<int64_t, std::string>> targets;
+    std::vector<method_dispatch::JobTarget> targets;
   };
 
   SimDispatcher(World& world, int index);

@@ -144,7 +144,7 @@ bool SimScheduler::SendCalls(int dispatcher, const scheduler::CallBatch& batch) 
                              .permit_end = batch.permit_end,
                              .targets = {}};
   for (const scheduler::CallBatch::Call& call : batch.calls) {
-    calls.targets.emplace_back(call.target, std::string(call.device_id));
+    calls.targets.push_back({call.target, call.attempt, std::string(call.device_id)});
     universe_.Note("scheduler issues", calls.job_seq, world_.DeviceOf(call.device_id), index(), dispatcher);
   }
   return ToDispatcher(
@@ -162,10 +162,10 @@ void SimScheduler::Acknowledge(int dispatcher, std::span<const scheduler::Target
   });
 }
 
-void SimScheduler::Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) {
-  ToDispatcher(dispatcher,
-               [added = std::vector(watch.begin(), watch.end()), gone = std::vector(unwatch.begin(), unwatch.end())](
-                   SimDispatcher& to, const Stream* stream) { to.OnWatch(stream, added, gone); });
+bool SimScheduler::Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) {
+  return ToDispatcher(
+      dispatcher, [added = std::vector(watch.begin(), watch.end()), gone = std::vector(unwatch.begin(), unwatch.end())](
+                      SimDispatcher& to, const Stream* stream) { to.OnWatch(stream, added, gone); });
 }
 
 bool SimScheduler::SendSlices(int, const scheduler::SliceBatch& batch) {

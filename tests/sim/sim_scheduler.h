@@ -44,7 +44,7 @@ class SimScheduler final : public Process, private scheduler::StoreExecutor, pri
   bool SendCalls(int dispatcher, const scheduler::CallBatch& batch) override;
   bool Ask(int dispatcher, std::span<const scheduler::TargetName> targets) override;
   void Acknowledge(int dispatcher, std::span<const scheduler::TargetName> targets) override;
-  void Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) override;
+  bool Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) override;
   bool SendSlices(int writer, const scheduler::SliceBatch& batch) override;
   // Calls `event(dispatcher, stream)` there.
   template <typename Event>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +23,7 @@ struct SimDevice {
   bool online = true;
   bool silent = false;  // Never answers.
   absl::Duration answer_after = absl::Milliseconds(5);
+  int failures = 0;                         // So many calls are answered with a device error first.
   std::map<int64_t, int> calls;             // Method requests written to it, by job.
   std::map<int64_t, absl::Time> last_call;  // When the latest was written.
   std::map<int64_t, int> writes;            // Twin writes applied, by job.
@@ -33,8 +35,8 @@ struct SimFaults {
 };
 
 // Behaves as proto/fleetcast/internal/v1/method_dispatch.proto and twin_write.proto say. Lives longer than engines: it
-// keeps what they did not acknowledge. Not thread-safe.
-class SimFleet final : public Effects {
+// keeps what they did not acknowledge. Serves several engines, each with streams of its own. Not thread-safe.
+class SimFleet {
  public:
   SimFleet(SimQueue& queue, testing::SimClock& clock, SeededRandom& random, int dispatchers, int writers);
 
@@ -44,45 +46,66 @@ class SimFleet final : public Effects {
   // Devices come online and tell whoever watches.
   void SetOnline(const std::string& id, bool online);
 
-  // Connects an engine: from now on messages of the streams go there. nullptr: it is gone, all streams are broken.
+  // What engine number `engine` may ask of the world. Lives as long as the fleet.
+  Effects& effects(int engine) { return *Port(engine).effects; }
+  // Connects an engine: from now on messages of its streams go there. nullptr: it is gone, all its streams are broken.
   // `deliver` runs an event on the engine.
-  void Connect(std::function<void(std::function<void(Engine&)>)> deliver);
-  // The stream breaks and is opened again after `pause`.
+  void Connect(int engine, std::function<void(std::function<void(Engine&)>)> deliver);
+  // The streams of all engines break and are opened again after `pause`.
   void BreakDispatcher(int index, absl::Duration pause);
   void BreakWriter(int index, absl::Duration pause);
   // The process is killed and starts anew after `pause`: all it knew is gone; what it passed on already is not.
   void CrashDispatcher(int index, absl::Duration pause);
 
-  bool SendCalls(int dispatcher, const CallBatch& batch) override;
-  bool Ask(int dispatcher, std::span<const TargetName> targets) override;
-  void Acknowledge(int dispatcher, std::span<const TargetName> targets) override;
-  void Watch(int dispatcher, std::span<const std::string> watch, std::span<const std::string> unwatch) override;
-  bool SendSlices(int writer, const SliceBatch& batch) override;
+  // What devices saw, in order: a request of a job (+1), the end of one (-1).
+  struct LogEntry {
+    absl::Time when;
+    int64_t job_seq = 0;
+    int change = 0;
+  };
+  const std::vector<LogEntry>& log() const { return log_; }
+  // Calls that engines sent, and devices that they asked to be watched.
+  size_t sent() const { return sent_; }
+  size_t watches() const { return watches_; }
 
   // How many ends are kept that nobody acknowledged.
   size_t kept_results() const;
 
  private:
-  using Key = std::pair<int64_t, int64_t>;
+  // Job, target, attempt.
+  struct Key {
+    int64_t job_seq = 0;
+    int64_t target = 0;
+    int attempt = 0;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
 
   // A call as its dispatcher knows it.
   struct Call {
+    int engine = 0;  // Who is told.
     bool sent = false;
     std::optional<CallEvent> end;
   };
   struct Dispatcher {
     bool alive = true;
-    bool up = false;      // The stream stands.
-    uint64_t stream = 0;  // Counts streams,
-    uint64_t life = 0;    // … and processes.
+    uint64_t life = 0;  // Counts processes.
     absl::Time boot;
     std::map<Key, Call> calls;
+  };
+  // A stream of one engine.
+  struct Stream {
+    bool up = false;
+    uint64_t number = 0;  // Counts streams.
     std::set<std::string> watched;
   };
-  struct Writer {
-    bool up = false;
-    uint64_t stream = 0;
+  // What one engine has.
+  struct EnginePort {
+    std::unique_ptr<Effects> effects;
+    std::function<void(std::function<void(Engine&)>)> deliver;
+    std::vector<Stream> dispatchers;
+    std::vector<Stream> writers;
   };
+  class PortEffects;
   struct SimCall {
     Key key;
     std::string device_id;
@@ -90,14 +113,22 @@ class SimFleet final : public Effects {
     absl::Duration response_timeout;
   };
 
-  void OpenDispatcher(int index);
-  void OpenWriter(int index);
+  EnginePort& Port(int engine);
+  Dispatcher& DispatcherAt(int index) { return dispatchers_[static_cast<size_t>(index)]; }
+  Stream& StreamAt(int engine, int dispatcher) { return Port(engine).dispatchers[static_cast<size_t>(dispatcher)]; }
+  Stream& WriterAt(int engine, int writer) { return Port(engine).writers[static_cast<size_t>(writer)]; }
+  void OpenDispatcher(int engine, int index);
+  void OpenWriter(int engine, int index);
   // Runs `event` on the engine after a delay, if the stream still stands then. Messages of a stream stay in order.
-  void ToEngine(int dispatcher, std::function<void(Engine&)> event);
-  void ToEngine(Writer& writer, std::function<void(Engine&)> event);
+  void ToEngine(int engine, Stream& stream, std::function<void(Engine&)> event);
   // Runs `event` at the dispatcher after a delay; on a broken stream perhaps.
-  void ToDispatcher(int index, std::function<void(Dispatcher&)> event);
-  void Start(int index, Dispatcher& dispatcher, const SimCall& call);
+  void ToDispatcher(int engine, int index, std::function<void(Dispatcher&)> event);
+  bool SendCalls(int engine, int index, const CallBatch& batch);
+  bool Ask(int engine, int index, std::span<const TargetName> targets);
+  void Acknowledge(int engine, int index, std::span<const TargetName> targets);
+  bool Watch(int engine, int index, std::span<const std::string> watch, std::span<const std::string> unwatch);
+  bool SendSlices(int engine, int index, const SliceBatch& batch);
+  void Start(int engine, int index, Dispatcher& dispatcher, const SimCall& call);
   void Write(int index, uint64_t life, const SimCall& call);
   void Tell(int index, uint64_t life, const Key& key, CallEvent event);
   absl::Duration Delay() { return random_.Between(absl::Microseconds(100), absl::Milliseconds(3)); }
@@ -108,9 +139,12 @@ class SimFleet final : public Effects {
   SimFaults faults_;
   std::map<std::string, SimDevice> devices_;
   std::vector<Dispatcher> dispatchers_;
-  std::vector<Writer> writers_;
+  const int writers_;
+  std::deque<EnginePort> ports_;                               // Stay where they are: events refer to their streams.
   std::set<std::pair<int64_t, std::pair<int, int>>> applied_;  // Operation keys of slices.
-  std::function<void(std::function<void(Engine&)>)> deliver_;
+  std::vector<LogEntry> log_;
+  size_t sent_ = 0;
+  size_t watches_ = 0;
   absl::Duration next_arrival_ = absl::ZeroDuration();  // Keeps messages in order.
 };
 

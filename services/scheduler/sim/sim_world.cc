@@ -71,57 +71,67 @@ std::vector<job_store::Execution> SimWorld::Executions(const std::string& id) {
   return all;
 }
 
-void SimWorld::Start() {
-  FLEETCAST_CHECK(engine_ == nullptr);
-  const uint64_t life = ++life_;
+SimWorld::Scheduler& SimWorld::At(int which) {
+  while (static_cast<size_t>(which) >= schedulers_.size()) {
+    schedulers_.emplace_back(*this, static_cast<int>(schedulers_.size()));
+  }
+  return schedulers_[static_cast<size_t>(which)];
+}
+
+void SimWorld::Start(int which) {
+  Scheduler& scheduler = At(which);
+  FLEETCAST_CHECK(scheduler.engine == nullptr);
+  const uint64_t life = ++scheduler.life;
   EngineOptions options = options_.engine;
-  options.owner = absl::StrFormat("scheduler/%d", life);
+  options.owner = absl::StrFormat("scheduler-%d/%d", which, life);
   options.dispatchers = options_.dispatchers;
   options.writers = options_.writers;
-  engine_ = std::make_unique<Engine>(options, faulty_, static_cast<StoreExecutor&>(*this), fleet_, clock_, metrics_);
+  scheduler.engine = std::make_unique<Engine>(options, faulty_, scheduler, fleet_.effects(which), clock_, metrics_);
   StarterOptions starting;
   starting.owner = options.owner;
-  starter_ = std::make_unique<Starter>(starting, store_, static_cast<TargetSource&>(*this), clock_, metrics_,
-                                       [this] { engine_->OnHint(); });
-  fleet_.Connect([this, life](std::function<void(Engine&)> event) { OnEngine(life, event); });
-  Tick(life);
-  Poll(life);
+  scheduler.starter = std::make_unique<Starter>(starting, store_, static_cast<TargetSource&>(*this), clock_, metrics_,
+                                                [&scheduler] { scheduler.engine->OnHint(); });
+  fleet_.Connect(which,
+                 [this, &scheduler, life](std::function<void(Engine&)> event) { OnEngine(scheduler, life, event); });
+  Tick(scheduler, life);
+  Poll(scheduler, life);
 }
 
-void SimWorld::Kill() {
-  if (engine_ == nullptr) return;
-  ++life_;
-  dead_.push_back(std::move(engine_));
-  starter_.reset();
-  fleet_.Connect(nullptr);
+void SimWorld::Kill(int which) {
+  Scheduler& scheduler = At(which);
+  if (scheduler.engine == nullptr) return;
+  ++scheduler.life;
+  scheduler.dead.push_back(std::move(scheduler.engine));
+  scheduler.starter.reset();
+  fleet_.Connect(which, nullptr);
 }
 
-void SimWorld::OnEngine(uint64_t life, const std::function<void(Engine&)>& event) {
-  if (engine_ == nullptr || life != life_) return;
-  event(*engine_);
-  engine_->Pump();
+void SimWorld::OnEngine(Scheduler& scheduler, uint64_t life, const std::function<void(Engine&)>& event) {
+  if (scheduler.engine == nullptr || life != scheduler.life) return;
+  event(*scheduler.engine);
+  scheduler.engine->Pump();
 }
 
-void SimWorld::Tick(uint64_t life) {
-  if (life != life_) return;
-  engine_->Pump();
-  queue_.After(Engine::kTick, [this, life] { Tick(life); });
+void SimWorld::Tick(Scheduler& scheduler, uint64_t life) {
+  if (life != scheduler.life) return;
+  scheduler.engine->Pump();
+  queue_.After(Engine::kTick, [this, &scheduler, life] { Tick(scheduler, life); });
 }
 
-void SimWorld::Poll(uint64_t life) {
-  if (life != life_) return;
-  starter_->RunOnce({});
-  queue_.After(kPoll, [this, life] { Poll(life); });
+void SimWorld::Poll(Scheduler& scheduler, uint64_t life) {
+  if (life != scheduler.life) return;
+  scheduler.starter->RunOnce({});
+  queue_.After(kPoll, [this, &scheduler, life] { Poll(scheduler, life); });
 }
 
-void SimWorld::Run(std::function<std::function<void()>()> call) {
-  const uint64_t life = life_;
+void SimWorld::CallStore(Scheduler& scheduler, std::function<std::function<void()>()> call) {
+  const uint64_t life = scheduler.life;
   const absl::Duration there = random_.Between(absl::Microseconds(200), absl::Milliseconds(4));
-  queue_.After(there, [this, life, call = std::move(call)] {
-    if (life != life_ && random_.Chance(500)) return;  // The statement died with its process.
+  queue_.After(there, [this, &scheduler, life, call = std::move(call)] {
+    if (life != scheduler.life && random_.Chance(500)) return;  // The statement died with its process.
     const std::function<void()> done = call();
     const absl::Duration back = random_.Between(absl::Microseconds(100), absl::Milliseconds(2));
-    queue_.After(back, [this, life, done] { OnEngine(life, [&done](Engine&) { done(); }); });
+    queue_.After(back, [this, &scheduler, life, done] { OnEngine(scheduler, life, [&done](Engine&) { done(); }); });
   });
 }
 
@@ -129,7 +139,7 @@ absl::Status SimWorld::StreamTargets(std::string_view, std::string_view after_de
                                      const std::function<absl::Status(std::vector<std::string> page)>& on_page) {
   std::vector<std::string> ids;
   for (const auto& [id, device] : fleet_.devices()) {
-    if (id > after_device_id) ids.push_back(id);
+    if (id > after_device_id && ids.size() < targets_max) ids.push_back(id);
   }
   return on_page(std::move(ids));
 }

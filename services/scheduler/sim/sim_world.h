@@ -1,6 +1,7 @@
 // One simulated hub around one or more schedulers: memory store, fleet, clock, faults; one thread, one seed.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,7 +24,7 @@ struct SimOptions {
   EngineOptions engine;  // owner, dispatchers and writers are set by the world.
 };
 
-class SimWorld : private StoreExecutor, private TargetSource {
+class SimWorld : private TargetSource {
  public:
   explicit SimWorld(const SimOptions& options);
   ~SimWorld() override;
@@ -38,18 +39,20 @@ class SimWorld : private StoreExecutor, private TargetSource {
   void AddDevices(int count);
   std::string DeviceId(int index) const;
 
+  // Jobs that are started from now on have only so many targets.
+  size_t targets_max = SIZE_MAX;
   // Jobs on all devices. `spec` may be changed by `edit` before it is stored.
   void CreateMethodJob(const std::string& id, const std::function<void(job_store::JobSpec&)>& edit = {});
   void CreateTwinJob(const std::string& id, const std::function<void(job_store::JobSpec&)>& edit = {});
   job_store::Job GetJob(const std::string& id);
   std::vector<job_store::Execution> Executions(const std::string& id);
 
-  // The scheduler starts, with a new owner id; it is killed: store calls under way are executed or not, by chance, and
-  // nobody hears of it.
-  void Start();
-  void Kill();
-  bool running() const { return engine_ != nullptr; }
-  Engine* engine() { return engine_.get(); }
+  // Scheduler number `which` starts, with a new owner id; it is killed: store calls under way are executed or not, by
+  // chance, and nobody hears of it.
+  void Start(int which = 0);
+  void Kill(int which = 0);
+  bool running(int which = 0) { return At(which).engine != nullptr; }
+  Engine* engine(int which = 0) { return At(which).engine.get(); }
 
   // Lets things happen for `duration`, or until `done` says true (then true).
   bool Run(
@@ -58,14 +61,30 @@ class SimWorld : private StoreExecutor, private TargetSource {
   bool RunUntilEnded(const std::string& id, absl::Duration limit = absl::Minutes(10));
 
  private:
-  void Run(std::function<std::function<void()>()> call) override;
+  // One scheduler over its lives.
+  struct Scheduler;
+  Scheduler& At(int which);
+  void CallStore(Scheduler& scheduler, std::function<std::function<void()>()> call);
   absl::Status StreamTargets(std::string_view condition, std::string_view after_device_id, std::stop_token stop,
                              const std::function<absl::Status(std::vector<std::string> page)>& on_page) override;
   void CreateJob(job_store::JobSpec spec, const std::function<void(job_store::JobSpec&)>& edit);
   // Runs `event` on the engine of life `life`, if it still lives, and lets it work.
-  void OnEngine(uint64_t life, const std::function<void(Engine&)>& event);
-  void Tick(uint64_t life);
-  void Poll(uint64_t life);
+  void OnEngine(Scheduler& scheduler, uint64_t life, const std::function<void(Engine&)>& event);
+  void Tick(Scheduler& scheduler, uint64_t life);
+  void Poll(Scheduler& scheduler, uint64_t life);
+
+  struct Scheduler final : StoreExecutor {
+    Scheduler(SimWorld& world, int which) : world(world), which(which) {}
+    void Run(std::function<std::function<void()>()> call) override { world.CallStore(*this, std::move(call)); }
+
+    SimWorld& world;
+    const int which;
+    uint64_t life = 0;  // Counts starts and kills.
+    std::unique_ptr<Starter> starter;
+    std::unique_ptr<Engine> engine;
+    // Engines that were killed: calls that they gave to the executor may still run.
+    std::vector<std::unique_ptr<Engine>> dead;
+  };
 
   const SimOptions options_;
   testing::SimClock clock_;
@@ -76,11 +95,7 @@ class SimWorld : private StoreExecutor, private TargetSource {
   SimFleet fleet_;
   telemetry::Metrics metrics_registry_;
   SchedulerMetrics metrics_{metrics_registry_};
-  uint64_t life_ = 0;  // Counts starts and kills of the scheduler.
-  std::unique_ptr<Starter> starter_;
-  std::unique_ptr<Engine> engine_;
-  // Engines that were killed: calls that they gave to the executor may still run.
-  std::vector<std::unique_ptr<Engine>> dead_;
+  std::deque<Scheduler> schedulers_;
 };
 
 }  // namespace fleetcast::scheduler::sim
