@@ -26,7 +26,7 @@ struct PendingLimits {
   size_t results_max = 200'000;         // Ends that no scheduler has acknowledged; then new job calls are refused.
   size_t result_bytes_max = 256 << 20;  // Payloads among them.
   absl::Duration result_ttl = absl::Hours(24);
-  size_t watched_devices_max = 4'000'000;    // What one Delivery stream accepts; about 100 bytes each.
+  size_t watched_devices_max = 4'000'000;    // What one Delivery stream accepts; about 150 bytes each.
   absl::Duration permit = absl::Seconds(1);  // How long a direct call may be on its way to the device's socket.
   int redeliveries_max = 3;                  // Of a direct call that provably was not sent.
 };
