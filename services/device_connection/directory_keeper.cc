@@ -74,7 +74,6 @@ absl::Status DirectoryKeeper::RecoverLocked() {
 }
 
 absl::Status DirectoryKeeper::AnnounceAll() {
-  EdgeMessages messages;
   for (size_t shard = 0; shard < SessionTable::kShards; ++shard) {
     const std::vector<Session> sessions = parts_.sessions.Shard(shard);
     for (size_t begin = 0; begin < sessions.size(); begin += SessionDirectory::kBatchMax) {
@@ -83,12 +82,13 @@ absl::Status DirectoryKeeper::AnnounceAll() {
       for (size_t i = begin; i < end; ++i) page.push_back({sessions[i].device_id, sessions[i].ToEntry()});
       FLEETCAST_ASSIGN_OR_RETURN(const std::vector<bool> stands, parts_.directory.Announce(page));
       parts_.metrics.announced.Add(static_cast<double>(page.size()));
+      EdgeMessages messages;  // Told at once: should a later page fail, these are not looked at again.
       for (size_t i = begin; i < end; ++i) {
         if (!stands[i - begin]) GiveUp(sessions[i], messages);
       }
+      messages.Send();
     }
   }
-  messages.Send();
   return absl::OkStatus();
 }
 
