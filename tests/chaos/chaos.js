@@ -1,7 +1,9 @@
 'use strict';
 // One chaos run: starts everything, works, breaks, heals, reads what is left, checks. See README.md.
 //
-//   node chaos.js [seconds=300] [seed=N] [devices=1200] [set=all|smoke|none|KIND,KIND…] [keep=0|1] [bug=NAME]
+//   node chaos.js [seconds=300] [seed=N] [devices=1200] [set=all|smoke|none|KIND,KIND…] [settle=25] [keep=0|1] [bug=NAME]
+//
+// settle: seconds after the last fault, in which leases (10 s) run out and everybody connects again, before clients end their work.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -14,10 +16,10 @@ const { dump, sampleEpochs } = require('./lib/dump');
 const { check } = require('./checker');
 
 const WARM_UP = 4;
-const SETTLE = 25; // After the last fault: leases (10 s) have run out and everybody is connected again.
+const ALL_WITHIN = 300; // Seconds in which every kind of fault must have come.
 
 function settings() {
-  const values = { seconds: 300, seed: Math.floor(Math.random() * 1e9), devices: 1200, set: 'all', keep: 0, bug: '' };
+  const values = { seconds: 300, seed: Math.floor(Math.random() * 1e9), devices: 1200, set: 'all', settle: 25, keep: 0, bug: '' };
   for (const argument of process.argv.slice(2)) {
     const [name, value] = argument.split('=');
     if (!(name in values) || value === undefined) throw new Error(`unknown setting "${argument}"`);
@@ -52,7 +54,7 @@ async function work({ stack, history, fleet, random, options, run }) {
   await sleep(WARM_UP);
   await nemesis.run(options.seconds, schedule(options.set));
   say(`healed after ${Object.values(nemesis.counts).reduce((a, b) => a + b, 0)} faults; waiting for what is under way`);
-  await sleep(SETTLE);
+  await sleep(options.settle);
   await Promise.all([jobs.stop(), writers.stop()]);
   clearInterval(sampler);
   await lastLook({ jobs, api, history, stack, fleet, run });
@@ -90,6 +92,7 @@ async function main() {
   let stack;
   let fleet;
   let violations = [];
+  let missing = [];
   const stopAll = async () => {
     if (fleet) await fleet.stop();
     if (stack) await stack.stop();
@@ -107,6 +110,8 @@ async function main() {
     say(`${jobs.made} jobs, ${history.calls} API calls`);
     violations = check({ entries: history.entries, packets: readLines(packetLog), options: { permit: 1 } });
     report(violations, options, files);
+    missing = options.set === 'all' && options.seconds >= ALL_WITHIN ? nemesis.missing() : [];
+    if (missing.length > 0) say(`these faults never came: ${missing.join(', ')}`);
   } catch (error) {
     if (stack) console.error(stack.tails());
     throw error;
@@ -116,7 +121,7 @@ async function main() {
     if (stack && (violations.length === 0 || !options.keep)) stack.remove();
     if (violations.length === 0 && !options.keep) fs.rmSync(files, { recursive: true, force: true });
   }
-  process.exitCode = violations.length === 0 ? 0 : 1;
+  process.exitCode = violations.length === 0 && missing.length === 0 ? 0 : 1;
 }
 
 function report(violations, options, files) {

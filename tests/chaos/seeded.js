@@ -14,7 +14,7 @@ const BUGS = {
   'answer-from-any-session': { rules: ['M3'], set: 'none', seconds: 40 },
   'continue-after-cancel': { rules: ['J10'], set: 'none', seconds: 40 },
   'drop-notification': { rules: ['T5'], set: 'none', seconds: 30 },
-  'wall-clock-lease': { rules: ['M1'], set: 'pause scheduler', seconds: 120 },
+  'wall-clock-lease': { rules: ['M1'], set: 'pause scheduler at intent', seconds: 120 },
   'lease-forgets-intents': { rules: ['M1'], set: 'kill scheduler', seconds: 40 },
 };
 

@@ -8,6 +8,7 @@ const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds 
 
 // Longer than twice the lease of who is paused: schedulers and edges 10 s, the feed of twin 10 s.
 const PAUSES = { scheduler: 24, mqtt_edge: 24, twin: 22, device_connection: 16, method_dispatch: 16, job_api: 8, rest_gateway: 8 };
+const SLOW = 1; // Seconds of slow commits before a scheduler is stopped.
 const SERVICES = Object.keys(PAUSES);
 // Reliability 3.3, smoke set: 1, 2, 4, 7, 8, 11, 21, 30 (devices do that all the time), 40.
 const SMOKE = ['kill job_api', 'kill scheduler', 'kill mqtt_edge', 'pause scheduler', 'postgres crash', 'redis flush', 'drain mqtt_edge',
@@ -60,10 +61,31 @@ class Nemesis {
     };
   }
 
+  // How long each commit waits, in microseconds (at most 100,000). The database may be away just now.
+  async #delayCommits(micros) {
+    for (const statement of [`ALTER SYSTEM SET commit_delay = ${micros}`, 'ALTER SYSTEM SET commit_siblings = 0',
+      'SELECT to_json(pg_reload_conf())']) await this.stack.query(statement).catch(() => {});
+  }
+
+  // A scheduler that stops between the commit of its intents and their sending (reliability 3.2, m4): commits are made slow, so that
+  // it is most likely waiting for one when it is stopped.
+  #pauseAtIntent() {
+    const fault = this.#pause('scheduler');
+    return { ...fault, lasts: 17,
+      begin: async (processes) => {
+        await this.#delayCommits(100_000);
+        await sleep(SLOW);
+        fault.begin(processes);
+        await this.#delayCommits(0);
+      },
+    };
+  }
+
   faults() {
     const faults = {};
     for (const service of SERVICES) faults[`kill ${service}`] = this.#kill(service);
     for (const service of SERVICES) faults[`pause ${service}`] = this.#pause(service);
+    faults['pause scheduler at intent'] = this.#pauseAtIntent();
     faults['kill all edges'] = this.#kill('mqtt_edge', true);
     faults['kill all schedulers'] = this.#kill('scheduler', true);
     faults['kill everything'] = { lasts: 8, lane: 'kills', choose: () => Object.entries(this.stack.pids()),
@@ -127,6 +149,9 @@ class Nemesis {
     await Promise.all(lanes);
     this.heal();
   }
+
+  // The kinds of faults that have not come.
+  missing() { return Object.keys(this.faults()).filter((kind) => !this.counts[kind]); }
 
   heal() {
     for (const pid of this.paused.values()) this.#signal([['', pid]], 'SIGCONT');
