@@ -124,6 +124,7 @@ struct MaintainResult {
   std::vector<std::string> partitions_dropped{};  // Names, for the log.
   int64_t jobs_removed = 0;
   std::vector<std::string> tables_vacuumed{};
+  std::vector<std::string> problems{};  // What was left undone and why, for the log; the next round tries again.
   // Rows outside of any day's partition: always 0 unless clocks or maintenance are broken. An alarm.
   int64_t default_partition_rows = 0;
 };

@@ -81,7 +81,8 @@ WHERE c.job_seq = k.job_seq AND c.chunk_no = k.chunk_no)sql"};
 
 constexpr Statement kTargets{"jobs_targets_of_leases", R"sql(
 SELECT t.job_seq, t.chunk_no, t.device_ids
-FROM jobs.chunk_target t JOIN unnest($1::bigint[], $2::int[]) AS k (job_seq, chunk_no) USING (job_seq, chunk_no))sql"};
+FROM jobs.chunk_target t JOIN unnest($1::bigint[], $2::int[]) AS k (job_seq, chunk_no) USING (job_seq, chunk_no)
+WHERE t.job_seq BETWEEN $3 AND $4)sql"};
 
 constexpr int kRunning = static_cast<int>(JobState::kRunning);
 
@@ -133,7 +134,8 @@ absl::Status GiveBackOthers(Transaction& transaction, const Jobs& jobs, std::vec
 absl::StatusOr<std::map<ChunkKey, std::vector<std::string>>> ReadTargets(Transaction& transaction,
                                                                          std::span<const ChunkKey> keys) {
   const ChunkKeyColumns columns(keys);
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kTargets, columns.job_seqs, columns.chunk_nos));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kTargets, columns.job_seqs, columns.chunk_nos,
+                                                                columns.seq_min, columns.seq_max));
   std::map<ChunkKey, std::vector<std::string>> targets;
   for (const Row row : rows) {
     targets.emplace(ChunkKey{row.Get<int64_t>(0), row.Get<int32_t>(1)}, row.Get<std::vector<std::string>>(2));

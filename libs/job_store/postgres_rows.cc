@@ -40,12 +40,13 @@ WHERE c.job_seq = v.job_seq AND c.chunk_no = v.chunk_no)sql"};
 
 constexpr Statement kEnded{"jobs_ended_positions", R"sql(
 SELECT o.job_seq, o.n FROM unnest($1::bigint[], $2::int[]) AS k (job_seq, chunk_no)
-JOIN jobs.outcome o ON o.job_seq = k.job_seq AND o.n >= k.chunk_no * 1000 AND o.n < (k.chunk_no + 1) * 1000)sql"};
+JOIN jobs.outcome o ON o.job_seq = k.job_seq AND o.n >= k.chunk_no * 1000 AND o.n < (k.chunk_no + 1) * 1000
+WHERE o.job_seq BETWEEN $3 AND $4)sql"};
 
 constexpr Statement kRetries{"jobs_retries", R"sql(
 SELECT a.job_seq, a.n, max(a.retry)::int FROM unnest($1::bigint[], $2::int[]) AS k (job_seq, chunk_no)
 JOIN jobs.attempt a ON a.job_seq = k.job_seq AND a.n >= k.chunk_no * 1000 AND a.n < (k.chunk_no + 1) * 1000
-GROUP BY a.job_seq, a.n)sql"};
+WHERE a.job_seq BETWEEN $3 AND $4 GROUP BY a.job_seq, a.n)sql"};
 
 constexpr Statement kLockJob{"jobs_lock_job", R"sql(
 SELECT seq, id, state, stop, pause_time IS NOT NULL AS is_paused, version FROM jobs.job WHERE seq = $1 FOR UPDATE)sql"};
@@ -177,6 +178,9 @@ ChunkKeyColumns::ChunkKeyColumns(std::span<const ChunkKey> keys) {
     job_seqs.push_back(key.job_seq);
     chunk_nos.push_back(key.chunk_no);
   }
+  if (job_seqs.empty()) return;
+  seq_min = *std::min_element(job_seqs.begin(), job_seqs.end());
+  seq_max = *std::max_element(job_seqs.begin(), job_seqs.end());
 }
 
 absl::StatusOr<LockedChunks> LockChunks(Transaction& transaction, std::span<const ChunkKey> keys) {
@@ -197,7 +201,8 @@ absl::StatusOr<std::map<ChunkKey, PositionSet>> ReadEnded(Transaction& transacti
   std::map<ChunkKey, PositionSet> ended;
   if (keys.empty()) return ended;
   const ChunkKeyColumns columns(keys);
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kEnded, columns.job_seqs, columns.chunk_nos));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kEnded, columns.job_seqs, columns.chunk_nos,
+                                                                columns.seq_min, columns.seq_max));
   for (const Row row : rows) {
     const auto n = row.Get<int32_t>(1);
     ended[{row.Get<int64_t>(0), n / kChunkTargets}].Insert(n % kChunkTargets);
@@ -210,7 +215,8 @@ absl::StatusOr<std::map<ChunkKey, std::map<int, int>>> ReadRetries(Transaction& 
   std::map<ChunkKey, std::map<int, int>> retries;
   if (keys.empty()) return retries;
   const ChunkKeyColumns columns(keys);
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kRetries, columns.job_seqs, columns.chunk_nos));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kRetries, columns.job_seqs, columns.chunk_nos,
+                                                                columns.seq_min, columns.seq_max));
   for (const Row row : rows) {
     const auto n = row.Get<int32_t>(1);
     retries[{row.Get<int64_t>(0), n / kChunkTargets}].emplace(n % kChunkTargets, row.Get<int32_t>(2));

@@ -61,9 +61,12 @@ JobFacts ReadJobFacts(const postgres::Row& row);
 ChunkRow ReadChunk(const postgres::Row& row);
 Outcome ReadOutcome(const postgres::Row& row);  // Without lease and position.
 
-// Splits keys into the columns that unnest takes.
+// Splits keys into the columns that unnest takes. Their least and greatest job go with them as scalars: values of a
+// join prune no partitions when a statement starts, and an UPDATE has to open all that are left.
 struct ChunkKeyColumns {
   explicit ChunkKeyColumns(std::span<const ChunkKey> keys);
+  int64_t seq_min = 0;
+  int64_t seq_max = 0;
   std::vector<int64_t> job_seqs;
   std::vector<int32_t> chunk_nos;
 };
