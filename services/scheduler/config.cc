@@ -43,6 +43,10 @@ void Config::Declare(config::Settings& settings) {
                 "How long answers are awaited when a job is stopped by its abort criteria");
   settings.Time("drain-in-flight", &drain_in_flight, {.max = absl::Minutes(6)},
                 "How long a stop waits for requests in flight");
+  settings.Time("retention", &retention, {.min = absl::Hours(1), .max = absl::Hours(24 * 3650)},
+                "How long a job is kept after its end; jobs leave by the day of their creation");
+  settings.Time("upkeep-interval", &upkeep_interval, {.min = absl::Seconds(10), .max = absl::Hours(6)},
+                "Between two rounds of upkeep of the tables");
   settings.Rule([this]() -> std::string {
     if (permit_lifetime <= lease_ttl * kMargin) return "";
     return "--permit-lifetime must be at most a fifth of --lease-ttl: permits end before a lease can pass to others";
@@ -74,5 +78,7 @@ StarterOptions Config::Starter(const std::string& owner) const {
   options.poll = poll_interval;
   return options;
 }
+
+HousekeeperOptions Config::Upkeep() const { return {.interval = upkeep_interval, .retention = retention}; }
 
 }  // namespace fleetcast::scheduler

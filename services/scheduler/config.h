@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "libs/config/config.h"
 #include "services/scheduler/engine_context.h"
+#include "services/scheduler/housekeeper.h"
 #include "services/scheduler/starter.h"
 
 namespace fleetcast::scheduler {
@@ -31,11 +32,15 @@ struct Config {
   absl::Duration cancel_drain = absl::Minutes(5);
   absl::Duration drain_in_flight = absl::Seconds(20);
 
+  absl::Duration retention = absl::Hours(24 * 30);
+  absl::Duration upkeep_interval = absl::Minutes(10);
+
   void Declare(config::Settings& settings);
 
   // What the parts are made with. `owner` is unique for each start of the process.
   EngineOptions Engine(const std::string& owner) const;
   StarterOptions Starter(const std::string& owner) const;
+  HousekeeperOptions Upkeep() const;
 };
 
 }  // namespace fleetcast::scheduler

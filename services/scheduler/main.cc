@@ -16,6 +16,7 @@
 #include "libs/rpc/process.h"
 #include "services/scheduler/config.h"
 #include "services/scheduler/grpc_effects.h"
+#include "services/scheduler/housekeeper.h"
 #include "services/scheduler/runner.h"
 #include "services/scheduler/starter.h"
 #include "services/scheduler/target_client.h"
@@ -54,6 +55,7 @@ class Scheduler final : public rpc::Application {
     runner_ = std::make_unique<Runner>(config_.Engine(owner), threads, *store_, *effects_, SystemClock(), *metrics_);
     starter_ = std::make_unique<Starter>(config_.Starter(owner), *store_, *targets_, SystemClock(), *metrics_,
                                          [this] { runner_->Post([](Engine& engine) { engine.OnHint(); }); });
+    housekeeper_ = std::make_unique<Housekeeper>(config_.Upkeep(), *store_, SystemClock(), *metrics_);
     listener_ = std::make_unique<postgres::Listener>(database, job_store::kNotifyChannel, [this](std::string_view) {
       starter_->Hint();
       runner_->Post([](Engine& engine) { engine.OnHint(); });
@@ -65,9 +67,11 @@ class Scheduler final : public rpc::Application {
     runner_->Start();
     effects_->Start([this](std::function<void(Engine&)> event) { runner_->Post(std::move(event)); });
     starter_->Start();
+    housekeeper_->Start();
   }
 
   void Drain() override {
+    housekeeper_->Stop();
     starter_->Stop();
     runner_->Drain(config_.drain_in_flight);
   }
@@ -97,6 +101,7 @@ class Scheduler final : public rpc::Application {
   std::unique_ptr<GrpcEffects> effects_;
   std::unique_ptr<Runner> runner_;
   std::unique_ptr<Starter> starter_;
+  std::unique_ptr<Housekeeper> housekeeper_;
   std::unique_ptr<postgres::Listener> listener_;
 };
 

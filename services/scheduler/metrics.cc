@@ -40,6 +40,11 @@ SchedulerMetrics::SchedulerMetrics(telemetry::Metrics& metrics)
       unmatched_events(metrics.NewCounter("fleetcast_job_unmatched_events_total", "Events of targets not held here")),
       store_failures(
           metrics.NewCounters("fleetcast_job_store_failures_total", "Store calls that failed", {"operation"})),
+      partitions_created(metrics.NewCounter("fleetcast_job_partitions_created_total", "Days made ready in the tables")),
+      partitions_dropped(metrics.NewCounter("fleetcast_job_partitions_dropped_total", "Days dropped with their jobs")),
+      jobs_removed(metrics.NewCounter("fleetcast_job_removed_total", "Jobs removed after their retention")),
+      default_partition_rows(
+          metrics.NewGauge("fleetcast_job_default_partition_rows", "Rows outside of all days; always 0 unless broken")),
       chunks_leased(metrics.NewGauge("fleetcast_job_chunks_leased", "Chunks leased by this process")),
       targets_in_flight(metrics.NewGauge("fleetcast_job_device_operations_inflight", "Targets sent and not ended")),
       targets_waiting(metrics.NewGauge("fleetcast_job_devices_waiting", "Devices that are waited for")),

@@ -24,6 +24,10 @@ struct SchedulerMetrics {
   telemetry::Counter inquiries;             // Targets asked about after a crash or a broken stream.
   telemetry::Counter unmatched_events;      // Events of targets that we do not hold.
   telemetry::CounterFamily store_failures;  // By operation.
+  telemetry::Counter partitions_created;
+  telemetry::Counter partitions_dropped;
+  telemetry::Counter jobs_removed;          // Whose retention was over.
+  telemetry::Gauge default_partition_rows;  // Not 0: clocks or upkeep are broken.
   telemetry::Gauge chunks_leased;
   telemetry::Gauge targets_in_flight;
   telemetry::Gauge targets_waiting;   // For their device to connect.
