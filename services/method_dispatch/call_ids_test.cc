@@ -28,6 +28,15 @@ TEST(CallIdsTest, NoTwoExecutionsShareThem) {
   }
 }
 
+TEST(CallIdsTest, NeitherDoThoseOfTheNextDay) {
+  std::set<uint64_t> prefixes;
+  for (int64_t day = 20'000; day < 20'002; ++day) {
+    for (int64_t job = 1; job <= 1'000; ++job) {
+      EXPECT_TRUE(prefixes.insert(CallIds::PrefixOf({(day << 32) + job, 7, 0})).second) << day << " " << job;
+    }
+  }
+}
+
 TEST(CallIdsTest, IssuedAgainTheIdIsAnother) {
   CallIds ids(99);
   const ExecutionKey key{7, 12, 1};
