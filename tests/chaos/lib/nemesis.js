@@ -10,7 +10,7 @@ const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds 
 const PAUSES = { scheduler: 24, mqtt_edge: 24, twin: 22, device_connection: 16, method_dispatch: 16, job_api: 8, rest_gateway: 8 };
 const SLOW = 1; // Seconds of slow commits before a scheduler is stopped.
 const SERVICES = Object.keys(PAUSES);
-// Reliability 3.3, smoke set: 1, 2, 4, 7, 8, 11, 21, 30 (devices do that all the time), 40.
+// In this order. Reliability 3.3, smoke set: 1, 2, 4, 7, 8, 11, 21, 30 (devices do that all the time), 40.
 const SMOKE = ['kill job_api', 'kill scheduler', 'kill mqtt_edge', 'pause scheduler', 'postgres crash', 'redis flush', 'drain mqtt_edge',
   'kill everything'];
 
@@ -104,7 +104,11 @@ class Nemesis {
   }
 
   async #apply(kind, fault) {
-    const processes = fault.choose();
+    let processes = fault.choose();
+    for (let wait = 0; processes.length === 0 && wait < 50 && !this.stopping; ++wait) { // It is being started again.
+      await sleep(0.2);
+      processes = fault.choose();
+    }
     if (processes.length === 0) return;
     const id = ++this.ids;
     const names = processes.map(([name]) => name);
@@ -119,9 +123,10 @@ class Nemesis {
 
   async #lane(name, only, rest) {
     const random = this.random.fork();
-    const all = Object.entries(this.faults()).filter(([kind, fault]) => fault.lane === name && (!only || only.includes(kind)));
+    const faults = this.faults();
+    const all = (only || Object.keys(faults)).filter((kind) => faults[kind]?.lane === name).map((kind) => [kind, faults[kind]]);
     while (!this.stopping && all.length > 0) {
-      for (const [kind, fault] of random.shuffle(all)) {
+      for (const [kind, fault] of only ? all : random.shuffle(all)) {
         if (this.stopping) return;
         await sleep(rest * random.between(0.5, 1.5));
         while (this.resting && !this.stopping) await sleep(0.2);
@@ -131,7 +136,7 @@ class Nemesis {
     }
   }
 
-  // Breaks things for `seconds`, then heals everything. `only`: the kinds to use; default all.
+  // Breaks things for `seconds`, then heals everything. `only`: the kinds to use, in this order; default all, shuffled.
   async run(seconds, { only, rest = 2.5, quietEvery = 75, quiet = 25 } = {}) {
     const lanes = [this.#lane('pauses', only, rest), this.#lane('kills', only, rest)];
     const end = Date.now() + seconds * 1000;
