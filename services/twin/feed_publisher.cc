@@ -104,19 +104,19 @@ bool ChangeFeed::Publisher::PublishOnce(std::stop_token stop) {
     if (!is_connected_) return false;
   }
   if (!HoldLease()) return false;
-  const absl::StatusOr<uint64_t> horizon = store_.Horizon(absl::Now() + kStoreLimit);
-  if (!horizon.ok()) {
-    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "change feed cannot read", {{"error", horizon.status()}});
+  const absl::StatusOr<std::string> snapshot = store_.Snapshot(absl::Now() + kStoreLimit);
+  if (!snapshot.ok()) {
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "change feed cannot read", {{"error", snapshot.status()}});
     return false;
   }
-  return *horizon > position_ && PublishWindow(stop, {position_, *horizon});
+  return *snapshot != position_ && PublishWindow(stop, {position_, *snapshot});
 }
 
 bool ChangeFeed::Publisher::HoldLease() {
   if (clock_.Monotonic() < leased_until_ - kLeaseMargin) return true;
   const absl::Duration asked = clock_.Monotonic();
   const bool was_mine = asked < leased_until_;
-  const absl::StatusOr<std::optional<uint64_t>> position =
+  const absl::StatusOr<std::optional<std::string>> position =
       store_.Lease(absl::Now() + kStoreLimit, consumer_, owner_, kLease);
   if (!position.ok() || !position->has_value()) return false;
   leased_until_ = asked + kLease;
@@ -141,9 +141,9 @@ bool ChangeFeed::Publisher::PublishWindow(std::stop_token stop, const FeedWindow
     if (rows->size() < static_cast<size_t>(kRowsPerRead)) break;
   }
   if (stop.stop_requested()) return false;
-  position_ = window.high;
+  position_ = window.to;
   if (!is_any) return false;  // Nothing to store: an empty window may be read again.
-  const absl::StatusOr<bool> is_stored = store_.Advance(absl::Now() + kStoreLimit, consumer_, owner_, window.high);
+  const absl::StatusOr<bool> is_stored = store_.Advance(absl::Now() + kStoreLimit, consumer_, owner_, window.to);
   if (!is_stored.ok() || !*is_stored) leased_until_ = -absl::InfiniteDuration();
   return true;
 }

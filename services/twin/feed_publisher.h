@@ -60,7 +60,7 @@ class ChangeFeed::Publisher {
   uint64_t acknowledged_ GUARDED_BY(mutex_) = 0;
 
   // Of the thread only.
-  uint64_t position_ = 0;
+  std::string position_;         // The snapshot of which everything is published.
   absl::Duration leased_until_;  // Monotonic.
 
   std::unique_ptr<Stream> stream_;

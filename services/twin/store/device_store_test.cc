@@ -104,9 +104,9 @@ TEST_F(DeviceStoreTest, EveryChangeIsTold) {
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const DeviceRow device, devices_.Get(Deadline(), "a"));
   FLEETCAST_ASSERT_OK(devices_.Update(Deadline(), device.settings, EtagCondition::Parse("*")));
   FLEETCAST_ASSERT_OK(devices_.Delete(Deadline(), "a", EtagCondition::Parse("*")));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<uint64_t> low,
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<std::string> low,
                                  feed.Lease(Deadline(), "c", "me", absl::Seconds(10)));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const uint64_t high, feed.Horizon(Deadline()));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::string high, feed.Snapshot(Deadline()));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<FeedRow> rows, feed.Read(Deadline(), {*low, high}, 0, 10));
   ASSERT_EQ(rows.size(), 3u);
   EXPECT_EQ(rows[0].device_ids, (std::vector<std::string>{"a", "b"}));

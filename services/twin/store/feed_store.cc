@@ -2,12 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "libs/base/check.h"
 #include "libs/base/seeded_bug.h"
 #include "libs/base/status_macros.h"
-#include "libs/base/strings.h"
 
 namespace fleetcast::twin {
 namespace {
@@ -19,26 +15,31 @@ using postgres::Transaction;
 
 constexpr Statement kRegister{"twin_feed_register",
                               "INSERT INTO twin.feed (consumer, position) "
-                              "VALUES ($1, pg_snapshot_xmin(pg_current_snapshot())) ON CONFLICT DO NOTHING"};
+                              "VALUES ($1, pg_current_snapshot()) ON CONFLICT DO NOTHING"};
 
 constexpr Statement kLease{"twin_feed_lease",
                            "UPDATE twin.feed SET owner = $2, lease_until = clock_timestamp() + $3::interval "
                            "WHERE consumer = $1 AND (owner = $2 OR owner IS NULL OR lease_until < clock_timestamp()) "
-                           "RETURNING position::text AS low"};
+                           "RETURNING position::text AS position"};
 
-constexpr Statement kHorizon{"twin_feed_horizon", "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS high"};
+constexpr Statement kSnapshot{"twin_feed_snapshot", "SELECT pg_current_snapshot()::text AS snapshot"};
 
 constexpr Statement kRead{"twin_feed_read",
                           "SELECT seq, device_ids, coalesce(desired_versions, '{}') AS desired_versions, "
                           "coalesce(patch, '') AS patch, disconnect FROM twin.outbox "
-                          "WHERE xid >= $1::text::xid8 AND xid < $2::text::xid8 AND seq > $3 ORDER BY seq LIMIT $4"};
+                          "WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot) "
+                          "AND xid < pg_snapshot_xmax($2::text::pg_snapshot) "
+                          "AND pg_visible_in_snapshot(xid, $2::text::pg_snapshot) "
+                          "AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot) "
+                          "AND seq > $3 ORDER BY seq LIMIT $4"};
 
-constexpr Statement kAdvance{"twin_feed_advance",
-                             "UPDATE twin.feed SET position = $3::text::xid8 WHERE consumer = $1 AND owner = $2"};
+constexpr Statement kAdvance{
+    "twin_feed_advance", "UPDATE twin.feed SET position = $3::text::pg_snapshot WHERE consumer = $1 AND owner = $2"};
 
 constexpr Statement kTrim{
     "twin_feed_trim",
-    "WITH heard AS (SELECT min(position) AS position FROM twin.feed WHERE consumer = ANY($1::text[])) "
+    "WITH heard AS (SELECT min(pg_snapshot_xmin(position)) AS position FROM twin.feed WHERE consumer = "
+    "ANY($1::text[])) "
     "DELETE FROM twin.outbox WHERE (xid, seq) IN (SELECT xid, seq FROM twin.outbox "
     "WHERE xid < (SELECT position FROM heard) OR create_time < now() - $2::interval ORDER BY xid, seq LIMIT 10000)"};
 
@@ -49,34 +50,27 @@ constexpr Statement kForgetConsumers{"twin_feed_forget",
 constexpr Statement kForgetDevices{"twin_feed_forget_devices",
                                    "DELETE FROM twin.deleted_device WHERE delete_time < now() - $1::interval"};
 
-uint64_t ReadXid(const Row& row, const char* column) {
-  uint64_t xid = 0;
-  FLEETCAST_CHECK(absl::SimpleAtoi(Absl(row.Get<std::string_view>(column)), &xid));
-  return xid;
-}
-
 }  // namespace
 
-absl::StatusOr<std::optional<uint64_t>> FeedStore::Lease(absl::Time deadline, std::string_view consumer,
-                                                         std::string_view owner, absl::Duration lease) {
+absl::StatusOr<std::optional<std::string>> FeedStore::Lease(absl::Time deadline, std::string_view consumer,
+                                                            std::string_view owner, absl::Duration lease) {
   FLEETCAST_ASSIGN_OR_RETURN(Result leased, pool_.Run(deadline, kLease, consumer, owner, lease));
   if (leased.empty()) {
     FLEETCAST_RETURN_IF_ERROR(pool_.Run(deadline, kRegister, consumer).status());
     FLEETCAST_ASSIGN_OR_RETURN(leased, pool_.Run(deadline, kLease, consumer, owner, lease));
   }
   if (leased.empty()) return std::nullopt;
-  return ReadXid(leased[0], "low");
+  return leased[0].Get<std::string>("position");
 }
 
-absl::StatusOr<uint64_t> FeedStore::Horizon(absl::Time deadline) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result horizon, pool_.Run(deadline, kHorizon));
-  return ReadXid(horizon[0], "high");
+absl::StatusOr<std::string> FeedStore::Snapshot(absl::Time deadline) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result snapshot, pool_.Run(deadline, kSnapshot));
+  return snapshot[0].Get<std::string>("snapshot");
 }
 
 absl::StatusOr<std::vector<FeedRow>> FeedStore::Read(absl::Time deadline, const FeedWindow& window, int64_t after_seq,
                                                      int limit) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kRead, absl::StrCat(window.low),
-                                                          absl::StrCat(window.high), after_seq, limit));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kRead, window.from, window.to, after_seq, limit));
   std::vector<FeedRow> out;
   out.reserve(rows.size());
   for (const Row row : rows) {
@@ -89,8 +83,8 @@ absl::StatusOr<std::vector<FeedRow>> FeedStore::Read(absl::Time deadline, const 
 }
 
 absl::StatusOr<bool> FeedStore::Advance(absl::Time deadline, std::string_view consumer, std::string_view owner,
-                                        uint64_t position) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result done, pool_.Run(deadline, kAdvance, consumer, owner, absl::StrCat(position)));
+                                        std::string_view position) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Result done, pool_.Run(deadline, kAdvance, consumer, owner, position));
   return done.affected_rows() == 1;
 }
 

@@ -1,10 +1,10 @@
-// Reading the outbox: windows of finished transactions, per consumer, under a lease.
+// Reading the outbox: windows between two snapshots, per consumer, under a lease.
 //
 // The sequence numbers of the outbox are given out before commit, so "everything after the last number" would skip late
-// commits. A window holds the rows of the transactions from `low` to below `high`, where `high` is the oldest running
-// transaction: nothing can be added to it any more. Sorted by seq, a window has the changes of one device in the order
-// in which they locked its row; two windows follow each other in that order too, because a transaction that waited for
-// another one's lock is still running when that one ends.
+// commits. A window holds the rows that are visible in one snapshot and were not in the one before: every commit is in
+// exactly one window. The changes of one device lie in the order in which they locked its row: within a window by seq,
+// and over windows because a transaction has become visible before another one gets its lock. (Numbers of transactions
+// would not do: one that waits for a lock may have got its number before the one that holds it.)
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@
 
 namespace fleetcast::twin {
 
-// Transactions [low, high).
+// What is visible in `to` and was not in `from`; both are the text of a pg_snapshot.
 struct FeedWindow {
-  uint64_t low = 0;
-  uint64_t high = 0;
+  std::string from;
+  std::string to;
 };
 
 // One row of the outbox.
@@ -41,21 +41,21 @@ class FeedStore {
  public:
   explicit FeedStore(postgres::Pool& pool) : pool_(pool) {}
 
-  // Takes or renews the right to publish to `consumer` for `lease`, as `owner`. Gives the transaction up to which it
+  // Takes or renews the right to publish to `consumer` for `lease`, as `owner`. Gives the snapshot of which it
   // has heard everything, or nullopt while somebody else has the right. A consumer that is new begins now.
-  absl::StatusOr<std::optional<uint64_t>> Lease(absl::Time deadline, std::string_view consumer, std::string_view owner,
-                                                absl::Duration lease);
+  absl::StatusOr<std::optional<std::string>> Lease(absl::Time deadline, std::string_view consumer,
+                                                   std::string_view owner, absl::Duration lease);
 
-  // The oldest running transaction: all below it have ended.
-  absl::StatusOr<uint64_t> Horizon(absl::Time deadline);
+  // What is visible now.
+  absl::StatusOr<std::string> Snapshot(absl::Time deadline);
 
   // Up to `limit` rows of `window` after `after_seq`, by seq.
   absl::StatusOr<std::vector<FeedRow>> Read(absl::Time deadline, const FeedWindow& window, int64_t after_seq,
                                             int limit);
 
-  // The consumer has heard all below `position`. False when the lease was lost: somebody else goes on.
+  // The consumer has heard all that is visible in `position`. False when the lease was lost: somebody else goes on.
   absl::StatusOr<bool> Advance(absl::Time deadline, std::string_view consumer, std::string_view owner,
-                               uint64_t position);
+                               std::string_view position);
 
   // Removes what every consumer in `consumers` has heard, and what is older than `age` in any case; forgets consumers
   // and deleted devices that are long gone. At most some thousand rows a call. Gives how many rows of the outbox

@@ -104,9 +104,9 @@ TEST_F(TwinStoreTest, ChangesOfOneDeviceAreToldInTheOrderOfTheirVersions) {
   }
   int64_t last = 1;
   while (last < 81 && absl::Now() < Deadline()) {
-    FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<uint64_t> low,
+    FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<std::string> low,
                                    feed.Lease(Deadline(), "c", "me", absl::Seconds(10)));
-    FLEETCAST_ASSERT_OK_AND_ASSIGN(const uint64_t high, feed.Horizon(Deadline()));
+    FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::string high, feed.Snapshot(Deadline()));
     FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<FeedRow> rows, feed.Read(Deadline(), {*low, high}, 0, 1000));
     for (const FeedRow& row : rows) {
       ASSERT_EQ(row.desired_versions, std::vector<int64_t>{last + 1});
@@ -120,14 +120,14 @@ TEST_F(TwinStoreTest, ChangesOfOneDeviceAreToldInTheOrderOfTheirVersions) {
 TEST_F(TwinStoreTest, OnlyOneOwnerPublishesAndHeardRowsGo) {
   Create({"a"});
   FeedStore feed(pool_);
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<uint64_t> mine,
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::optional<std::string> mine,
                                  feed.Lease(Deadline(), "c", "me", absl::Seconds(30)));
   ASSERT_TRUE(mine.has_value());
   EXPECT_THAT(feed.Lease(Deadline(), "c", "you", absl::Seconds(30)),
               testing::IsOkAndHolds(::testing::Eq(std::nullopt)));
   EXPECT_THAT(feed.Advance(Deadline(), "c", "you", *mine), testing::IsOkAndHolds(false));
   EXPECT_THAT(Patch("a", "", R"({"x":1})"), IsOk());
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const uint64_t high, feed.Horizon(Deadline()));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::string high, feed.Snapshot(Deadline()));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<FeedRow> rows, feed.Read(Deadline(), {*mine, high}, 0, 10));
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].patch, R"({"x":1})");
@@ -314,9 +314,9 @@ TEST_F(RecordStoreTest, PresenceOfOlderSessionsIsIgnored) {
 
 // S2: a process that has just started has seen nothing, and the memory it finds lost may have been any.
 TEST_F(RecordStoreTest, EachGenerationIsGivenOnce) {
-  EXPECT_THAT(records_.RaiseGeneration(Deadline(), 0), testing::IsOkAndHolds(1));
-  EXPECT_THAT(records_.RaiseGeneration(Deadline(), 0), testing::IsOkAndHolds(2));
-  EXPECT_THAT(records_.RaiseGeneration(Deadline(), 1), testing::IsOkAndHolds(3));
+  EXPECT_THAT(records_.RaiseGeneration(Deadline(), 0), testing::IsOkAndHolds(2));  // The schema begins with 1.
+  EXPECT_THAT(records_.RaiseGeneration(Deadline(), 0), testing::IsOkAndHolds(3));
+  EXPECT_THAT(records_.RaiseGeneration(Deadline(), 2), testing::IsOkAndHolds(4));
   EXPECT_THAT(records_.RaiseGeneration(Deadline(), 7), testing::IsOkAndHolds(8));
 }
 
