@@ -78,6 +78,38 @@ absl::StatusOr<size_t> Compare(const Result& applied, std::string_view schema, s
   return static_cast<size_t>(applied.size());
 }
 
+// Repeats `attempt` while the server is not there, starts or recovers, until `deadline`; it may also go away between
+// two steps of a start.
+template <typename Attempt>
+absl::Status Patiently(absl::Time deadline, Attempt attempt) {
+  for (;;) {
+    const absl::Status status = attempt();
+    if (!absl::IsUnavailable(status)) return status;
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "waiting for the database", {{"error", status}});
+    SystemClock().Sleep(kAwaitPause, {});
+    if (absl::Now() >= deadline) return status;
+  }
+}
+
+absl::Status CheckSchemaOnce(Pool& pool, absl::Time deadline, std::string_view schema,
+                             std::span<const Migration> migrations) {
+  return pool.Transact(deadline, [&](Transaction& transaction) -> absl::Status {
+    FLEETCAST_ASSIGN_OR_RETURN(const Result exists, transaction.Run(kTableExists, schema));
+    size_t done = 0;
+    if (exists[0].Get<bool>(0)) {
+      FLEETCAST_ASSIGN_OR_RETURN(const Result applied,
+                                 transaction.ExecuteSql(WithSchema(kAppliedSql, schema), Params()));
+      FLEETCAST_ASSIGN_OR_RETURN(done, Compare(applied, schema, migrations));
+    }
+    if (done < migrations.size()) {
+      return SchemaError(kSchemaTooOld, schema,
+                         absl::StrCat("the database is at version ", done, ", this program needs ", migrations.size(),
+                                      ": run it once with --migrate"));
+    }
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace
 
 absl::Status Migrate(Pool& pool, absl::Time deadline, std::string_view schema, std::span<const Migration> migrations) {
@@ -104,25 +136,14 @@ absl::Status Migrate(Pool& pool, absl::Time deadline, std::string_view schema, s
 
 absl::Status CheckSchema(Pool& pool, absl::Time deadline, std::string_view schema,
                          std::span<const Migration> migrations) {
-  return pool.Transact(deadline, [&](Transaction& transaction) -> absl::Status {
-    FLEETCAST_ASSIGN_OR_RETURN(const Result exists, transaction.Run(kTableExists, schema));
-    size_t done = 0;
-    if (exists[0].Get<bool>(0)) {
-      FLEETCAST_ASSIGN_OR_RETURN(const Result applied,
-                                 transaction.ExecuteSql(WithSchema(kAppliedSql, schema), Params()));
-      FLEETCAST_ASSIGN_OR_RETURN(done, Compare(applied, schema, migrations));
-    }
-    if (done < migrations.size()) {
-      return SchemaError(kSchemaTooOld, schema,
-                         absl::StrCat("the database is at version ", done, ", this program needs ", migrations.size(),
-                                      ": run it once with --migrate"));
-    }
-    return absl::OkStatus();
-  });
+  return Patiently(deadline, [&] { return CheckSchemaOnce(pool, deadline, schema, migrations); });
 }
 
 absl::Status CheckServer(Pool& pool, absl::Time deadline, bool allow_unsafe) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result settings, pool.Run(deadline, kSettings));
+  absl::StatusOr<Result> answer = absl::UnknownError("not asked yet");
+  const auto ask = [&] { return (answer = pool.Run(deadline, kSettings)).status(); };
+  FLEETCAST_RETURN_IF_ERROR(Patiently(deadline, ask));
+  const Result& settings = *answer;
   for (const char* name : {"fsync", "full_page_writes", "synchronous_commit", "primary_server"}) {
     if (settings[0].Get<bool>(name) || allow_unsafe) continue;
     return MakeError(absl::StatusCode::kFailedPrecondition, kDatabaseUnsafe,
@@ -132,13 +153,7 @@ absl::Status CheckServer(Pool& pool, absl::Time deadline, bool allow_unsafe) {
 }
 
 absl::Status AwaitServer(Pool& pool, absl::Duration limit) {
-  const absl::Duration end = SystemClock().Monotonic() + limit;
-  for (;;) {
-    const absl::Status status = pool.Run(absl::Now() + kCheckLimit, kPing).status();
-    if (!absl::IsUnavailable(status) || SystemClock().Monotonic() >= end) return status;
-    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "waiting for the database", {{"error", status}});
-    SystemClock().Sleep(kAwaitPause, {});
-  }
+  return Patiently(absl::Now() + limit, [&] { return pool.Run(absl::Now() + kCheckLimit, kPing).status(); });
 }
 
 absl::Status PrepareSchema(Pool& pool, std::string_view schema, std::span<const Migration> migrations,

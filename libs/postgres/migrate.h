@@ -26,6 +26,7 @@ struct Migration {
 // changed then.
 absl::Status Migrate(Pool& pool, absl::Time deadline, std::string_view schema, std::span<const Migration> migrations);
 
+// The checks below wait for a server that is away, until their deadline.
 // OK when `schema` is exactly what `migrations` say. kFailedPrecondition SCHEMA_TOO_OLD (run --migrate), SCHEMA_TOO_NEW
 // (this program is older than the database) or SCHEMA_CHANGED.
 absl::Status CheckSchema(Pool& pool, absl::Time deadline, std::string_view schema,
