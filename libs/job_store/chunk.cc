@@ -14,6 +14,13 @@ namespace {
 constexpr int32_t kExecutionExpiredCode = 400024;
 constexpr int32_t kNoAnswerCode = 504101;
 
+// Whether the owner under `epoch` is the last that may have sent anything. Only its word that something was not sent
+// counts: an older owner's may be about an earlier issue of a target that was sent since. Stopping takes the chunk away
+// from its last owner, which still knows what it sent.
+bool KnowsLastIssue(const Chunk& chunk, int64_t epoch) {
+  return epoch == (chunk.state == ChunkState::kOpen ? chunk.epoch : chunk.epoch - 1);
+}
+
 }  // namespace
 
 void AddTo(JobCounts& counts, const Chunk& chunk) {
@@ -47,10 +54,7 @@ bool MayRetry(const Chunk& chunk, int64_t epoch, const PositionSet& positions, c
 
 bool ClearIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions, const PositionSet& ended) {
   if (chunk.state == ChunkState::kClosed) return false;
-  // Stopping took the chunk away from its last owner, which alone knows what was sent last: an older owner's word may
-  // be about an earlier issue of a target that was sent since.
-  const int64_t owner = chunk.state == ChunkState::kOpen ? chunk.epoch : chunk.epoch - 1;
-  if (owner != epoch) return false;
+  if (!KnowsLastIssue(chunk, epoch)) return false;
   const PositionSet cleared = (positions & chunk.issued) - ended;
   chunk.issued -= cleared;
   if (chunk.state == ChunkState::kCancelled) chunk.canceled += cleared.size();
@@ -61,6 +65,7 @@ bool ClearIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions, cons
 bool Accepts(const Chunk& chunk, const Outcome& outcome) {
   if (outcome.position < 0 || outcome.position >= chunk.size || !IsTerminal(outcome.state)) return false;
   if (chunk.state == ChunkState::kClosed) return false;
+  if (outcome.is_not_sent && !KnowsLastIssue(chunk, outcome.lease.epoch)) return false;
   if (chunk.issued.Contains(outcome.position)) return true;
   return chunk.state == ChunkState::kOpen && chunk.epoch == outcome.lease.epoch;
 }

@@ -74,7 +74,8 @@ bool MayRetry(const Chunk& chunk, int64_t epoch, const PositionSet& positions, c
 // positions that have outcomes; they keep their bits.
 bool ClearIssued(Chunk& chunk, int64_t epoch, const PositionSet& positions, const PositionSet& ended);
 
-// Whether the outcome may be stored, if the target has none yet.
+// Whether the outcome may be stored, if the target has none yet. One that says "not sent" counts from the last owner
+// only.
 bool Accepts(const Chunk& chunk, const Outcome& outcome);
 
 // Counts an outcome that was stored; `is_device_error` as job.h says. Precondition: Accepts.

@@ -63,6 +63,20 @@ TEST(ChunkTest, OutcomesOfIssuedTargetsNeedNoLease) {
   EXPECT_FALSE(Accepts(chunk, OutcomeAt(0, 5, ExecutionState::kRunning))) << "not an end";
 }
 
+TEST(ChunkTest, ThatNothingWasSentCountsFromTheLastOwnerOnly) {
+  Chunk chunk = OpenChunk(1);
+  ASSERT_TRUE(MarkIssued(chunk, 5, {0}));
+  Outcome denial = OutcomeAt(0, 4, ExecutionState::kFailed);
+  denial.is_not_sent = true;
+  EXPECT_FALSE(Accepts(chunk, denial)) << "it was issued again since";
+  denial.lease.epoch = 5;
+  EXPECT_TRUE(Accepts(chunk, denial));
+  Stop(chunk, StopKind::kCancelled);
+  EXPECT_TRUE(Accepts(chunk, denial));
+  denial.lease.epoch = 4;
+  EXPECT_FALSE(Accepts(chunk, denial));
+}
+
 TEST(ChunkTest, ClosesWhenAllHaveEnded) {
   Chunk chunk = OpenChunk(2);
   Count(chunk, 0, ExecutionState::kSucceeded, false);

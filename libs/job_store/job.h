@@ -168,6 +168,8 @@ struct Outcome {
   std::string error_reason;                        // UPPER_SNAKE of libs/model/reasons.h; empty = no error.
   std::optional<absl::Time> start_time;            // When the request was issued; unset = it never was.
   absl::Time end_time;
+  // It says that nothing was sent: true only as long as nobody else may send. Not stored.
+  bool is_not_sent = false;
 };
 
 // What became of a batch of outcomes.

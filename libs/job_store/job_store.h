@@ -230,8 +230,8 @@ class JobStore {
 
   // Records at most kRecordOutcomesMax outcomes over any chunks of any jobs in one transaction, raises the counters by
   // what was really inserted, closes chunks that are complete and ends jobs whose chunks are all closed. The outcome of
-  // an issued target is accepted from everybody (it is the truth about that attempt); that of a target not issued needs
-  // the chunk's epoch. Repeat freely.
+  // an issued target is accepted from everybody (it is the truth about that attempt); that of a target not issued, and
+  // one with is_not_sent, needs the chunk's epoch. Repeat freely.
   virtual absl::StatusOr<RecordResult> RecordOutcomes(absl::Time deadline, std::span<const Outcome> outcomes) = 0;
 
   // Ends what time has ended: jobs past their execution deadline stop issuing, their untouched targets are timed out

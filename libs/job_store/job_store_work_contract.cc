@@ -72,6 +72,14 @@ TEST_P(JobStoreContract, AnExpiredLeaseGoesToTheNextOwnerAndFencesTheOld) {
   FLEETCAST_EXPECT_OK(store_.ReleaseChunks(Soon(), std::vector{old.lease}));
   EXPECT_THAT(Lease(1, "three"), IsEmpty()) << "the old owner could not give it back";
   EXPECT_EQ(Record(old.lease, {3}, ExecutionState::kFailed).refused, 1) << "not issued: only the owner may say";
+  Outcome denial;
+  denial.lease = old.lease;
+  denial.position = 1;
+  denial.error_code = 404103;
+  denial.is_not_sent = true;
+  denial.end_time = Soon();
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto denied, store_.RecordOutcomes(Soon(), std::vector{denial}));
+  EXPECT_EQ(denied.refused, 1) << "the new owner may have sent it since";
   EXPECT_EQ(Record(old.lease, {1}).recorded, 1) << "issued: whoever hears the answer may say";
   EXPECT_TRUE(Mark(now.lease, {2}));
 }

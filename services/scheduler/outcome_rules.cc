@@ -66,7 +66,9 @@ job_store::Outcome OutcomeOfUnknown(const OutcomeTarget& target, UnknownReason r
 
 job_store::Outcome OutcomeOfNotSent(const OutcomeTarget& target, NotSentReason reason, absl::Time now) {
   const auto failed = [&](int32_t code, std::string_view why) {
-    return EndedWith(target, ExecutionState::kFailed, code, why, now);
+    job_store::Outcome outcome = EndedWith(target, ExecutionState::kFailed, code, why, now);
+    outcome.is_not_sent = true;
+    return outcome;
   };
   switch (reason) {
     case NotSentReason::kOffline: return failed(kDeviceNotOnline, reasons::kDeviceNotOnline);
