@@ -13,16 +13,16 @@ DirectoryKeeper::DirectoryKeeper(const Parts& parts, const Options& options)
     : parts_(parts), options_(options), thread_([this](std::stop_token stop) { Run(stop); }) {}
 
 void DirectoryKeeper::Run(std::stop_token stop) {
-  absl::Duration sweep_at = parts_.clock.Monotonic() + 2 * options_.lease;
+  sweep_at_ = parts_.clock.Monotonic() + 2 * options_.lease;
   do {
     CheckMemory();
     RenewLeases();
     CloseAgain();
     EndEdges();
     parts_.deliveries.OnTime();
-    if (parts_.clock.Monotonic() >= sweep_at) {
+    if (parts_.clock.Monotonic() >= sweep_at_) {
       Sweep(stop);
-      sweep_at = parts_.clock.Monotonic() + kSweep;
+      sweep_at_ = parts_.clock.Monotonic() + kSweep;
     }
   } while (parts_.clock.Sleep(kTick, stop));
 }
@@ -39,7 +39,9 @@ void DirectoryKeeper::CheckMemory() {
   if (!checked.ok()) {
     FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "directory not available", {{"error", checked}});
   }
-  if (parts_.directory.is_settling() && parts_.clock.Monotonic() >= settled_at_) parts_.directory.set_settling(false);
+  if (!parts_.directory.is_settling() || parts_.clock.Monotonic() < settled_at_) return;
+  parts_.directory.set_settling(false);
+  sweep_at_ = parts_.clock.Monotonic();  // The new memory may be an older copy, which holds sessions that have ended.
 }
 
 absl::Status DirectoryKeeper::RecoverLocked() {
@@ -157,13 +159,14 @@ void DirectoryKeeper::EndLife(const Edges::Ended& ended) {
   }
 }
 
-// Entries of edges that died together with the process that knew them.
+// Entries of edges that died together with the process that knew them, and of sessions whose end was forgotten.
 void DirectoryKeeper::Sweep(std::stop_token stop) {
   std::string cursor = "0";
   do {
     const auto page = parts_.directory.Scan(cursor, static_cast<int>(SessionDirectory::kBatchMax));
     if (!page.ok()) return;
     EndDead(*page);
+    CheckSessions(*page);
     cursor = page->next;
   } while (cursor != "0" && !stop.stop_requested());
 }
@@ -184,6 +187,23 @@ void DirectoryKeeper::EndDead(const SessionDirectory::Page& page) {
     parts_.presence.Disconnected(session.device_id, session.entry.epoch);
   }
   if (!endings.empty()) parts_.directory.Close(endings).IgnoreError();
+}
+
+// Redis may have gone back to a copy of itself from before the end of a session: then only its edge knows better. It
+// answers as if the session ended now. Sessions that this process knows end through it.
+void DirectoryKeeper::CheckSessions(const SessionDirectory::Page& page) {
+  EdgeMessages messages;
+  for (const Announcement& session : page.sessions) {
+    const auto known = parts_.sessions.Find(session.device_id);
+    if (known.has_value() && known->epoch == session.entry.epoch) continue;
+    const auto edge = parts_.edges.Find(session.entry.edge);
+    if (edge == nullptr) continue;
+    internal::v1::SessionCheck* check = messages.To(edge).add_session_checks();
+    check->set_session(session.entry.session);
+    check->set_device_id(session.device_id);
+    check->set_epoch(session.entry.epoch);
+  }
+  messages.Send();
 }
 
 }  // namespace fleetcast::device_connection

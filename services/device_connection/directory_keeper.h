@@ -42,7 +42,8 @@ class DirectoryKeeper {
 
   static constexpr absl::Duration kTick = absl::Seconds(1);
   static constexpr absl::Duration kSettle = absl::Seconds(5);  // For all replicas to announce their sessions.
-  static constexpr absl::Duration kSweep = absl::Minutes(5);   // Between two looks for entries of dead edges.
+  // Between two looks for entries of dead edges and ended sessions; one follows each new memory.
+  static constexpr absl::Duration kSweep = absl::Minutes(5);
 
   DirectoryKeeper(const Parts& parts, const Options& options);
 
@@ -73,6 +74,7 @@ class DirectoryKeeper {
   void EndLife(const Edges::Ended& ended);
   void Sweep(std::stop_token stop);
   void EndDead(const SessionDirectory::Page& page);
+  void CheckSessions(const SessionDirectory::Page& page);
 
   const Parts parts_;
   const Options options_;
@@ -86,7 +88,8 @@ class DirectoryKeeper {
   Mutex recovery_;  // Held over I/O, on purpose: one recovery at a time. Taken by worker threads only.
   int64_t generation_ GUARDED_BY(recovery_) = 0;
   absl::Duration settled_at_ GUARDED_BY(recovery_);
-  std::jthread thread_;  // Last: it uses all above.
+  absl::Duration sweep_at_;  // Of the thread.
+  std::jthread thread_;      // Last: it uses all above.
 };
 
 }  // namespace fleetcast::device_connection

@@ -217,6 +217,38 @@ TEST_F(HubTest, AFlushOfRedisDisconnectsNobodyAndReusesNoEpoch) {
   }));
 }
 
+TEST_F(HubTest, ASessionThatAnOlderCopyOfRedisBringsBackEndsByItsEdgesWord) {
+  const auto edge = NewEdge();
+  const auto dispatcher = NewDispatcher();
+  const Result opened = OpenAccepted(*edge, 1, "dev-1");
+  const std::string key = "fleetcast:session:dev-1";
+  const auto before = redis_client_->Run({"GET", key}, absl::Seconds(5));
+  ASSERT_TRUE(before.ok());
+  edge->Close(1, "dev-1", opened.epoch());
+  ASSERT_TRUE(AwaitPresence("dev-1", false));
+  FlushRedis();
+  ASSERT_TRUE(redis_client_->Run({"SET", key, before->text}, absl::Seconds(5)).ok());
+  const auto check =
+      edge->stream().Await<pb::SessionCheck>([](const pb::AttachResponse& response) -> std::optional<pb::SessionCheck> {
+        if (response.session_checks_size() == 0) return std::nullopt;
+        return response.session_checks(0);
+      });
+  ASSERT_TRUE(check.has_value());
+  EXPECT_EQ(check->session(), 1u);
+  EXPECT_EQ(check->device_id(), "dev-1");
+  EXPECT_EQ(check->epoch(), opened.epoch());
+  dispatcher->Call(7, "dev-1");
+  EXPECT_TRUE(edge->AwaitCall(7).has_value());  // Until its edge has said so, it counts as connected.
+  edge->Close(1, check->device_id(), check->epoch());
+  ASSERT_TRUE(WaitFor([&] {
+    const auto entry = redis_client_->Run({"GET", key}, absl::Seconds(5));
+    const auto decoded = entry.ok() ? DecodeSessionEntry(entry->text) : std::nullopt;
+    return !decoded.has_value() || !decoded->is_connected();
+  }));
+  dispatcher->Call(8, "dev-1");
+  EXPECT_EQ(dispatcher->AwaitNotSent(8), pb::NOT_SENT_REASON_OFFLINE);
+}
+
 TEST_F(HubTest, SessionsAreAnnouncedToAHubThatRestarted) {
   auto edge = NewEdge();
   const Result opened = OpenAccepted(*edge, 1, "dev-1");

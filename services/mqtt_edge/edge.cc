@@ -169,6 +169,7 @@ bool Edge::OnFrame(LinkIndex link, std::shared_ptr<const pb::AttachResponse> fra
   note(frame->reported_patch_results());
   note(frame->desired_changes());
   note(frame->disconnects());
+  note(frame->session_checks());
   for (size_t i = 0; i < loops_.size(); ++i) {
     if (concerned[i] && !loops_[i]->PostFrame(link, frame)) return false;
   }

@@ -238,6 +238,28 @@ TEST_F(EdgeTest, LostConnectionIsReportedAtOnce) {
   EXPECT_EQ(hub_.reports()[2].not_sent().reason(), pb::NOT_SENT_REASON_STALE_ROUTE);
 }
 
+TEST_F(EdgeTest, ACheckedSessionThatIsNotThereIsClosedAgain) {
+  StartEdge();
+  TestDevice staying = ConnectDevice("dev-1");
+  { const TestDevice leaving = ConnectDevice("dev-2"); }
+  ASSERT_TRUE(WaitFor([&] { return hub_.closed().size() == 1; }));
+  pb::AttachResponse message;
+  for (const std::string device_id : {"dev-1", "dev-2"}) {
+    pb::SessionCheck* check = message.add_session_checks();
+    check->set_session(hub_.Find(device_id).session);
+    check->set_device_id(device_id);
+    check->set_epoch(hub_.Find(device_id).epoch);
+  }
+  hub_.Send(message);
+  ASSERT_TRUE(WaitFor([&] { return hub_.closed().size() >= 2; }));
+  hub_.Call("dev-1", 1, "lockDoor", "null");  // Comes after the check.
+  ASSERT_TRUE(WaitFor([&] { return hub_.reports().size() == 1; }));
+  ASSERT_EQ(hub_.closed().size(), 2u);
+  EXPECT_EQ(hub_.closed()[1].session(), hub_.Find("dev-2").session);
+  EXPECT_EQ(hub_.closed()[1].device_id(), "dev-2");
+  EXPECT_EQ(hub_.closed()[1].epoch(), hub_.Find("dev-2").epoch);
+}
+
 TEST_F(EdgeTest, SessionOfADeviceThatLeftDuringItsCheckIsClosed) {
   StartEdge();
   {

@@ -165,6 +165,7 @@ class EventLoop final : private Effects {
   void Handle(const DrainOrder& message);
   void HandleOpenResults(LinkIndex link, const pb::AttachResponse& frame);
   void HandleMethodCalls(LinkIndex link, const pb::AttachResponse& frame);
+  void HandleSessionChecks(LinkIndex link, const pb::AttachResponse& frame);
   void HandleTwinResults(const pb::AttachResponse& frame);
   void Announce(LinkIndex link);
   void GiveUpOpens(LinkIndex link);

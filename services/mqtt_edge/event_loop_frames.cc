@@ -216,7 +216,16 @@ void EventLoop::Handle(const FrameArrived& message) {
     if (client == nullptr) continue;
     With(*client, [&](Connection& connection, Turn& turn) { connection.OnDisconnectOrder(order.epoch(), turn); });
   }
+  HandleSessionChecks(message.link, frame);
   if (frame.announce_sessions()) Announce(message.link);
+}
+
+// A number is given to one connection in the life of this process: what is not here now has ended.
+void EventLoop::HandleSessionChecks(LinkIndex link, const pb::AttachResponse& frame) {
+  for (const pb::SessionCheck& check : frame.session_checks()) {
+    if (LoopOf(check.session()) != index_ || Find(check.session()) != nullptr) continue;
+    links_[static_cast<size_t>(link)].AddClosed(check.session(), check.device_id(), check.epoch(), clock_.Monotonic());
+  }
 }
 
 void EventLoop::HandleOpenResults(LinkIndex link, const pb::AttachResponse& frame) {
