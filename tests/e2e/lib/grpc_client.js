@@ -6,6 +6,7 @@ const grpc = require('@grpc/grpc-js');
 const { GrpcReflection } = require('grpc-js-reflection-client');
 
 // The stub of `service` at `address`. `call(method, message)` resolves to the answer; the deadline is 20 s.
+// `call.stream(method, message)` is the stream of answers of a method that has one.
 async function openService(address, service) {
   const reflection = new GrpcReflection(address, grpc.ChannelCredentials.createInsecure(), undefined, 'v1alpha');
   const services = await reflection.listServices();
@@ -14,9 +15,11 @@ async function openService(address, service) {
   const packageObject = descriptor.getPackageObject({ keepCase: false, enums: String, longs: Number, defaults: true });
   const constructor = service.split('.').reduce((at, name) => at[name], packageObject);
   const stub = new constructor(address, grpc.credentials.createInsecure());
-  return (method, message) => new Promise((resolve, reject) => {
+  const call = (method, message) => new Promise((resolve, reject) => {
     stub[method](message, { deadline: Date.now() + 20000 }, (error, answer) => (error ? reject(error) : resolve(answer)));
   });
+  call.stream = (method, message) => stub[method](message);
+  return call;
 }
 
 module.exports = { openService };

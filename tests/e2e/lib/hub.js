@@ -33,8 +33,9 @@ function sasToken({ resource = parts.HostName, key = parts.SharedAccessKey, poli
   return policy ? `${token}&skn=${policy}` : token;
 }
 
-// One raw HTTPS request, for what no SDK would send. Answers { status, headers, text, json }.
-function request(method, path, { body, headers = {}, token = sasToken(), contentType = 'application/json; charset=utf-8' } = {}) {
+// One raw HTTPS request, for what no SDK would send. Answers { status, headers, text, json }. `port`: another door's.
+function request(method, path, { body, headers = {}, token = sasToken(), contentType = 'application/json; charset=utf-8',
+  port = restPort } = {}) {
   return new Promise((resolve, reject) => {
     const all = { ...headers };
     if (token) all.Authorization = token;
@@ -43,7 +44,7 @@ function request(method, path, { body, headers = {}, token = sasToken(), content
       all['Content-Length'] = Buffer.byteLength(payload);
       if (contentType) all['Content-Type'] = contentType;
     }
-    const call = https.request({ host, port: restPort, method, path, headers: all, ca, agent: false }, (answer) => {
+    const call = https.request({ host, port, method, path, headers: all, ca, agent: false }, (answer) => {
       const chunks = [];
       answer.on('data', (chunk) => chunks.push(chunk));
       answer.on('end', () => {

@@ -1,6 +1,7 @@
 'use strict';
 // Programs that a test starts and stops: the simulated fleet, and the processes of the running Fleetcast by name.
 
+const assert = require('node:assert');
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const readline = require('node:readline');
@@ -30,4 +31,19 @@ function pidsNow() {
   return Object.fromEntries(value.split(/[\s,]+/).filter(Boolean).map((pair) => pair.split('=')).map(([name, pid]) => [name, Number(pid)]));
 }
 
-module.exports = { startJsonLines, pidsNow };
+// The command line of a running process.
+const commandLine = (pid) => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+
+// The value of `--flag` in a command line as `fleetcast dev` writes them.
+const flagOf = (command, flag) => command[command.indexOf(flag) + 1];
+
+// A metric of a service of the running Fleetcast, summed over its labels.
+async function metricOf(service, name) {
+  const address = flagOf(commandLine(pidsNow()[service]), '--metrics-listen');
+  const text = await (await fetch(`http://${address}/metrics`)).text();
+  const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+  assert.ok(lines.length > 0, `${service} has no metric ${name}`);
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
+
+module.exports = { startJsonLines, pidsNow, commandLine, flagOf, metricOf };
