@@ -219,8 +219,8 @@ class JobStore {
   virtual absl::Status ReleaseChunks(absl::Time deadline, std::span<const ChunkLease> leases) = 0;
 
   // Commits the intent to send: afterwards the targets count as running. One answer per request, in order: true, or
-  // false when the lease is lost, a position was not pending, or a retry was begun before; then nothing of that request
-  // may be sent.
+  // false when the lease is lost, a position was not pending, or a later retry was begun before; then nothing of that
+  // request may be sent. A retry is begun again under its number when it was provably not sent.
   virtual absl::StatusOr<std::vector<bool>> MarkIssued(absl::Time deadline, std::span<const IssueRequest> requests) = 0;
 
   // Takes intents back on proof of NOT_SENT: the targets are pending again; in a cancelled or expired job they end as

@@ -123,7 +123,7 @@ bool MemoryJobStore::MayBegin(const ChunkRecord& record, const ChunkLease& lease
   PositionSet positions;
   for (const auto& [position, retry] : retries) {
     const auto begun = record.retries.find(position);
-    if (begun != record.retries.end() && begun->second >= retry) return false;
+    if (begun != record.retries.end() && begun->second > retry) return false;
     positions.Insert(position);
   }
   return MayRetry(record.chunk, lease.epoch, positions, Ended(record));

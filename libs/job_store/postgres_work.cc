@@ -28,7 +28,8 @@ WHERE c.job_seq = k.job_seq AND c.chunk_no = k.chunk_no)sql"};
 
 // Repeats nothing: under the chunk's lock the retries that were begun are known.
 constexpr Statement kBegin{"jobs_begin_retries", R"sql(
-INSERT INTO jobs.attempt (job_seq, n, retry) SELECT * FROM unnest($1::bigint[], $2::int[], $3::smallint[]))sql"};
+INSERT INTO jobs.attempt (job_seq, n, retry) SELECT * FROM unnest($1::bigint[], $2::int[], $3::smallint[])
+ON CONFLICT DO NOTHING)sql"};
 
 absl::Status TooMany() { return absl::InvalidArgumentError("more chunks than kLeaseChunksMax at once"); }
 
@@ -81,7 +82,7 @@ bool BeginRetries(const Chunk& chunk, const IssueRequest& request, RetryFacts& f
   for (const auto& [position, retry] : request.retries) {
     const auto found = begun.find(position);
     if (position < 0 || position >= kChunkTargets || retry < 1) return false;
-    if (found != begun.end() && found->second >= retry) return false;
+    if (found != begun.end() && found->second > retry) return false;
     positions.Insert(position);
   }
   if (!MayRetry(chunk, request.lease.epoch, positions, facts.ended[request.lease.key])) return false;

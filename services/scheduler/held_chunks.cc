@@ -233,13 +233,18 @@ void HeldChunks::PutLast(HeldChunk& held) {
   queue.pop_front();
 }
 
+bool HeldChunks::MayIssue(const HeldChunk& held) const {
+  return held.trust.IsTrusted(context_.now.steady) &&
+         context_.now.wall < held.run->job().deadline().value_or(absl::InfiniteFuture());
+}
+
 HeldChunk* HeldChunks::NextReady(int64_t job_seq) {
   const auto found = jobs_.find(job_seq);
   if (found == jobs_.end()) return nullptr;
   auto& queue = found->second->ready_chunks;
   while (!queue.empty()) {
     HeldChunk* held = Find(queue.front());
-    const bool usable = held != nullptr && held->run->ready() > 0 && held->trust.IsTrusted(context_.now.steady);
+    const bool usable = held != nullptr && held->run->ready() > 0 && MayIssue(*held);
     if (usable) return held;
     queue.pop_front();
     if (held != nullptr) held->queued = false;

@@ -91,6 +91,9 @@ class HeldChunks {
   std::vector<job_store::ChunkKey> TakeClears() { return std::exchange(clears_, {}); }
   // Lost chunks that need to know whether their job is over, since the last call.
   std::vector<job_store::ChunkKey> TakeUnjudged() { return std::exchange(unjudged_, {}); }
+  // Whether its lease is trusted and the job's execution time is not over (reliability J9: when no process is there to
+  // expire the job, nobody may issue from it either).
+  bool MayIssue(const HeldChunk& held) const;
   // A chunk of the job that has something to issue and whose lease is trusted; nullptr when there is none.
   HeldChunk* NextReady(int64_t job_seq);
   // Another chunk of its job comes first next time.

@@ -107,7 +107,7 @@ void Issuer::OnMarked(std::vector<Pending> marked, const absl::StatusOr<std::vec
     }
     chunks_.Touch(*held);
     const bool committed = answers.ok() && (*answers)[i];
-    const bool may_send = committed && !held->run->lost() && held->trust.IsTrusted(context_.now.steady) &&
+    const bool may_send = committed && !held->run->lost() && chunks_.MayIssue(*held) &&
                           pending.lane->Stands(pending.to) && !context_.stopping &&
                           context_.now.wall < pending.begun + context_.options.permit;
     if (may_send) {

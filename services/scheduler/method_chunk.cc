@@ -110,10 +110,11 @@ int MethodChunk::again() const {
   return ((ready_ - to_clear_) & issued_).size();
 }
 
-// A retry that was not sent after all gets its intent taken back and committed again under the same number.
+// The intent of a retry that was not sent after all stays, and is committed again under the same number: its target was
+// called before, which a cancel must not deny.
 void MethodChunk::BecomeReady(int position) {
   Move(position, State::kReady);
-  if (issued_.Contains(position) && !At(position).next_attempt) to_clear_.Insert(position);
+  if (issued_.Contains(position) && At(position).attempt == 0 && !At(position).next_attempt) to_clear_.Insert(position);
 }
 
 Intent MethodChunk::BeginIssue(int limit) {
@@ -123,8 +124,9 @@ Intent MethodChunk::BeginIssue(int limit) {
     for (const int position : positions.ToVector()) {
       if (limit-- <= 0) return;
       intent.positions.Insert(position);
-      if (At(position).next_attempt) {
-        intent.retries[position] = At(position).attempt + 1;
+      const Target& target = At(position);
+      if (target.next_attempt || (target.attempt > 0 && issued_.Contains(position))) {
+        intent.retries[position] = target.attempt + (target.next_attempt ? 1 : 0);
       } else {
         intent.mark.Insert(position);
       }

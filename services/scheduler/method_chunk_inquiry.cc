@@ -84,7 +84,7 @@ void MethodChunk::OnProof(int position, int dispatcher, bool young, Moment now, 
   if (!inquiry.young) {
     if (lost_ && At(position).attempt > 0) return Move(position, State::kDone);  // It was called before.
     Move(position, State::kReady);
-    to_clear_.Insert(position);
+    if (At(position).attempt == 0) to_clear_.Insert(position);
   } else if (!lost_) {
     Conclude(position, OutcomeOfUnknown(Named(position), UnknownReason::kDispatcherLost, now.wall),
              {kNoPeer, At(position).attempt}, now, actions);
