@@ -79,11 +79,18 @@ struct HubFrame {
     int64_t epoch = 0;
   };
 
+  struct Check {
+    uint64_t session = 0;
+    std::string device_id;
+    int64_t epoch = 0;
+  };
+
   bool is_hello = false;
   std::vector<Opened> opened;
   std::vector<Saved> saved;
   std::vector<Call> calls;
   std::vector<Disconnect> disconnects;
+  std::vector<Check> checks;
   uint64_t acknowledged = 0;
 };
 

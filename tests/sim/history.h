@@ -69,6 +69,9 @@ struct JobHistory {
   std::vector<std::string> matched;        // Devices that were registered when the job was created.
   std::vector<int> targets;                // By number, once an outcome was recorded.
   bool is_small = false;                   // Ten devices, created beside a big one.
+  int in_flight_max = 0;                   // 0 = no cap.
+  int retries = 0;                         // That a target may have at most.
+  absl::Duration response_timeout;
   // As last read.
   std::optional<job_store::Job> last;
   std::optional<absl::Duration> first_action;

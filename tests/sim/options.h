@@ -21,10 +21,13 @@ struct Mutations {
   bool hub_keeps_generation = false;        // A Redis that lost its memory starts again in the same generation.
   bool hub_forgets_takeover = false;        // The older connection of a device is not told to go.
   bool hub_ignores_ends = false;            // The end of a session is not noted.
+  bool hub_checks_no_sessions = false;      // Entries that an older copy of Redis brought back stay.
   bool redis_closes_any_epoch = false;      // A disconnect takes the entry out whoever stands there.
   bool twin_ignores_keys = false;           // A repeated slice is applied again.
   bool twin_starves_small_jobs = false;     // The targets of small jobs cannot be had for some seconds.
   bool twin_skips_devices = false;          // Each page of targets misses one.
+  bool scheduler_trusts_leases = false;     // A lease is believed on after its end (the seeded bug wall-clock-lease).
+  bool store_ignores_caps = false;          // The cap of calls in flight is not stored.
   bool store_never_expires = false;         // Execution times are not looked at.
   bool store_counts_twice = false;          // Some outcomes are counted twice in answers,
   bool store_mixes_counts = false;          // … or in the wrong place.

@@ -10,6 +10,8 @@
 namespace fleetcast::sim::rules {
 namespace {
 
+// Call ids that differ in these bits only are issues of the same attempt (services/method_dispatch/call_ids.h).
+constexpr int kIssueBits = 12;
 constexpr absl::Duration kEndAfterLast = absl::Seconds(5);  // J5
 // How long an older connection may go on (S1): until permits have run out, or, with faults, until leases have.
 constexpr absl::Duration kOldConnectionHealthy = absl::Milliseconds(1500);  // kPermit and kEpsilon.
@@ -37,6 +39,46 @@ void CheckWindow(World& world, int64_t number, int device) {
         "J10", number, device,
         absl::StrCat("reached ", absl::FormatDuration(now - *job.cancel_acknowledged), " after the cancel's answer"));
   }
+}
+
+// M1: an attempt is written once, and there are no more of them than were asked for.
+void CheckAttempts(World& world, int64_t job, int device, const TargetHistory& target) {
+  History& history = world.history();
+  const uint64_t attempt = target.writes.back().call_id >> kIssueBits;
+  const auto is_same = [&](const Write& write) { return write.call_id >> kIssueBits == attempt; };
+  if (std::count_if(target.writes.begin(), target.writes.end(), is_same) > 1) {
+    return history.Fail("M1", job, device, "the request was written twice");
+  }
+  const int retries = IsDirect(job) ? 0 : history.jobs.at(job).retries;
+  if (target.writes.size() > static_cast<size_t>(retries) + 1) {
+    history.Fail("M1", job, device,
+                 absl::StrCat("written ", target.writes.size(), " times, with ", retries, " retries"));
+  }
+}
+
+// Whether a target's last request may still be answered, for all that its edge can know.
+bool IsInFlight(const World& world, const JobHistory& job, const TargetHistory& target, absl::Duration now) {
+  if (target.writes.empty() || target.ended.has_value()) return false;
+  const Write& last = target.writes.back();
+  if (now >= last.at + job.response_timeout) return false;
+  if (world.history().connections.at(last.connection).ended.has_value()) return false;
+  return std::none_of(target.replies.begin(), target.replies.end(), [&](const Reply& reply) {
+    return reply.call_id == last.call_id && reply.connection == last.connection;
+  });
+}
+
+// J12.
+void CheckCap(World& world, int64_t number, int device, const JobHistory& job) {
+  if (job.in_flight_max == 0) return;
+  const absl::Duration now = world.universe().queue.now();
+  int in_flight = 0;
+  for (int other = 0; other < world.device_count(); ++other) {
+    const TargetHistory* target = world.history().FindTarget(number, other);
+    if (target != nullptr && IsInFlight(world, job, *target, now)) ++in_flight;
+  }
+  if (in_flight <= job.in_flight_max) return;
+  world.history().Fail("J12", number, device,
+                       absl::StrCat(in_flight, " calls in flight, ", job.in_flight_max, " allowed"));
 }
 
 void CheckOldConnection(World& world, int64_t job, int device, uint64_t connection) {
@@ -101,7 +143,7 @@ void OnWritten(World& world, int64_t job, int device, const TargetHistory& targe
   History& history = world.history();
   const absl::Duration now = world.universe().queue.now();
   const Write& write = target.writes.back();
-  if (target.writes.size() > 1) history.Fail("M1", job, device, "the request was written twice");
+  CheckAttempts(world, job, device, target);
   const auto [rid, is_new] = history.rids.emplace(std::pair{device, write.call_id}, now);
   if (!is_new) history.Fail("M6", job, device, "a request id was used twice");
   CheckOldConnection(world, job, device, write.connection);
@@ -109,11 +151,13 @@ void OnWritten(World& world, int64_t job, int device, const TargetHistory& targe
     if (history.directs.at(job).ended.has_value()) history.Fail("M2", job, device, "written after the reply");
     return;
   }
-  if (target.ended.has_value() && now > *target.ended) history.Fail("M2", job, device, "written after the outcome");
+  // A permit of a clock that is wrong lasts longer than its scheduler believes.
+  if (target.ended.has_value() && now > *target.ended && !world.has_wrong_clock)
+    history.Fail("M2", job, device, "written after the outcome");
   JobHistory& of_job = history.jobs.at(job);
   if (!of_job.first_action.has_value()) of_job.first_action = now;
   CheckWindow(world, job, device);
-  // J12, when jobs have a cap of calls in flight: writes without reply or outcome are to be counted here.
+  CheckCap(world, job, device, of_job);
 }
 
 void OnTwinWritten(World& world, int64_t job, int device, const TargetHistory& target) {

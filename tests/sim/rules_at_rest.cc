@@ -18,6 +18,7 @@ constexpr absl::Duration kSmallFirstAction = absl::Seconds(3);  // J13
 constexpr absl::Duration kSmallEnd = absl::Seconds(15);
 constexpr absl::Duration kDirectSlack = absl::Seconds(1);         // M7
 constexpr absl::Duration kAnswerMargin = absl::Seconds(1);        // An answer so long before the deadline came in time.
+constexpr absl::Duration kReadMargin = absl::Seconds(2);          // The end of a job is read so much later at most.
 constexpr absl::Duration kOldConnectionLimit = absl::Seconds(5);  // S1
 
 // True when the code says that nothing was sent to the device.
@@ -126,7 +127,7 @@ void CheckAnswers(World& world) {
         return reply.call_id == receipt.call_id && reply.connection == receipt.connection;
       });
       const bool in_time = first != target->replies.end() && first->at < receipt.at + limit - kAnswerMargin &&
-                           (!job.ended.has_value() || first->at < *job.ended);
+                           (!job.ended.has_value() || first->at < *job.ended - kReadMargin);
       if (in_time && execution.payload != first->payload) {
         history.Fail("M5", number, device,
                      absl::StrCat("answered ", first->payload, " in time, recorded is ", execution.error_reason,
@@ -140,7 +141,8 @@ void CheckFairness(World& world) {
   History& history = world.history();
   for (const auto& [number, job] : history.jobs) {
     if (job.cancel_acknowledged.has_value()) continue;
-    if (job.start_time.has_value()) {
+    const RolloutPolicy& rollout = job.last->spec.rollout;  // A paced job starts when its first devices may.
+    if (job.start_time.has_value() && !rollout.is_limited()) {
       const absl::Duration start = std::max(job.created, *job.start_time - ProcessClock::WallStart());
       if (!job.first_action.has_value() || *job.first_action > start + kFirstActionLimit) {
         history.Fail("J8", number, kNoDevice, "started late");

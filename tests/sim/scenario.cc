@@ -141,7 +141,21 @@ void Scenario::CreateJob() {
                                           .response_timeout = random_.Between(absl::Seconds(5), absl::Seconds(30)),
                                           .connect_timeout = waits ? absl::Seconds(40) : absl::ZeroDuration()};
   }
+  if (random_.Chance(300)) SetPace(spec);
   world_.CreateJob(std::move(spec));
+}
+
+// A rollout and retries.
+void Scenario::SetPace(job_store::JobSpec& spec) {
+  if (random_.Chance(700)) spec.rollout.in_flight_max = 2 + static_cast<int>(random_.Below(20));
+  if (random_.Chance(300)) spec.rollout.maximum_per_minute = 300 + static_cast<int>(random_.Below(3'000));
+  if (!std::holds_alternative<job_store::MethodAction>(spec.action) || random_.Chance(300)) return;
+  const FailureType failures[] = {FailureType::kAll, FailureType::kFailed, FailureType::kTimedOut,
+                                  FailureType::kNotOnline};
+  spec.retry.idempotent = true;
+  spec.retry.criteria = {{failures[random_.Below(4)], 1 + static_cast<int>(random_.Below(3))}};
+  spec.retry.backoff_min = absl::Milliseconds(100);
+  spec.retry.backoff_max = absl::Seconds(5);
 }
 
 // What applications and operators do meanwhile.

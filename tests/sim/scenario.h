@@ -43,6 +43,7 @@ class Scenario {
   void SetHabits(int device);
   void CreateJobs();
   void CreateJob();
+  void SetPace(job_store::JobSpec& spec);
   void RunCrowded();
   // One look of the nemesis: perhaps something breaks.
   void Disturb();

@@ -261,6 +261,9 @@ void SimEdge::OnFrame(const Stream* stream, const HubFrame& frame) {
       With(*client, [&](Connection& protocol, Turn& turn) { protocol.OnDisconnectOrder(order.epoch, turn); });
     }
   }
+  for (const HubFrame::Check& check : frame.checks) {
+    if (FindSession(check.session) == nullptr) CloseAt(to, check.session, check.device_id, check.epoch);
+  }
   Flush();
 }
 

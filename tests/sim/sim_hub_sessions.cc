@@ -179,7 +179,10 @@ void SimHub::GoOlder(const std::string& device_id, int64_t epoch) {
 void SimHub::Keep() {
   Recover().IgnoreError();
   const absl::Duration now = clock().Monotonic();
-  if (state_->directory.is_settling() && now >= state_->settled_at) state_->directory.set_settling(false);
+  if (state_->directory.is_settling() && now >= state_->settled_at) {
+    state_->directory.set_settling(false);
+    state_->sweep_at = now;
+  }
   std::vector<EdgeName> alive = state_->edges.Alive(now, kEdgeLease);
   if (!alive.empty()) state_->directory.RenewLeases(alive, kEdgeLease).IgnoreError();
   for (const auto& ending : std::exchange(state_->unclosed, {})) Close(ending.device_id, ending.epoch);
@@ -250,7 +253,8 @@ void SimHub::EndEdge(const Edges::Ended& ended) {
   std::sort(events.begin(), events.end(),
             [](const auto& a, const auto& b) { return a.event.call_id() < b.event.call_id(); });
   if (world_.options().mutations.hub_denies_lost_calls) {
-    for (auto& event : events) event.event.mutable_not_sent()->set_reason(internal::v1::NOT_SENT_REASON_OFFLINE);
+    for (auto& event : events)
+      event.event.mutable_not_sent()->set_reason(internal::v1::NOT_SENT_REASON_DEVICE_DISABLED);
   }
   Route(std::move(events));
   std::vector<Session> sessions = state_->sessions.RemoveEdge(ended.name);
@@ -267,8 +271,16 @@ void SimHub::Sweep() {
   if (!page.ok()) return;
   for (const auto& session : page->sessions) {
     const EdgeName& edge = session.entry.edge;
+    const auto known = state_->sessions.Find(session.device_id);
+    const bool is_known = known.has_value() && known->epoch == session.entry.epoch;
+    const EdgeRef attached = state_->edges.Find(edge);
+    if (attached != nullptr && !is_known && !world_.options().mutations.hub_checks_no_sessions) {
+      HubFrame frame;
+      frame.checks.push_back({session.entry.session, session.device_id, session.entry.epoch});
+      Tell(attached, std::move(frame));
+    }
     const auto leases = state_->directory.Leases({edge.edge_id});
-    if (!leases.ok() || leases->front() == edge.boot_id || state_->edges.Find(edge) != nullptr) continue;
+    if (!leases.ok() || leases->front() == edge.boot_id || attached != nullptr) continue;
     state_->directory.Close({{session.device_id, session.entry.epoch}}).IgnoreError();
   }
 }

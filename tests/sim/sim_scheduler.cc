@@ -55,6 +55,8 @@ void SimScheduler::OnStart() {
   options.dispatchers = world_.options().dispatchers;
   options.writers = 1;
   options.chunks_active_max = world_.options().chunks_active_max;
+  options.method.random = &universe_.random;
+  if (world_.options().mutations.scheduler_trusts_leases) options.lease.margin = -absl::Hours(1);
   engine_ = std::make_unique<scheduler::Engine>(options, store_, static_cast<StoreExecutor&>(*this),
                                                 static_cast<Effects&>(*this), clock(), world_.metrics().scheduler);
   scheduler::StarterOptions starting;
@@ -145,7 +147,8 @@ bool SimScheduler::SendCalls(int dispatcher, const scheduler::CallBatch& batch) 
                              .targets = {}};
   for (const scheduler::CallBatch::Call& call : batch.calls) {
     calls.targets.push_back({call.target, call.attempt, std::string(call.device_id)});
-    universe_.Note("scheduler issues", calls.job_seq, world_.DeviceOf(call.device_id), index(), dispatcher);
+    universe_.Note("scheduler issues", world_.NumberOfSeq(calls.job_seq), world_.DeviceOf(call.device_id), index(),
+                   dispatcher);
   }
   return ToDispatcher(
       dispatcher, [calls = std::move(calls)](SimDispatcher& to, const Stream* stream) { to.OnBatch(stream, calls); });

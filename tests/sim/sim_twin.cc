@@ -34,11 +34,12 @@ SliceResult SimTwin::Write(const Slice& slice) {
     result.disposition = SliceResult::Disposition::kNotApplied;
   } else if (!is_known) {
     applied_.insert(key);
+    const int64_t job = number_of_seq(slice.chunk.job_seq);
     for (const std::string& device_id : slice.device_ids) {
       const int device = devices_.at(device_id);
-      history_.Target(slice.chunk.job_seq, device).twin_writes.push_back(universe_.queue.now());
-      universe_.Note("twin written", slice.chunk.job_seq, device, slice.chunk.chunk_no, slice.slice);
-      on_written(slice.chunk.job_seq, device);
+      history_.Target(job, device).twin_writes.push_back(universe_.queue.now());
+      universe_.Note("twin written", job, device, slice.chunk.chunk_no, slice.slice);
+      on_written(job, device);
     }
   }
   if (universe_.random.Chance(unknown_per_mille)) result.disposition = SliceResult::Disposition::kUnknown;

@@ -32,7 +32,8 @@ class SimTwin final : public Process, public scheduler::TargetSource {
   int break_stream_per_mille = 0;
   int unknown_per_mille = 0;
 
-  // The observer's.
+  // The observer's: a job's number there, and what is told to it.
+  std::function<int64_t(int64_t job_seq)> number_of_seq;
   std::function<void(int64_t job, int device)> on_written;
 
   absl::Status StreamTargets(std::string_view condition, std::string_view after_device_id, std::stop_token stop,

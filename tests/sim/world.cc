@@ -46,6 +46,7 @@ World::World(const WorldOptions& options, SimMetrics& metrics)
       store_(database_clock_),
       redis_(universe_),
       twin_(universe_, history_, options_) {
+  twin_.number_of_seq = [this](int64_t job_seq) { return NumberOfSeq(job_seq); };
   twin_.on_written = [this](int64_t job, int device) {
     rules::OnTwinWritten(*this, job, device, history_.Target(job, device));
   };
@@ -107,16 +108,25 @@ int64_t World::CreateJob(job_store::JobSpec spec) {
   job.start_time = spec.start_time;
   job.created = universe_.queue.now();
   job.is_small = spec.condition == "few";
+  job.in_flight_max = spec.rollout.in_flight_max;
+  for (const RetryCriterion& criterion : spec.retry.criteria) {
+    job.retries = std::max(job.retries, criterion.number_of_retries);
+  }
+  if (options_.mutations.store_ignores_caps) spec.rollout.in_flight_max = 0;
   for (const auto& [device_id, device] : twin_.devices()) {
     if (!job.is_small || device < SimTwin::kFew) job.matched.push_back(device_id);
   }
-  if (auto* method = std::get_if<job_store::MethodAction>(&spec.action)) method->method = job.id;
+  if (auto* method = std::get_if<job_store::MethodAction>(&spec.action)) {
+    method->method = job.id;
+    job.response_timeout = method->response_timeout;
+  }
   spec.id = job.id;
   job_store::CreateRequest request;
   request.request_hash = spec.id;
   request.spec = std::move(spec);
   const auto created = store_.CreateJob(wall(), request);
-  FLEETCAST_CHECK(created.ok() && created->job.seq == number);
+  FLEETCAST_CHECK(created.ok());
+  number_of_seq_[created->job.seq] = number;
   history_.jobs[number] = std::move(job);
   universe_.Note("job created", number);
   for (const auto& scheduler : schedulers_) {
@@ -247,7 +257,7 @@ void World::OnWritten(int64_t job, int device, uint64_t call_id, uint64_t connec
 
 void World::OnRecorded(std::span<const job_store::Outcome> outcomes) {
   for (const job_store::Outcome& outcome : outcomes) {
-    const int64_t number = outcome.lease.key.job_seq;
+    const int64_t number = NumberOfSeq(outcome.lease.key.job_seq);
     JobHistory& job = history_.jobs.at(number);
     if (job.targets.empty()) ListTargets(job);
     const int64_t n = int64_t{outcome.lease.key.chunk_no} * job_store::kChunkTargets + outcome.position;

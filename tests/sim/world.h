@@ -45,6 +45,7 @@ class World {
   const WorldOptions& options() const { return options_; }
   Universe& universe() { return universe_; }
   History& history() { return history_; }
+  const History& history() const { return history_; }
   SimMetrics& metrics() { return metrics_; }
   job_store::JobStore& store() { return store_; }
   SimRedis& redis() { return redis_; }
@@ -73,6 +74,8 @@ class World {
   void Read(bool executions);
   std::vector<job_store::Execution> ListExecutions(const JobHistory& job);
   bool all_ended() const;
+  // The number here of the job that the store knows by `job_seq`.
+  int64_t NumberOfSeq(int64_t job_seq) const { return number_of_seq_.at(job_seq); }
 
   void RunFor(absl::Duration duration);
 
@@ -112,8 +115,9 @@ class World {
   std::vector<std::unique_ptr<SimScheduler>> schedulers_;
   std::vector<std::unique_ptr<SimEdge>> edges_;
   std::vector<std::unique_ptr<SimDevice>> devices_;
-  std::vector<uint64_t> calls_;              // That were written.
-  std::map<uint64_t, int64_t> job_of_call_;  // Of these.
+  std::vector<uint64_t> calls_;               // That were written.
+  std::map<uint64_t, int64_t> job_of_call_;   // Of these.
+  std::map<int64_t, int64_t> number_of_seq_;  // Of jobs.
   uint64_t last_connection_ = 0;
   int64_t last_direct_ = kFirstDirect;
   int64_t last_token_ = 0;

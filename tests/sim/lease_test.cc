@@ -1,0 +1,89 @@
+// A lease is measured by the monotonic clock: a scheduler that was stopped between its intent and its calls, and whose
+// wall clock was set back meanwhile, may not send any more. Permits are instants of the wall clock and would let it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/sim/scenario.h"
+#include "tests/sim/sim_device.h"
+#include "tests/sim/sim_scheduler.h"
+#include "tests/sim/world.h"
+
+namespace fleetcast::sim {
+namespace {
+
+constexpr absl::Duration kClockAhead = absl::Seconds(90);
+// Longer than a lease, so that the other scheduler goes on.
+constexpr absl::Duration kStopped = absl::Seconds(20);
+
+class LeaseTest : public ::testing::Test {
+ protected:
+  // The rules that were broken.
+  std::vector<std::string> Run(const Mutations& mutations) {
+    WorldOptions options;
+    options.dispatchers = options.hubs = options.edges = 1;
+    options.devices = 20;
+    options.skew_max = absl::ZeroDuration();
+    options.mutations = mutations;
+    World world(options, metrics_);
+    Prepare(world);
+    StopAtTheIntent(world);
+    world.scheduler(1).Start();
+    world.RunFor(kStopped);
+    EXPECT_TRUE(world.all_ended() || (world.Read(true), world.all_ended()));
+    world.scheduler(0).clock().SetSkew(absl::ZeroDuration());
+    world.scheduler(0).Resume();
+    world.RunFor(absl::Seconds(5));
+    world.Read(true);
+    std::vector<std::string> rules;
+    for (const Violation& violation : world.history().violations) rules.push_back(violation.rule);
+    return rules;
+  }
+
+ private:
+  static void Prepare(World& world) {
+    world.StartAll();
+    world.scheduler(1).Kill();
+    world.scheduler(0).clock().SetSkew(kClockAhead);
+    for (int device = 0; device < world.device_count(); ++device) {
+      world.device(device).habits().answer_after = absl::Milliseconds(20);
+      world.device(device).GoOnline();
+    }
+    world.RunFor(absl::Seconds(3));
+    job_store::JobSpec spec;
+    spec.condition = "*";
+    spec.execution_timeout = absl::Minutes(3);
+    spec.action = job_store::MethodAction{
+        .method = "", .payload = "{}", .response_timeout = absl::Seconds(10), .connect_timeout = absl::ZeroDuration()};
+    world.CreateJob(std::move(spec));
+  }
+
+  // The statement is committed; its answer is still on its way to the scheduler.
+  static void StopAtTheIntent(World& world) {
+    const auto is_running = [&] {
+      const auto job = world.store().GetJob(world.wall(), "job-1");
+      return job.ok() && job->counts.running > 0;
+    };
+    for (int i = 0; i < 200'000 && !is_running(); ++i) world.RunFor(absl::Microseconds(20));
+    ASSERT_TRUE(is_running());
+    ASSERT_TRUE(world.history().targets().empty());  // Nothing was written yet.
+    world.scheduler(0).Pause();
+  }
+
+  SimMetrics metrics_;
+};
+
+TEST_F(LeaseTest, WhoWasStoppedLongerThanTheLeaseSendsNothing) { EXPECT_TRUE(Run({}).empty()); }
+
+TEST_F(LeaseTest, TheRulesNoticeALeaseThatIsBelievedOn) {
+  Mutations mutations;
+  mutations.scheduler_trusts_leases = true;
+  const std::vector<std::string> broken = Run(mutations);
+  EXPECT_EQ(std::count(broken.begin(), broken.end(), "M1"), 20) << broken.size();
+  EXPECT_EQ(std::count(broken.begin(), broken.end(), "M2"), 20);
+}
+
+}  // namespace
+}  // namespace fleetcast::sim
