@@ -190,12 +190,11 @@ void DirectoryKeeper::EndDead(const SessionDirectory::Page& page) {
 }
 
 // Redis may have gone back to a copy of itself from before the end of a session: then only its edge knows better. It
-// answers as if the session ended now. Sessions that this process knows end through it.
+// answers as if the session ended now. Also asked about sessions that this process knows: a slow announcement may have
+// been overtaken by the end of its session.
 void DirectoryKeeper::CheckSessions(const SessionDirectory::Page& page) {
   EdgeMessages messages;
   for (const Announcement& session : page.sessions) {
-    const auto known = parts_.sessions.Find(session.device_id);
-    if (known.has_value() && known->epoch == session.entry.epoch) continue;
     const auto edge = parts_.edges.Find(session.entry.edge);
     if (edge == nullptr) continue;
     internal::v1::SessionCheck* check = messages.To(edge).add_session_checks();

@@ -271,10 +271,8 @@ void SimHub::Sweep() {
   if (!page.ok()) return;
   for (const auto& session : page->sessions) {
     const EdgeName& edge = session.entry.edge;
-    const auto known = state_->sessions.Find(session.device_id);
-    const bool is_known = known.has_value() && known->epoch == session.entry.epoch;
     const EdgeRef attached = state_->edges.Find(edge);
-    if (attached != nullptr && !is_known && !world_.options().mutations.hub_checks_no_sessions) {
+    if (attached != nullptr && !world_.options().mutations.hub_checks_no_sessions) {
       HubFrame frame;
       frame.checks.push_back({session.entry.session, session.device_id, session.entry.epoch});
       Tell(attached, std::move(frame));
