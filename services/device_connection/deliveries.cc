@@ -1,6 +1,7 @@
 #include "services/device_connection/deliveries.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "libs/telemetry/log.h"
@@ -66,6 +67,9 @@ DispatcherStream Deliveries::Attach(std::shared_ptr<DispatcherOutlet> outlet) {
 }
 
 void Deliveries::OnMessage(DispatcherStream stream, pb::DeliverRequest message) {
+  if (message.taken_answers_size() > 0) TakeAnswers(message);
+  if (message.calls_size() == 0 && message.watch_device_ids_size() == 0 && message.unwatch_device_ids_size() == 0)
+    return;
   const Request request = {stream, std::make_shared<const pb::DeliverRequest>(std::move(message))};
   if (worker_.TrySubmit(request)) return;
   parts_.metrics.refused.With({"deliver"}).Add();
@@ -248,6 +252,26 @@ void Deliveries::OnReports(google::protobuf::RepeatedPtrField<pb::CallReport>& r
     for (pb::CallReport& report : reports) events.push_back(table_.OnReport(ToEvent(std::move(report)), now));
   }
   Route(std::move(events));
+}
+
+void Deliveries::TakeAnswers(const pb::DeliverRequest& message) {
+  const std::vector<std::shared_ptr<const Edge>> edges = parts_.edges.AttachedEdges();
+  std::vector<pb::AttachResponse> responses(edges.size());
+  {
+    MutexLock lock(mutex_);
+    for (const pb::TakenAnswer& taken : message.taken_answers()) {
+      // A call that was pushed before this process started may be any edge's; the others ignore it.
+      const std::optional<EdgeNumber> edge = table_.TakeAnswer(taken.call_id());
+      for (size_t i = 0; i < edges.size(); ++i) {
+        if (!edge.has_value() || edges[i]->number == *edge) *responses[i].add_taken_answers() = taken;
+      }
+    }
+  }
+  for (size_t i = 0; i < edges.size(); ++i) {
+    const int count = responses[i].taken_answers_size();
+    if (count == 0 || edges[i]->outlet->TrySend(std::move(responses[i]))) continue;
+    parts_.metrics.refused.With({"taken"}).Add(count);  // Its devices wait for the deadline of their calls.
+  }
 }
 
 void Deliveries::OnEdgeEnded(EdgeNumber edge) {

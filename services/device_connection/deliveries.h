@@ -86,6 +86,8 @@ class Deliveries {
   using Answers = absl::flat_hash_map<DispatcherStream, internal::v1::DeliverResponse>;
 
   void Handle(const Request& request);
+  // Tells edges which answers were taken.
+  void TakeAnswers(const internal::v1::DeliverRequest& message);
   void DeliverCalls(const Request& request, Answers& answers);
   using Calls = std::vector<const internal::v1::DeliverCall*>;
   void Push(const Request& request, const Calls& calls, const std::vector<FoundSession>& found, Answers& answers);

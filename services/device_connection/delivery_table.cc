@@ -34,10 +34,22 @@ RoutedEvent DeliveryTable::OnReport(DeliverEvent event, absl::Duration now) {
   const DispatcherStream stream = call == calls_.end() ? 0 : call->second.stream;
   if (call != calls_.end()) {
     FreeCredit(call->second);
-    if (!event.has_sent()) calls_.erase(call);
+    if (event.answer().waiting_session() != 0) {
+      call->second.is_answered = true;
+    } else if (!event.has_sent() && !call->second.is_answered) {
+      calls_.erase(call);
+    }
   }
   if (stream == 0) KeepOrphan(event, now);
   return {stream, std::move(event)};
+}
+
+std::optional<EdgeNumber> DeliveryTable::TakeAnswer(uint64_t call_id) {
+  const auto call = calls_.find(call_id);
+  if (call == calls_.end() || !call->second.is_answered) return std::nullopt;
+  const EdgeNumber edge = call->second.edge;
+  calls_.erase(call);
+  return edge;
 }
 
 std::vector<RoutedEvent> DeliveryTable::OnEdgeLost(EdgeNumber edge, absl::Duration now) {
@@ -45,6 +57,7 @@ std::vector<RoutedEvent> DeliveryTable::OnEdgeLost(EdgeNumber edge, absl::Durati
   absl::erase_if(calls_, [&](const auto& entry) {
     const auto& [call_id, call] = entry;
     if (call.edge != edge) return false;
+    if (call.is_answered) return true;  // It has ended; nobody is left to be told that it was taken.
     RoutedEvent& routed = ended.emplace_back();
     routed.stream = call.stream;
     routed.event.set_call_id(call_id);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -21,7 +22,8 @@ struct RoutedEvent {
   internal::v1::DeliverEvent event;
 };
 
-// The pure core of deliveries. A call is here from before it is pushed to an edge until it ends or its time is over.
+// The pure core of deliveries. A call is here from before it is pushed to an edge until it ends (when its device waits
+// for the answer to be taken: until that) or its time is over.
 // Events whose dispatcher's stream is gone (or that this process never pushed: it restarted) are kept for a while and
 // handed to each dispatcher that attaches: call ids are unique, so whoever does not know one ignores it. Times are
 // monotonic. Not thread-safe.
@@ -43,6 +45,8 @@ class DeliveryTable {
 
   // An edge's word about a call. The answer says where it goes.
   RoutedEvent OnReport(internal::v1::DeliverEvent event, absl::Duration now);
+  // The edge whose device waits for the answer of this call, which is taken now and forgotten. None: not known here.
+  std::optional<EdgeNumber> TakeAnswer(uint64_t call_id);
   // The edge will say nothing more: its calls end as UNKNOWN (EDGE_LOST).
   std::vector<RoutedEvent> OnEdgeLost(EdgeNumber edge, absl::Duration now);
   // The dispatcher's stream is gone; its calls go on.
@@ -64,6 +68,7 @@ class DeliveryTable {
     EdgeNumber edge = 0;
     absl::Duration forget_at;
     bool is_reported = false;
+    bool is_answered = false;  // And the device waits for that to be taken.
   };
   struct Orphan {
     internal::v1::DeliverEvent event;

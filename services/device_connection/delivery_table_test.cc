@@ -40,6 +40,36 @@ TEST_F(DeliveryTableTest, ReportsGoToTheStreamThatAsked) {
   EXPECT_EQ(table_.call_count(), 0u);
 }
 
+TEST_F(DeliveryTableTest, KeepsACallUntilItsWaitingAnswerIsTaken) {
+  ASSERT_TRUE(table_.Add(1, kStream, kEdge, kCredit, At(30)));
+  EXPECT_EQ(table_.TakeAnswer(1), std::nullopt);  // It has none yet.
+  DeliverEvent event = AnswerEvent(1);
+  event.mutable_answer()->set_waiting_session(7);
+  EXPECT_EQ(table_.OnReport(event, At(1)).stream, kStream);
+  EXPECT_EQ(table_.OnReport(event, At(1)).stream, kStream);  // Told again by an edge that attached again.
+  EXPECT_EQ(table_.TakeAnswer(1), kEdge);
+  EXPECT_EQ(table_.TakeAnswer(1), std::nullopt);
+  EXPECT_EQ(table_.call_count(), 0u);
+}
+
+TEST_F(DeliveryTableTest, ACallWhoseAnswerWaitsHasEndedForALostEdge) {
+  ASSERT_TRUE(table_.Add(1, kStream, kEdge, kCredit, At(30)));
+  DeliverEvent event = AnswerEvent(1);
+  event.mutable_answer()->set_waiting_session(7);
+  table_.OnReport(event, At(1));
+  EXPECT_TRUE(table_.OnEdgeLost(kEdge, At(2)).empty());
+  EXPECT_EQ(table_.call_count(), 0u);
+}
+
+TEST_F(DeliveryTableTest, AnAnswerThatNobodyTakesIsForgottenInTime) {
+  ASSERT_TRUE(table_.Add(1, kStream, kEdge, kCredit, At(30)));
+  DeliverEvent event = AnswerEvent(1);
+  event.mutable_answer()->set_waiting_session(7);
+  table_.OnReport(event, At(1));
+  table_.OnTime(At(30));
+  EXPECT_EQ(table_.call_count(), 0u);
+}
+
 TEST_F(DeliveryTableTest, IsBoundedAndTakesACallOnce) {
   EXPECT_TRUE(table_.Add(1, kStream, kEdge, kCredit, At(30)));
   EXPECT_FALSE(table_.Add(1, kStream, kEdge, kCredit, At(30)));

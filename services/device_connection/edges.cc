@@ -76,15 +76,17 @@ std::vector<Edges::Ended> Edges::TakeEnded(absl::Duration now, absl::Duration si
   return ended;
 }
 
-void Edges::AbortAll() {
+std::vector<std::shared_ptr<const Edge>> Edges::AttachedEdges() const {
+  MutexLock lock(mutex_);
   std::vector<std::shared_ptr<const Edge>> streams;
-  {
-    MutexLock lock(mutex_);
-    for (const auto& [edge_id, life] : lives_) {
-      if (life.stream != nullptr) streams.push_back(life.stream);
-    }
+  for (const auto& [edge_id, life] : lives_) {
+    if (life.stream != nullptr) streams.push_back(life.stream);
   }
-  for (const auto& stream : streams) stream->outlet->Abort();
+  return streams;
+}
+
+void Edges::AbortAll() {
+  for (const auto& stream : AttachedEdges()) stream->outlet->Abort();
 }
 
 size_t Edges::attached_count() const {

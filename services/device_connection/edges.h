@@ -65,6 +65,8 @@ class Edges {
   // Lives that ended, or that have been detached for `silence`; each is returned once and forgotten.
   std::vector<Ended> TakeEnded(absl::Duration now, absl::Duration silence);
 
+  // The streams of all edges that are attached.
+  std::vector<std::shared_ptr<const Edge>> AttachedEdges() const;
   // Ends all streams.
   void AbortAll();
 
