@@ -6,6 +6,7 @@
 #include "libs/rpc/status.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/trace.h"
+#include "services/method_dispatch/dispatch_messages.h"
 
 namespace fleetcast::method_dispatch {
 namespace {
@@ -14,50 +15,6 @@ namespace {
 constexpr absl::Duration kIdleWait = absl::Minutes(1);
 // Between looks at calls that wait for credit, whose permits may run out.
 constexpr absl::Duration kCreditLook = absl::Milliseconds(100);
-
-pb::ExecutionKey ToProto(const ExecutionKey& key) {
-  pb::ExecutionKey message;
-  message.set_job_seq(key.job_seq);
-  message.set_position(key.position);
-  message.set_attempt(key.attempt);
-  return message;
-}
-
-ExecutionKey FromProto(const pb::ExecutionKey& key) { return {key.job_seq(), key.position(), key.attempt()}; }
-
-pb::RecoverResult::Knowledge ToProto(Actions::Knowledge knowledge) {
-  switch (knowledge) {
-    case Actions::Knowledge::kPending: return pb::RecoverResult::KNOWLEDGE_PENDING;
-    case Actions::Knowledge::kFinished: return pb::RecoverResult::KNOWLEDGE_FINISHED;
-    case Actions::Knowledge::kNotSeen: return pb::RecoverResult::KNOWLEDGE_NOT_SEEN;
-  }
-  return pb::RecoverResult::KNOWLEDGE_UNSPECIFIED;
-}
-
-// `event`: a JobCallEvent.
-void SetOutcome(CallOutcome& outcome, pb::JobCallEvent* event) {
-  if (auto* sent = std::get_if<pb::Sent>(&outcome)) *event->mutable_sent() = std::move(*sent);
-  if (auto* not_sent = std::get_if<pb::NotSent>(&outcome)) *event->mutable_not_sent() = std::move(*not_sent);
-  if (auto* answer = std::get_if<pb::Answer>(&outcome)) *event->mutable_answer() = std::move(*answer);
-  if (auto* unknown = std::get_if<pb::Unknown>(&outcome)) *event->mutable_unknown() = std::move(*unknown);
-}
-
-pb::DeliverRequest ToRequest(std::vector<Actions::Deliver> calls) {
-  pb::DeliverRequest request;
-  absl::flat_hash_map<const pb::MethodRequest*, int> index_of;
-  request.mutable_calls()->Reserve(static_cast<int>(calls.size()));
-  for (Actions::Deliver& delivery : calls) {
-    const auto [known, is_new] = index_of.try_emplace(delivery.request.get(), request.requests_size());
-    if (is_new) *request.add_requests() = *delivery.request;
-    pb::DeliverCall* call = request.add_calls();
-    call->set_call_id(delivery.call);
-    call->set_device_id(std::move(delivery.device_id));
-    call->set_request_index(known->second);
-    call->set_permit_expire_unix_micros(absl::ToUnixMicros(delivery.permit_expire));
-    call->set_answer_deadline_unix_micros(absl::ToUnixMicros(delivery.answer_deadline));
-  }
-  return request;
-}
 
 }  // namespace
 
@@ -129,7 +86,7 @@ void Dispatcher::OnSchedulerMessage(SchedulerStream stream, const pb::DispatchRe
   {
     MutexLock lock(mutex_);
     const Now now = NowOnBothClocks();
-    for (const pb::ExecutionKey& key : request.acknowledge()) calls_.Acknowledge(FromProto(key));
+    for (const pb::ExecutionKey& key : request.acknowledge()) calls_.Acknowledge(FromProto(key), decisions_.actions);
     for (const pb::JobCallBatch& batch : request.batches()) ReadBatch(now, stream, batch);
     for (const std::string& device_id : request.watch_device_ids()) calls_.Watch(stream, device_id, decisions_.actions);
     for (const std::string& device_id : request.unwatch_device_ids())
@@ -182,6 +139,7 @@ void Dispatcher::OnDeliveryUp(size_t index) {
     MutexLock lock(mutex_);
     deliveries_[index].up = true;
     windows_.Up(index);
+    taken_.Up(index);
     outlet = deliveries_[index].outlet;
     watched = calls_.WatchedDevices();
   }
@@ -208,7 +166,7 @@ void Dispatcher::OnDeliveryMessage(size_t index, pb::DeliverResponse&& response)
         case pb::DeliverEvent::kUnknown: outcome = event.unknown(); break;
         case pb::DeliverEvent::EVENT_NOT_SET: continue;
       }
-      calls_.OnEvent(now, event.call_id(), std::move(outcome), decisions_.actions);
+      calls_.OnEvent(now, index, event.call_id(), std::move(outcome), decisions_.actions);
     }
     for (const std::string& device_id : response.ready_device_ids()) calls_.OnReady(now, device_id, decisions_.actions);
     for (const std::string& device_id : response.watch_refused_device_ids()) {
@@ -224,12 +182,14 @@ void Dispatcher::OnDeliveryDown(size_t index) {
   MutexLock lock(mutex_);
   deliveries_[index].up = false;
   windows_.Down(index);
+  taken_.Down(index);
 }
 
 bool Dispatcher::NothingDecided() const {
   const Actions& actions = decisions_.actions;
-  return actions.deliver.empty() && actions.replies.empty() && actions.events.empty() && actions.watch.empty() &&
-         actions.unwatch.empty() && actions.ready.empty() && decisions_.recovered.empty() && !windows_.has_work();
+  return actions.deliver.empty() && actions.replies.empty() && actions.events.empty() && actions.taken.empty() &&
+         actions.watch.empty() && actions.unwatch.empty() && actions.ready.empty() && decisions_.recovered.empty() &&
+         !windows_.has_work() && !taken_.has_work();
 }
 
 void Dispatcher::CarryOut() {
@@ -253,6 +213,7 @@ void Dispatcher::CarryOut(Decisions decisions) {
   SendDeliveries(std::move(decisions.actions.deliver));
   SendWatches(decisions.actions.watch, decisions.actions.unwatch);
   SendReplies(std::move(decisions.actions.replies));
+  SendTaken(decisions.actions.taken);
   SendToSchedulers(decisions);
 }
 
@@ -288,7 +249,7 @@ void Dispatcher::RefuseUnsent(const std::vector<CallId>& calls) {
     windows_.Heard(call);
     pb::NotSent not_sent;
     not_sent.set_reason(pb::NOT_SENT_REASON_OVERLOADED);
-    calls_.OnEvent(now, call, std::move(not_sent), decisions_.actions);
+    calls_.OnEvent(now, 0, call, std::move(not_sent), decisions_.actions);
   }
 }
 
@@ -342,6 +303,18 @@ void Dispatcher::SendReplies(std::vector<Actions::Reply> replies) {
   }
 }
 
+void Dispatcher::SendTaken(const std::vector<WaitingAnswer>& taken) {
+  std::unique_lock<Mutex> lock(mutex_);
+  taken_.Push(taken);
+  while (std::optional<TakenAnswers::Batch> batch = taken_.Next(kCallsPerMessageMax)) {
+    DeliveryOutlet* outlet = deliveries_[batch->delivery].outlet;
+    lock.unlock();
+    const bool is_sent = outlet->TrySend(ToRequest(batch->answers));
+    lock.lock();
+    if (!is_sent) taken_.PutBack(*std::move(batch));
+  }
+}
+
 void Dispatcher::SendToSchedulers(Decisions& decisions) {
   std::map<SchedulerStream, pb::DispatchResponse> responses;
   for (auto& [stream, recovered] : decisions.recovered) {
@@ -383,6 +356,8 @@ void Dispatcher::ExportCounts() {
   add("refused_watch", &PendingCounts::refused_watches);
   add("expired_result", &PendingCounts::expired_results);
   exported_ = counts;
+  const int64_t untold = taken_.dropped() - std::exchange(exported_untold_, taken_.dropped());
+  if (untold > 0) anomalies_.With({"untold_answer"}).Add(static_cast<double>(untold));
 }
 
 absl::Duration Dispatcher::NextLook() const {

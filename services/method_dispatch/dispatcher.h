@@ -20,6 +20,7 @@
 #include "services/method_dispatch/delivery_windows.h"
 #include "services/method_dispatch/outlets.h"
 #include "services/method_dispatch/pending_calls.h"
+#include "services/method_dispatch/taken_answers.h"
 
 namespace fleetcast::method_dispatch {
 
@@ -92,6 +93,8 @@ class Dispatcher {
                         std::span<const std::string> unwatch);
   void RefuseWatches(std::span<const std::string> device_ids) EXCLUDES(mutex_);
   void SendReplies(std::vector<Actions::Reply> replies);
+  // Sends `taken`, and what waited before them, to where the answers came from.
+  void SendTaken(const std::vector<WaitingAnswer>& taken);
   void SendToSchedulers(Decisions& decisions);
   void ExportCounts() REQUIRES(mutex_);
   void ReadBatch(const Now& now, SchedulerStream stream, const internal::v1::JobCallBatch& batch) REQUIRES(mutex_);
@@ -115,7 +118,9 @@ class Dispatcher {
   SchedulerStream next_stream_ GUARDED_BY(mutex_) = 1;
   std::vector<Delivery> deliveries_ GUARDED_BY(mutex_);
   DeliveryWindows windows_ GUARDED_BY(mutex_);
+  TakenAnswers taken_ GUARDED_BY(mutex_);
   PendingCounts exported_ GUARDED_BY(mutex_);
+  int64_t exported_untold_ GUARDED_BY(mutex_) = 0;
 
   telemetry::CounterFamily anomalies_;
   telemetry::HistogramFamily roundtrip_seconds_;

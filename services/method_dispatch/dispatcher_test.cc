@@ -51,6 +51,15 @@ class FakeDelivery final : public Gathering<DeliveryOutlet, pb::DeliverRequest> 
     for (const pb::DeliverCall& call : calls()) ids.push_back(call.device_id());
     return ids;
   }
+  // Call id and session.
+  std::vector<std::pair<uint64_t, uint64_t>> taken() const {
+    std::vector<std::pair<uint64_t, uint64_t>> taken;
+    for (const pb::DeliverRequest& request : messages()) {
+      for (const pb::TakenAnswer& answer : request.taken_answers())
+        taken.emplace_back(answer.call_id(), answer.session());
+    }
+    return taken;
+  }
 };
 
 class FakeScheduler final : public Gathering<SchedulerOutlet, pb::DispatchResponse> {
@@ -133,6 +142,23 @@ TEST_F(DispatcherTest, WithoutAnyStreamNothingIsSent) {
   dispatcher_.OnSchedulerMessage(stream_, JobCalls(1, 1));
   ASSERT_EQ(scheduler_->events().size(), 1u);
   EXPECT_EQ(scheduler_->events()[0].not_sent().reason(), pb::NOT_SENT_REASON_OVERLOADED);
+}
+
+TEST_F(DispatcherTest, TellsThatAnAnswerIsTakenOnceItIsRecorded) {
+  dispatcher_.OnDeliveryUp(index_);
+  dispatcher_.OnSchedulerMessage(stream_, JobCalls(1, 1));
+  ASSERT_EQ(delivery_.calls().size(), 1u);
+  pb::DeliverResponse answer = AnswerTo(delivery_.calls());
+  answer.mutable_events(0)->mutable_answer()->set_waiting_session(7);
+  dispatcher_.OnDeliveryMessage(index_, std::move(answer));
+  EXPECT_THAT(delivery_.taken(), ElementsAre());
+  dispatcher_.OnDeliveryDown(index_);
+  pb::DispatchRequest recorded;
+  *recorded.add_acknowledge() = scheduler_->events()[0].key();
+  dispatcher_.OnSchedulerMessage(stream_, recorded);
+  EXPECT_THAT(delivery_.taken(), ElementsAre());  // The way back is down.
+  dispatcher_.OnDeliveryUp(index_);
+  EXPECT_THAT(delivery_.taken(), ElementsAre(std::pair(delivery_.calls()[0].call_id(), uint64_t{7})));
 }
 
 TEST_F(DispatcherTest, ManyThreadsAtOnceLoseNoCallAndSendNoneTwice) {

@@ -1,6 +1,7 @@
 // One unfinished call, and the words that go with it. Used by pending_calls.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -24,12 +25,22 @@ struct Now {
 
 using DirectToken = uint64_t;      // Names a waiting InvokeMethod RPC.
 using SchedulerStream = uint64_t;  // Names a scheduler's stream; 0 = none.
+using DeliveryIndex = size_t;      // Names the stream to a device_connection.
 
 // A request as it goes to devices; shared by the calls of a batch.
 using SharedRequest = std::shared_ptr<const pb::MethodRequest>;
 
 // What became of a job's call; the last three end it.
 using CallOutcome = std::variant<pb::Sent, pb::NotSent, pb::Answer, pb::Unknown>;
+
+// An answer whose device waits until it is taken (call_event.proto), and the way back to it.
+struct WaitingAnswer {
+  DeliveryIndex delivery = 0;  // What brought it.
+  CallId call = 0;
+  uint64_t session = 0;  // The edge's number of the connection.
+
+  friend bool operator==(const WaitingAnswer&, const WaitingAnswer&) = default;
+};
 
 // A call that an InvokeMethod RPC waits for.
 struct DirectOwner {

@@ -45,10 +45,17 @@ bool IsAbsence(pb::NotSentReason reason) {
   return reason == pb::NOT_SENT_REASON_OFFLINE || reason == pb::NOT_SENT_REASON_NOT_SUBSCRIBED;
 }
 
+// What waits when `outcome` came through stream `from`.
+std::optional<WaitingAnswer> WaitingOf(DeliveryIndex from, CallId call, const CallOutcome& outcome) {
+  const auto* answer = std::get_if<pb::Answer>(&outcome);
+  if (answer == nullptr || answer->waiting_session() == 0) return std::nullopt;
+  return WaitingAnswer{from, call, answer->waiting_session()};
+}
+
 }  // namespace
 
 PendingCalls::PendingCalls(const PendingLimits& limits, uint64_t seed, const Now& now)
-    : limits_(limits), ids_(seed), memory_begin_(now.wall) {}
+    : limits_(limits), ids_(seed), memory_begin_(now.wall), ended_(limits.ended_max) {}
 
 absl::Status PendingCalls::StartDirect(const Now& now, DirectToken token, DirectCall direct, Actions& actions) {
   const auto device = devices_.find(direct.device_id);
@@ -81,10 +88,11 @@ void PendingCalls::AbandonDirect(DirectToken token, Actions& actions) {
   if (position->second->phase == CallPhase::kWaiting) Erase(position, actions);
 }
 
-void PendingCalls::OnEvent(const Now& now, CallId id, CallOutcome outcome, Actions& actions) {
+void PendingCalls::OnEvent(const Now& now, DeliveryIndex from, CallId id, CallOutcome outcome, Actions& actions) {
+  const Waiting waiting = WaitingOf(from, id, outcome);
   const auto position = calls_.find(id);
   if (position == calls_.end()) {
-    ++counts_.late_events;
+    OnLateEvent(waiting, actions);
     return;
   }
   PendingCall& call = *position->second;
@@ -102,6 +110,7 @@ void PendingCalls::OnEvent(const Now& now, CallId id, CallOutcome outcome, Actio
     const bool accepts_any = IsSeeded(SeededBug::kAnswerFromAnySession);
     if (call.phase == CallPhase::kSent && answer->session_epoch() != call.session_epoch && !accepts_any) {
       ++counts_.fenced_answers;
+      if (waiting.has_value()) actions.taken.push_back(*waiting);
       return;
     }
   }
@@ -113,7 +122,15 @@ void PendingCalls::OnEvent(const Now& now, CallId id, CallOutcome outcome, Actio
       return;
     }
   }
-  Finish(now, position, std::move(outcome), actions);
+  Finish(now, position, std::move(outcome), waiting, actions);
+}
+
+void PendingCalls::OnLateEvent(const Waiting& waiting, Actions& actions) {
+  ++counts_.late_events;
+  // An answer that came twice, because the first report was not acknowledged, may still be on its way to a commit.
+  if (waiting.has_value() && ended_.Contains(waiting->call) && !untaken_.contains(waiting->call)) {
+    actions.taken.push_back(*waiting);
+  }
 }
 
 void PendingCalls::OnDirectNotSent(const Now& now, Calls::iterator position, pb::NotSentReason reason,
@@ -162,7 +179,7 @@ void PendingCalls::OnTime(const Now& now, Actions& actions) {
     }
     pb::Unknown unknown;
     unknown.set_reason(pb::UNKNOWN_REASON_RESPONSE_TIMEOUT);
-    Finish(now, position, std::move(unknown), actions);
+    Finish(now, position, std::move(unknown), std::nullopt, actions);
   }
 }
 
@@ -250,11 +267,13 @@ void PendingCalls::UnwatchIfIdle(const std::string& device_id, bool was_watched,
   if (device != devices_.end() && device->second.calls == 0 && device->second.waiting.empty()) devices_.erase(device);
 }
 
-void PendingCalls::Finish(const Now& now, Calls::iterator position, CallOutcome outcome, Actions& actions) {
+void PendingCalls::Finish(const Now& now, Calls::iterator position, CallOutcome outcome, const Waiting& waiting,
+                          Actions& actions) {
   if (std::holds_alternative<JobOwner>(position->second->owner)) {
-    FinishJob(now, position, std::move(outcome), actions);
+    FinishJob(now, position, std::move(outcome), waiting, actions);
     return;
   }
+  if (waiting.has_value()) actions.taken.push_back(*waiting);
   if (auto* answer = std::get_if<pb::Answer>(&outcome)) {
     FinishDirect(position, absl::OkStatus(), std::move(*answer), actions);
     return;
@@ -285,6 +304,7 @@ void PendingCalls::Erase(Calls::iterator position, Actions& actions) {
   }
   --devices_[call.device_id].calls;
   UnwatchIfIdle(call.device_id, false, actions);
+  ended_.Add(position->first);
   calls_.erase(position);
 }
 

@@ -12,9 +12,11 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "services/method_dispatch/ended_calls.h"
 #include "services/method_dispatch/pending_call.h"
 
 namespace fleetcast::method_dispatch {
@@ -26,6 +28,7 @@ struct PendingLimits {
   size_t results_max = 200'000;         // Ends that no scheduler has acknowledged; then new job calls are refused.
   size_t result_bytes_max = 256 << 20;  // Payloads among them.
   absl::Duration result_ttl = absl::Hours(24);
+  size_t ended_max = 65'536;                 // Ids of ended calls whose late answers are taken at once; > 0.
   size_t watched_devices_max = 4'000'000;    // What one Delivery stream accepts; about 150 bytes each.
   absl::Duration permit = absl::Seconds(1);  // How long a direct call may be on its way to the device's socket.
   int redeliveries_max = 3;                  // Of a direct call that provably was not sent.
@@ -77,6 +80,7 @@ struct Actions {
   };
 
   std::vector<Deliver> deliver;
+  std::vector<WaitingAnswer> taken;  // Tell their edges, after the replies.
   std::vector<Reply> replies;
   std::vector<Event> events;
   std::vector<Recovered> recovered;  // For the stream that asked.
@@ -112,13 +116,15 @@ class PendingCalls {
   void StartJobCall(const Now& now, SchedulerStream stream, const JobBatch& batch, JobTarget target, Actions& actions);
   // What is known of `key`? Its events go to `stream` from now on.
   void Recover(SchedulerStream stream, const ExecutionKey& key, Actions& actions);
-  // The end of `key` is recorded elsewhere: forget it.
-  void Acknowledge(const ExecutionKey& key);
+  // The end of `key` is recorded elsewhere: forget it. Its answer is taken.
+  void Acknowledge(const ExecutionKey& key, Actions& actions);
   // The stream is gone; its calls go on and their ends are kept.
   void OnSchedulerGone(SchedulerStream stream, Actions& actions);
 
-  // What device_connection says about a call. Unknown ids are counted and ignored.
-  void OnEvent(const Now& now, CallId call, CallOutcome outcome, Actions& actions);
+  // What device_connection says about a call, through stream `from`. Unknown ids are counted and ignored. An answer
+  // that waits is taken when its reply is out, its end is acknowledged, or it is dropped because its call has ended
+  // here; of a call that this process does not know (any more) nothing is said: the edge lets go after the deadline.
+  void OnEvent(const Now& now, DeliveryIndex from, CallId call, CallOutcome outcome, Actions& actions);
   // The device is connected and listens to methods.
   void OnReady(const Now& now, const std::string& device_id, Actions& actions);
   // At most limits.watched_devices_max; what is refused is said to the scheduler, which asks again later.
@@ -155,6 +161,7 @@ class PendingCalls {
     size_t bytes = 0;
     absl::Duration expire;  // Monotonic.
     absl::Time issued;
+    std::optional<WaitingAnswer> waiting;
   };
   using Calls = absl::flat_hash_map<CallId, std::unique_ptr<PendingCall>>;
 
@@ -169,9 +176,13 @@ class PendingCalls {
   void AwaitDevice(CallId id, PendingCall& call, Actions& actions);
   void StopWaiting(CallId id, PendingCall& call, Actions& actions);
   void FinishDirect(Calls::iterator position, absl::Status status, pb::Answer answer, Actions& actions);
-  void Finish(const Now& now, Calls::iterator position, CallOutcome outcome, Actions& actions);
-  void FinishJob(const Now& now, Calls::iterator position, CallOutcome outcome, Actions& actions);
-  void Keep(const Now& now, const JobOwner& job, const CallOutcome& outcome);
+  using Waiting = std::optional<WaitingAnswer>;
+  void Finish(const Now& now, Calls::iterator position, CallOutcome outcome, const Waiting& waiting, Actions& actions);
+  void FinishJob(const Now& now, Calls::iterator position, CallOutcome outcome, const Waiting& waiting,
+                 Actions& actions);
+  void Keep(const Now& now, const JobOwner& job, const CallOutcome& outcome, const Waiting& waiting);
+  // An event for no call of calls_.
+  void OnLateEvent(const Waiting& waiting, Actions& actions);
   void UnwatchIfIdle(const std::string& device_id, bool was_watched, Actions& actions);
   void DropResult(std::list<Result>::iterator result);
 
@@ -186,6 +197,8 @@ class PendingCalls {
   absl::flat_hash_map<std::string, Watchers> watchers_;
   std::list<Result> results_;  // Oldest first.
   absl::flat_hash_map<ExecutionKey, std::list<Result>::iterator> result_by_key_;
+  EndedCalls ended_;
+  absl::flat_hash_set<CallId> untaken_;  // Calls of results whose answer waits.
   size_t result_bytes_ = 0;
   size_t watched_devices_ = 0;
   PendingCounts counts_;

@@ -41,6 +41,13 @@ CallOutcome AnswerFrom(int64_t epoch, int status = 200) {
   return answer;
 }
 
+// An answer at QoS 1, of a connection with number 7.
+CallOutcome WaitingAnswerFrom(int64_t epoch) {
+  CallOutcome outcome = AnswerFrom(epoch);
+  std::get<pb::Answer>(outcome).set_waiting_session(7);
+  return outcome;
+}
+
 CallOutcome UnknownFor(pb::UnknownReason reason) {
   pb::Unknown unknown;
   unknown.set_reason(reason);
@@ -61,7 +68,11 @@ class PendingCallsTest : public ::testing::Test {
                               actions_ = {});
   }
   Actions& Event(double at, CallId id, CallOutcome outcome) {
-    calls_.OnEvent(At(at), id, std::move(outcome), actions_ = {});
+    calls_.OnEvent(At(at), kDelivery, id, std::move(outcome), actions_ = {});
+    return actions_;
+  }
+  Actions& Acknowledge(int64_t position) {
+    calls_.Acknowledge({3, position, 0}, actions_ = {});
     return actions_;
   }
   Actions& Ready(double at) {
@@ -86,9 +97,11 @@ class PendingCallsTest : public ::testing::Test {
     return actions_;
   }
 
+  static constexpr DeliveryIndex kDelivery = 2;
   static constexpr absl::Time kStart = absl::UnixEpoch();
   SharedRequest request_ = std::make_shared<pb::MethodRequest>();
-  PendingLimits limits_ = {.calls_max = 20, .calls_per_device_max = 2, .results_max = 3, .watched_devices_max = 2};
+  PendingLimits limits_ = {
+      .calls_max = 20, .calls_per_device_max = 2, .results_max = 3, .ended_max = 2, .watched_devices_max = 2};
   CallId last_job_call_ = 0;
   PendingCalls calls_{limits_, kSeed, At(0)};
   Actions actions_;
@@ -348,10 +361,71 @@ TEST_F(PendingCallsTest, AnAcknowledgedEndIsForgotten) {
   JobCall(0, 10);
   Event(0.2, last_job_call_, AnswerFrom(kEpoch));
   EXPECT_EQ(calls_.result_count(), 1u);
-  calls_.Acknowledge({3, 10, 0});
+  calls_.Acknowledge({3, 10, 0}, actions_ = {});
   EXPECT_EQ(calls_.result_count(), 0u);
   ASSERT_THAT(Recover(10, kStream).recovered, SizeIs(1));
   EXPECT_EQ(actions_.recovered[0].knowledge, Actions::Knowledge::kNotSeen);
+}
+
+TEST_F(PendingCallsTest, M5AJobsAnswerIsTakenWhenItsEndIsAcknowledged) {
+  JobCall(0, 10);
+  EXPECT_THAT(Event(0.2, last_job_call_, WaitingAnswerFrom(kEpoch)).taken, IsEmpty());
+  EXPECT_THAT(actions_.events, SizeIs(1));
+  EXPECT_THAT(Acknowledge(10).taken, ElementsAre(WaitingAnswer{kDelivery, last_job_call_, 7}));
+  EXPECT_THAT(Acknowledge(10).taken, IsEmpty());
+}
+
+TEST_F(PendingCallsTest, AnAnswerAtQos0IsNeverTaken) {
+  JobCall(0, 10);
+  EXPECT_THAT(Event(0.2, last_job_call_, AnswerFrom(kEpoch)).taken, IsEmpty());
+  EXPECT_THAT(Acknowledge(10).taken, IsEmpty());
+  EXPECT_THAT(Event(0.3, last_job_call_, AnswerFrom(kEpoch)).taken, IsEmpty());
+}
+
+TEST_F(PendingCallsTest, ARepeatedReportDoesNotTakeAnAnswerThatIsNotRecorded) {
+  JobCall(0, 10);
+  Event(0.2, last_job_call_, WaitingAnswerFrom(kEpoch));
+  EXPECT_THAT(Event(0.3, last_job_call_, WaitingAnswerFrom(kEpoch)).taken, IsEmpty());
+  Acknowledge(10);
+  EXPECT_THAT(Event(0.4, last_job_call_, WaitingAnswerFrom(kEpoch)).taken, SizeIs(1));
+}
+
+TEST_F(PendingCallsTest, ADirectCallsAnswerIsTakenWithItsReply) {
+  ASSERT_TRUE(Direct(0, 0, 30).ok());
+  Event(0.1, kFirstId, WaitingAnswerFrom(kEpoch));
+  EXPECT_THAT(actions_.replies, SizeIs(1));
+  EXPECT_THAT(actions_.taken, ElementsAre(WaitingAnswer{kDelivery, kFirstId, 7}));
+}
+
+TEST_F(PendingCallsTest, ALateAnswerIsTakenAtOnceOnlyByWhoeverStartedTheCall) {
+  JobCall(0, 10);
+  Time(40);
+  EXPECT_THAT(Event(41, last_job_call_, WaitingAnswerFrom(kEpoch)).taken, SizeIs(1));
+  PendingCalls other{limits_, kSeed, At(0)};
+  Actions actions;
+  other.OnEvent(At(41), kDelivery, last_job_call_, WaitingAnswerFrom(kEpoch), actions);
+  EXPECT_THAT(actions.taken, IsEmpty());
+}
+
+TEST_F(PendingCallsTest, OnlyTheLastEndedCallsAreRemembered) {
+  JobCall(0, 1, "dev-1");
+  const CallId oldest = last_job_call_;
+  Event(0.1, oldest, UnknownFor(pb::UNKNOWN_REASON_CONNECTION_LOST));
+  JobCall(0.2, 2, "dev-2");
+  Event(0.3, last_job_call_, UnknownFor(pb::UNKNOWN_REASON_CONNECTION_LOST));
+  EXPECT_THAT(Event(0.4, oldest, WaitingAnswerFrom(kEpoch)).taken, SizeIs(1));
+  JobCall(0.5, 3, "dev-3");
+  Event(0.6, last_job_call_, UnknownFor(pb::UNKNOWN_REASON_CONNECTION_LOST));
+  EXPECT_THAT(Event(0.7, oldest, WaitingAnswerFrom(kEpoch)).taken, IsEmpty());
+  EXPECT_THAT(Event(0.8, last_job_call_, WaitingAnswerFrom(kEpoch)).taken, SizeIs(1));
+}
+
+TEST_F(PendingCallsTest, AFencedAnswerIsTakenAtOnce) {
+  JobCall(0, 10);
+  Event(0.1, last_job_call_, SentTo(kEpoch));
+  EXPECT_THAT(Event(0.2, last_job_call_, WaitingAnswerFrom(kEpoch + 1)).taken, SizeIs(1));
+  EXPECT_THAT(actions_.events, IsEmpty());
+  EXPECT_EQ(calls_.call_count(), 1u);
 }
 
 TEST_F(PendingCallsTest, RefusesNewJobCallsRatherThanForgettingEnds) {
@@ -361,7 +435,7 @@ TEST_F(PendingCallsTest, RefusesNewJobCallsRatherThanForgettingEnds) {
   }
   ASSERT_THAT(JobCall(0.2, 9, "dev-9").events, SizeIs(1));
   EXPECT_EQ(std::get<pb::NotSent>(actions_.events[0].outcome).reason(), pb::NOT_SENT_REASON_OVERLOADED);
-  calls_.Acknowledge({3, 0, 0});
+  calls_.Acknowledge({3, 0, 0}, actions_ = {});
   EXPECT_THAT(JobCall(0.3, 9, "dev-9").deliver, SizeIs(1));
 }
 
@@ -422,7 +496,7 @@ TEST_F(PendingCallsTest, AttemptsOfOneTargetDoNotMixUp) {
   ASSERT_THAT(actions_.events, SizeIs(1));
   EXPECT_EQ(actions_.events[0].key, (ExecutionKey{3, 10, 1}));
   EXPECT_EQ(calls_.result_count(), 2u);
-  calls_.Acknowledge({3, 10, 0});
+  calls_.Acknowledge({3, 10, 0}, actions_ = {});
   EXPECT_EQ(calls_.result_count(), 1u);
 }
 

@@ -78,8 +78,11 @@ void PendingCalls::Recover(SchedulerStream stream, const ExecutionKey& key, Acti
   }
 }
 
-void PendingCalls::Acknowledge(const ExecutionKey& key) {
-  if (const auto kept = result_by_key_.find(key); kept != result_by_key_.end()) DropResult(kept->second);
+void PendingCalls::Acknowledge(const ExecutionKey& key, Actions& actions) {
+  const auto kept = result_by_key_.find(key);
+  if (kept == result_by_key_.end()) return;
+  if (kept->second->waiting.has_value()) actions.taken.push_back(*kept->second->waiting);
+  DropResult(kept->second);
 }
 
 void PendingCalls::OnSchedulerGone(SchedulerStream stream, Actions& actions) {
@@ -139,15 +142,16 @@ std::vector<std::string> PendingCalls::WatchedDevices() const {
   return watched;
 }
 
-void PendingCalls::FinishJob(const Now& now, Calls::iterator position, CallOutcome outcome, Actions& actions) {
+void PendingCalls::FinishJob(const Now& now, Calls::iterator position, CallOutcome outcome, const Waiting& waiting,
+                             Actions& actions) {
   const JobOwner job = std::get<JobOwner>(position->second->owner);
   // NOT_SENT is not kept: that this process has not seen the key is the same proof, and the key may be issued again.
-  if (!std::holds_alternative<pb::NotSent>(outcome)) Keep(now, job, outcome);
+  if (!std::holds_alternative<pb::NotSent>(outcome)) Keep(now, job, outcome, waiting);
   if (job.stream != 0) actions.events.push_back({job.stream, job.key, std::move(outcome)});
   Erase(position, actions);
 }
 
-void PendingCalls::Keep(const Now& now, const JobOwner& job, const CallOutcome& outcome) {
+void PendingCalls::Keep(const Now& now, const JobOwner& job, const CallOutcome& outcome, const Waiting& waiting) {
   while (!results_.empty() && results_.front().expire <= now.monotonic) {
     ++counts_.expired_results;
     memory_begin_ = std::max(memory_begin_, results_.front().issued);
@@ -158,7 +162,9 @@ void PendingCalls::Keep(const Now& now, const JobOwner& job, const CallOutcome& 
                       .outcome = outcome,
                       .bytes = bytes,
                       .expire = now.monotonic + limits_.result_ttl,
-                      .issued = job.issued});
+                      .issued = job.issued,
+                      .waiting = waiting});
+  if (waiting.has_value()) untaken_.insert(waiting->call);
   result_bytes_ += bytes;
   result_by_key_[job.key] = std::prev(results_.end());
 }
@@ -166,6 +172,7 @@ void PendingCalls::Keep(const Now& now, const JobOwner& job, const CallOutcome& 
 void PendingCalls::DropResult(std::list<Result>::iterator result) {
   result_bytes_ -= result->bytes;
   result_by_key_.erase(result->key);
+  if (result->waiting.has_value()) untaken_.erase(result->waiting->call);
   results_.erase(result);
 }
 

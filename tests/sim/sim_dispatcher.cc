@@ -143,7 +143,7 @@ void SimDispatcher::OnAsked(const Stream* stream, const std::vector<scheduler::T
 }
 
 void SimDispatcher::OnAcknowledged(const std::vector<scheduler::TargetName>& names) {
-  for (const scheduler::TargetName& name : names) calls_->Acknowledge(KeyOf(name));
+  for (const scheduler::TargetName& name : names) calls_->Acknowledge(KeyOf(name), actions_);
 }
 
 void SimDispatcher::OnWatch(const Stream* stream, const std::vector<std::string>& watch,
@@ -167,7 +167,7 @@ void SimDispatcher::OnDelivered(std::vector<pb::DeliverEvent> events) {
     if (event.has_not_sent()) outcome = event.not_sent();
     if (event.has_answer()) outcome = event.answer();
     if (event.has_unknown()) outcome = event.unknown();
-    calls_->OnEvent(Moment(), event.call_id(), std::move(outcome), actions_);
+    calls_->OnEvent(Moment(), 0, event.call_id(), std::move(outcome), actions_);
   }
   CarryOut();
 }
@@ -222,7 +222,7 @@ void SimDispatcher::SendDeliveries(std::vector<Actions::Deliver> deliveries) {
   for (const Actions::Deliver& delivery : *shared) {
     pb::NotSent not_sent;
     not_sent.set_reason(pb::NOT_SENT_REASON_OVERLOADED);
-    calls_->OnEvent(Moment(), delivery.call, std::move(not_sent), actions_);
+    calls_->OnEvent(Moment(), 0, delivery.call, std::move(not_sent), actions_);
   }
 }
 
