@@ -10,7 +10,7 @@ namespace fleetcast {
 enum class SeededBug {
   kNone,
   kSkipEpochCheck,        // skip-epoch-check: whoever once held a chunk may issue from it.
-  kAckBeforeCommit,       // ack-before-commit: the database answers before a transaction is on disk.
+  kAckBeforeCommit,       // ack-before-commit: databases and edges answer before a transaction is on disk.
   kDeleteAnySession,      // delete-any-session: the end of a connection removes whatever session its device has.
   kNotifyWithoutOrder,    // notify-without-order: desired changes leave in reverse and reach devices as they come.
   kCountTwice,            // count-twice: some outcomes are counted two times.

@@ -15,7 +15,8 @@ Connection::Connection(const ConnectionLimits& limits, absl::Duration now)
 
 bool Connection::wants_read() const {
   if (state_ != State::kAwaitingConnect && state_ != State::kConnected) return false;
-  return twin_requests_.size() < limits_.requests_max && acks_.size() < limits_.acks_max;
+  return twin_requests_.size() < limits_.requests_max && acks_.size() < limits_.acks_max &&
+         pubacks_.size() < limits_.pubacks_max;
 }
 
 void Connection::OnBytes(std::string_view bytes, Turn& turn) {
@@ -95,7 +96,8 @@ void Connection::ExtendKeepAlive(absl::Duration now) { keep_alive_deadline_ = no
 absl::Duration Connection::NextDeadline() const {
   if (is_closed()) return absl::InfiniteDuration();
   if (state_ != State::kConnected) return connect_deadline_;
-  absl::Duration next = std::min({keep_alive_deadline_, token_deadline_, save_deadline_, drain_deadline_});
+  absl::Duration next =
+      std::min({keep_alive_deadline_, token_deadline_, save_deadline_, drain_deadline_, pubacks_.NextDeadline()});
   for (const TwinRequest& request : twin_requests_) next = std::min(next, request.deadline);
   for (const QueuedCall& queued : queued_calls_) next = std::min(next, queued.deadline);
   return next;
@@ -112,11 +114,15 @@ void Connection::OnTimer(Turn& turn) {
       return;
     case State::kConnected: break;
   }
-  if (turn.now >= keep_alive_deadline_) return Close(CloseReason::kKeepAlive, turn);
+  if (turn.now >= keep_alive_deadline_) {
+    if (wants_read()) return Close(CloseReason::kKeepAlive, turn);
+    ExtendKeepAlive(turn.now);  // Nobody listened: its PINGREQ may wait in the socket.
+  }
   if (turn.now >= token_deadline_) return Close(CloseReason::kTokenExpired, turn);
   if (turn.now >= save_deadline_) return Close(CloseReason::kUnavailable, turn);
   if (turn.now >= drain_deadline_) return Close(CloseReason::kSlow, turn);
   ExpireCalls(turn);
+  ExpirePubacks(turn);
   ExpireTwinRequests(turn);
 }
 

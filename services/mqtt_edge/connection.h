@@ -14,6 +14,7 @@
 #include "libs/mqtt/topics.h"
 #include "services/mqtt_edge/desired_feed.h"
 #include "services/mqtt_edge/effects.h"
+#include "services/mqtt_edge/pubacks.h"
 
 namespace fleetcast::mqtt_edge {
 
@@ -25,6 +26,7 @@ struct ConnectionLimits {
   absl::Duration token_grace = absl::Seconds(600);      // After expiry of the SAS token, ± 10 % [D-SAS-1].
   absl::Duration request_timeout = absl::Seconds(10);   // Twin requests and subscriptions on their way to the hub.
   absl::Duration drain_timeout = absl::Seconds(30);     // Until a socket that took nothing is given up [D-FL-2].
+  absl::Duration taken_grace = absl::Seconds(10);       // After a call's deadline, for its answer to be committed.
   size_t held_bytes_max = 64 * 1024;                    // Read but not processed, e.g. behind a CONNECT [D-SES-4].
   size_t backlog_bytes_max = 512 * 1024;                // [D-FL-2]
   size_t backlog_messages_max = 64;                     // [D-FL-2]
@@ -32,6 +34,7 @@ struct ConnectionLimits {
   size_t calls_max = 16;                                // Method calls in flight [M15].
   size_t ended_calls_max = 32;                          // Ids of calls that ended here and are not written again [2.7].
   size_t filters_max = 8;                               // In one SUBSCRIBE [D-SUB-2].
+  size_t pubacks_max = 16;                              // PUBLISHes without their PUBACK; then reading pauses [D-FL-1].
   size_t acks_max = 16;                                 // SUBSCRIBEs in flight; then reading pauses.
   size_t answer_bytes_max = 128 * 1024;                 // [4.3]
   size_t patch_bytes_max = 32 * 1024;                   // [4.7]
@@ -79,6 +82,8 @@ class Connection {
   void OnOpenResult(const OpenResult& result, Turn& turn);
   void OnSubscriptionsSaved(Subscriptions saved, bool failed, int64_t desired_version, Turn& turn);
   void OnMethodCall(const MethodCall& call, Turn& turn);
+  // The answer that was reported as one that waits is taken: its PUBACK may go.
+  void OnAnswerTaken(uint64_t call_id, Turn& turn);
   void OnTwinRead(std::string_view request_id, int status, std::string_view document, int64_t desired_version,
                   Turn& turn);
   void OnReportedPatched(std::string_view request_id, int status, int64_t version, std::string_view error, Turn& turn);
@@ -104,7 +109,8 @@ class Connection {
   Subscriptions subscriptions() const { return subscriptions_; }
   absl::Time connect_time() const { return connect_time_; }
   LinkIndex link() const { return link_; }
-  bool has_calls() const { return !calls_.empty() || !queued_calls_.empty(); }
+  // Whether calls are unanswered, or answers wait to be taken.
+  bool has_calls() const { return !calls_.empty() || !queued_calls_.empty() || !pubacks_.empty(); }
 
  private:
   // A call that was written and not answered.
@@ -152,7 +158,13 @@ class Connection {
 
   // connection_publish.cc
   void HandlePublish(const mqtt::Publish& publish, Turn& turn);
-  void HandleAnswer(const mqtt::DeviceTopic& topic, std::string_view payload, Turn& turn);
+  void HandleAnswer(const mqtt::DeviceTopic& topic, const mqtt::Publish& publish, Turn& turn);
+  // The call that this answers, ended by it; or none, and why is counted.
+  std::optional<PendingCall> EndAnsweredCall(const mqtt::DeviceTopic& topic, std::string_view payload, Turn& turn);
+  // The PUBACK of a packet that nothing waits for: at once, or in its turn.
+  void SendPuback(uint16_t packet_id, Turn& turn);
+  void WritePubacks(Turn& turn);
+  void ExpirePubacks(Turn& turn);
   void HandleTwinRequest(const mqtt::DeviceTopic& topic, std::string_view payload, Turn& turn);
   void AddTwinRequest(TwinRequest request, Turn& turn);
   void SendTwinRequest(TwinRequest& request, Turn& turn);
@@ -213,6 +225,7 @@ class Connection {
   absl::Duration drain_deadline_ = absl::InfiniteDuration();
 
   std::string held_;  // Bytes that came while !wants_read().
+  Pubacks pubacks_;
   std::vector<PendingCall> calls_;
   std::vector<QueuedCall> queued_calls_;
   std::vector<uint64_t> ended_calls_;  // A ring: the next to be replaced is at next_ended_call_.

@@ -80,6 +80,7 @@ class Harness {
   CloseReason close_reason() const { return connection_.close_reason(); }
   bool is_open() const { return !connection_.is_closed(); }
   double dropped(Dropped kind) const { return metrics_.dropped[static_cast<int>(kind)].value(); }
+  double pubacks_expired() const { return metrics_.pubacks_expired.value(); }
   absl::Time wall() const { return wall_; }
 
   void Advance(absl::Duration duration) {

@@ -80,15 +80,6 @@ TEST(MethodTest, TheOldestOfManyEndedCallsIsForgottenFirst) {
   EXPECT_EQ(harness.TakeOutput(), MethodRequest("lockDoor", first, "{}"));
 }
 
-TEST(MethodTest, DPub1AnswerAtQos1IsAcknowledged) {
-  Harness harness;
-  harness.ConnectWith(kMethodsBit);
-  harness.Call(harness.NewCall(1));
-  harness.TakeOutput();
-  harness.Publish("$iothub/methods/res/200/?$rid=1", "{}", 1, 77);
-  EXPECT_EQ(harness.TakeOutput(), "\x40\x02\0\x4d"s);
-}
-
 TEST(MethodTest, DMth3WithoutTheSubscriptionIsNotSent) {
   Harness harness;
   harness.ConnectWith(kTwinResponsesBit);

@@ -1,5 +1,6 @@
 // What a device publishes: telemetry, answers to method calls, twin requests; and the answers to the latter.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "libs/base/seeded_bug.h"
@@ -21,40 +22,84 @@ void Connection::HandlePublish(const mqtt::Publish& publish, Turn& turn) {
   const mqtt::DeviceTopic topic = mqtt::ParseDeviceTopic(publish.topic, device_id_);
   const bool is_bad_bag = topic.kind == Kind::kTelemetry && !mqtt::IsPropertyBag(topic.properties);
   if (topic.kind == Kind::kForbidden || is_bad_bag) return Close(CloseReason::kForbiddenTopic, turn);
-  if (publish.qos == 1) {  // D-PUB-1: before the answer of a twin request.
-    mqtt::Encode(mqtt::Puback{publish.packet_id}, turn.output);
-    CountMessage(turn);
-    if (is_closed()) return;
-  }
+  if (topic.kind == Kind::kMethodResponse) return HandleAnswer(topic, publish, turn);
+  if (publish.qos == 1) SendPuback(publish.packet_id, turn);  // D-PUB-1: before the answer of a twin request.
+  if (is_closed()) return;
   switch (topic.kind) {
     case Kind::kTelemetry: return turn.metrics->CountDropped(Dropped::kTelemetry);
-    case Kind::kMethodResponse: return HandleAnswer(topic, publish.payload, turn);
     case Kind::kTwinRead:
     case Kind::kReportedPatch: return HandleTwinRequest(topic, publish.payload, turn);
+    case Kind::kMethodResponse:
     case Kind::kIgnored:
     case Kind::kForbidden: return turn.metrics->CountDropped(Dropped::kSenselessTopic);
   }
 }
 
-void Connection::HandleAnswer(const mqtt::DeviceTopic& topic, std::string_view payload, Turn& turn) {
-  if (payload.size() > limits_.answer_bytes_max) return turn.metrics->CountDropped(Dropped::kOversizeAnswer);
+// An answer that is dropped gets its PUBACK like any packet: whatever becomes of its call is decided without it.
+void Connection::HandleAnswer(const mqtt::DeviceTopic& topic, const mqtt::Publish& publish, Turn& turn) {
+  const std::optional<PendingCall> call = EndAnsweredCall(topic, publish.payload, turn);
+  const bool waits = call.has_value() && publish.qos == 1 && !IsSeeded(SeededBug::kAckBeforeCommit);
+  if (waits) {
+    const absl::Duration deadline = turn.now + (call->answer_deadline - turn.wall) + limits_.taken_grace;
+    pubacks_.AddWaiting(publish.packet_id, call->call_id, deadline);
+  } else if (publish.qos == 1) {
+    SendPuback(publish.packet_id, turn);
+  }
+  if (!call.has_value()) return;
+  turn.metrics->methods_answered.Add();
+  turn.effects->ReportCall(call->link, {.kind = CallReport::Kind::kAnswer,
+                                        .device_status = topic.status,
+                                        .call_id = call->call_id,
+                                        .epoch = epoch_,
+                                        .payload = std::string(publish.payload),
+                                        .waits = waits});
+}
+
+std::optional<Connection::PendingCall> Connection::EndAnsweredCall(const mqtt::DeviceTopic& topic,
+                                                                   std::string_view payload, Turn& turn) {
+  if (payload.size() > limits_.answer_bytes_max) {
+    turn.metrics->CountDropped(Dropped::kOversizeAnswer);
+    return std::nullopt;
+  }
   const std::optional<uint64_t> call_id = mqtt::ParseCallId(topic.request_id);
   const auto pending =
       std::find_if(calls_.begin(), calls_.end(), [&](const PendingCall& call) { return call.call_id == call_id; });
-  const bool is_open = pending != calls_.end() && turn.wall <= pending->answer_deadline;
-  const bool accepts_any = IsSeeded(SeededBug::kAnswerFromAnySession) && call_id && link_ != kNoLink;
-  if (!is_open && !accepts_any) return turn.metrics->CountDropped(Dropped::kLateAnswer);
-  const LinkIndex link = is_open ? pending->link : link_;
-  if (is_open) {
+  if (pending != calls_.end() && turn.wall <= pending->answer_deadline) {
+    const PendingCall call = *pending;
     calls_.erase(pending);
-    RememberCall(*call_id);
+    RememberCall(call.call_id);
+    return call;
   }
-  turn.metrics->methods_answered.Add();
-  turn.effects->ReportCall(link, {.kind = CallReport::Kind::kAnswer,
-                                  .device_status = topic.status,
-                                  .call_id = *call_id,
-                                  .epoch = epoch_,
-                                  .payload = std::string(payload)});
+  if (IsSeeded(SeededBug::kAnswerFromAnySession) && call_id && link_ != kNoLink) {
+    return PendingCall{*call_id, turn.wall, link_};
+  }
+  turn.metrics->CountDropped(Dropped::kLateAnswer);
+  return std::nullopt;
+}
+
+void Connection::SendPuback(uint16_t packet_id, Turn& turn) {
+  if (!pubacks_.empty()) return pubacks_.Add(packet_id);  // D-ORD-1
+  mqtt::Encode(mqtt::Puback{packet_id}, turn.output);
+  CountMessage(turn);
+}
+
+void Connection::OnAnswerTaken(uint64_t call_id, Turn& turn) {
+  if (state_ != State::kConnected) return;
+  if (!pubacks_.Release(call_id)) return turn.metrics->CountDropped(Dropped::kStaleResult);
+  WritePubacks(turn);
+  ReadHeld(turn);
+}
+
+void Connection::WritePubacks(Turn& turn) {
+  const int written = pubacks_.WriteDue(turn.output);
+  for (int i = 0; i < written; ++i) CountMessage(turn);
+}
+
+void Connection::ExpirePubacks(Turn& turn) {
+  const int expired = pubacks_.Expire(turn.now);
+  if (expired == 0) return;
+  turn.metrics->pubacks_expired.Add(expired);
+  WritePubacks(turn);
 }
 
 void Connection::HandleTwinRequest(const mqtt::DeviceTopic& topic, std::string_view payload, Turn& turn) {

@@ -165,6 +165,7 @@ bool Edge::OnFrame(LinkIndex link, std::shared_ptr<const pb::AttachResponse> fra
   note(frame->open_results());
   note(frame->subscriptions_saved());
   note(frame->method_calls());
+  note(frame->taken_answers());
   note(frame->twin_read_results());
   note(frame->reported_patch_results());
   note(frame->desired_changes());

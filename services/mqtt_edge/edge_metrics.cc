@@ -36,6 +36,8 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
       packets_received(metrics.NewCounter("fleetcast_edge_packets_received_total", "MQTT packets received")),
       methods_sent(metrics.NewCounter("fleetcast_edge_methods_sent_total", "Method requests written to devices")),
       methods_answered(metrics.NewCounter("fleetcast_edge_methods_answered_total", "Answers passed on")),
+      pubacks_expired(metrics.NewCounter("fleetcast_edge_pubacks_expired_total",
+                                         "PUBACKs of answers of which nobody said in time that they were taken")),
       methods_not_sent(metrics.NewCounter("fleetcast_edge_methods_not_sent_total", "Method requests proven unsent")),
       methods_lost(metrics.NewCounter("fleetcast_edge_methods_lost_total",
                                       "Method requests whose connection ended before the answer")),

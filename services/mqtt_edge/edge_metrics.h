@@ -62,6 +62,7 @@ struct EdgeMetrics {
   telemetry::Counter packets_received;
   telemetry::Counter methods_sent;
   telemetry::Counter methods_answered;
+  telemetry::Counter pubacks_expired;  // Sent although nobody had said that the answer is taken.
   telemetry::Counter methods_not_sent;
   telemetry::Counter methods_lost;  // The connection ended after the request was written.
   telemetry::Counter twin_requests;

@@ -51,6 +51,8 @@ struct CallReport {
   int64_t epoch = 0;
   int64_t sent_unix_micros = 0;  // Of kSent.
   std::string payload = {};      // Of kAnswer.
+  bool waits = false;            // Of kAnswer: the device gets its PUBACK when the answer is taken.
+  SessionId session = 0;         // Of an answer that waits: whose; the loop sets it.
 };
 
 class Effects {

@@ -101,6 +101,7 @@ void EventLoop::CloseSession(std::string_view device_id, int64_t epoch) {
 }
 
 void EventLoop::ReportCall(LinkIndex link, CallReport report) {
+  if (report.waits) report.session = current_->session;
   links_[static_cast<size_t>(link)].AddReport(std::move(report), clock_.Monotonic());
 }
 
@@ -210,6 +211,11 @@ void EventLoop::Handle(const FrameArrived& message) {
     });
   }
   HandleMethodCalls(message.link, frame);
+  for (const pb::TakenAnswer& taken : frame.taken_answers()) {
+    Client* client = Find(taken.session());
+    if (client == nullptr) continue;
+    With(*client, [&](Connection& connection, Turn& turn) { connection.OnAnswerTaken(taken.call_id(), turn); });
+  }
   HandleTwinResults(frame);
   for (const pb::DisconnectSession& order : frame.disconnects()) {
     Client* client = Find(order.session());

@@ -129,6 +129,14 @@ void FakeHub::Call(const std::string& device_id, uint64_t call_id, const std::st
   Send(std::move(message));
 }
 
+void FakeHub::TakeAnswer(const pb::CallReport& report) {
+  pb::AttachResponse message;
+  pb::TakenAnswer* taken = message.add_taken_answers();
+  taken->set_call_id(report.call_id());
+  taken->set_session(report.answer().waiting_session());
+  Send(std::move(message));
+}
+
 void FakeHub::SetAcknowledging(bool acknowledging) {
   MutexLock lock(mutex_);
   is_acknowledging_ = acknowledging;

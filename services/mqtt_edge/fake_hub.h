@@ -50,6 +50,8 @@ class FakeHub final : public pb::EdgeLinkService::CallbackService {
   void Send(pb::AttachResponse message) EXCLUDES(mutex_);
   // Calls `method` on the device's newest session.
   void Call(const std::string& device_id, uint64_t call_id, const std::string& method, const std::string& payload);
+  // Says that the answer of this report is taken.
+  void TakeAnswer(const pb::CallReport& report);
   // Whether reports are acknowledged; they are unless told.
   void SetAcknowledging(bool acknowledging) EXCLUDES(mutex_);
 

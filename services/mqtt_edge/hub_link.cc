@@ -40,6 +40,7 @@ void FillReport(const ReportLog::Entry& entry, pb::CallReport* out) {
       out->mutable_answer()->set_device_status(report.device_status);
       out->mutable_answer()->set_session_epoch(report.epoch);
       out->mutable_answer()->set_payload(report.payload);
+      out->mutable_answer()->set_waiting_session(report.session);
       break;
     case CallReport::Kind::kConnectionLost:
       out->mutable_unknown()->set_reason(pb::UNKNOWN_REASON_CONNECTION_LOST);

@@ -1,0 +1,46 @@
+// PUBACKs in the order in which the packets came, some of which have to wait.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace fleetcast::mqtt_edge {
+
+// The QoS 1 packets of one connection that have no PUBACK yet (device-mqtt.md D-ORD-1). A packet with a method answer
+// waits until that is taken, and every packet behind it waits for its turn; without one, nothing is kept here. Holds as
+// many as are added: whoever adds stops reading when there are too many (D-FL-1). Pure; not thread-safe.
+class Pubacks {
+ public:
+  // A packet that nothing has to happen for: its PUBACK is due, after those of the packets before it.
+  void Add(uint16_t packet_id);
+  // A packet whose PUBACK waits for Release(call_id), at most until `deadline` (monotonic).
+  void AddWaiting(uint16_t packet_id, uint64_t call_id, absl::Duration deadline);
+
+  // The answer to this call is taken. False when none waits.
+  bool Release(uint64_t call_id);
+  // Gives up those whose deadline has come; how many there were.
+  int Expire(absl::Duration now);
+
+  // Appends the PUBACKs that are due to `output`, in order; how many.
+  int WriteDue(std::string* output);
+
+  bool empty() const { return entries_.empty(); }
+  size_t size() const { return entries_.size(); }
+  // When Expire has something to do; infinite when nothing waits.
+  absl::Duration NextDeadline() const;
+
+ private:
+  struct Entry {
+    uint16_t packet_id;
+    bool waits;
+    uint64_t call_id;
+    absl::Duration deadline;
+  };
+
+  std::vector<Entry> entries_;  // Oldest first; few.
+};
+
+}  // namespace fleetcast::mqtt_edge
