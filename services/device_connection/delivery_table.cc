@@ -1,5 +1,7 @@
 #include "services/device_connection/delivery_table.h"
 
+#include <algorithm>
+
 #include <utility>
 
 namespace fleetcast::device_connection {
@@ -62,9 +64,14 @@ std::vector<RoutedEvent> DeliveryTable::OnEdgeLost(EdgeNumber edge, absl::Durati
     routed.stream = call.stream;
     routed.event.set_call_id(call_id);
     routed.event.mutable_unknown()->set_reason(internal::v1::UNKNOWN_REASON_EDGE_LOST);
-    if (routed.stream == 0) KeepOrphan(routed.event, now);
     return true;
   });
+  // In an order that does not hang on the table's: the simulation repeats its runs.
+  std::sort(ended.begin(), ended.end(),
+            [](const RoutedEvent& a, const RoutedEvent& b) { return a.event.call_id() < b.event.call_id(); });
+  for (const RoutedEvent& routed : ended) {
+    if (routed.stream == 0) KeepOrphan(routed.event, now);
+  }
   unreported_.erase(edge);
   return ended;
 }

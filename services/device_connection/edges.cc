@@ -67,7 +67,7 @@ std::vector<EdgeName> Edges::Alive(absl::Duration now, absl::Duration silence) c
 std::vector<Edges::Ended> Edges::TakeEnded(absl::Duration now, absl::Duration silence) {
   MutexLock lock(mutex_);
   std::vector<Ended> ended = std::exchange(ended_, {});
-  absl::erase_if(lives_, [&](const auto& entry) {
+  std::erase_if(lives_, [&](const auto& entry) {
     const Life& life = entry.second;
     if (life.stream != nullptr || life.heard + silence > now) return false;
     ended.push_back({life.number, *life.name, false});

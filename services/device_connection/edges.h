@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,7 +82,7 @@ class Edges {
   };
 
   mutable Mutex mutex_;
-  absl::flat_hash_map<std::string, Life> lives_ GUARDED_BY(mutex_);  // By edge id.
+  std::map<std::string, Life> lives_ GUARDED_BY(mutex_);  // By edge id.
   std::vector<Ended> ended_ GUARDED_BY(mutex_);
   EdgeNumber last_number_ GUARDED_BY(mutex_) = 0;
 };

@@ -1,5 +1,7 @@
 #include "services/device_connection/session_table.h"
 
+#include <algorithm>
+
 #include <functional>
 #include <utility>
 
@@ -88,6 +90,7 @@ std::vector<Session> SessionTable::Shard(size_t index) const {
   std::vector<Session> sessions;
   sessions.reserve(shard.sessions.size());
   for (const auto& [device_id, session] : shard.sessions) sessions.push_back(session);
+  std::sort(sessions.begin(), sessions.end(), [](const Session& a, const Session& b) { return a.epoch < b.epoch; });
   return sessions;
 }
 

@@ -139,6 +139,7 @@ std::vector<std::string> PendingCalls::WatchedDevices() const {
   for (const auto& [device_id, device] : devices_) {
     if (!device.waiting.empty() && !watchers_.contains(device_id)) watched.push_back(device_id);
   }
+  std::sort(watched.begin(), watched.end());
   return watched;
 }
 

@@ -158,6 +158,11 @@ test('the newer connection takes over and the older one is closed', { skip }, as
   const first = await openDoorDevice(text, { answer: { who: 'first' } });
   // A second process with the same identity; the first SDK client would come back at once, so it may not retry.
   first.client.setRetryPolicy({ shouldRetry: () => false, nextRetryTimeout: () => 0 });
+  // What is under way on a connection that is taken over fails, and the SDK throws: wait until it has all that it asked for.
+  await waitFor('the first connection hears of desired properties', async () => {
+    await request('PATCH', `/twins/${id}?api-version=2021-04-12`, { body: { properties: { desired: { now: Date.now() } } } });
+    return first.patches.length > 0;
+  }, 10);
   const gone = new Promise((resolve) => first.client.on('disconnect', resolve));
   const second = await openDoorDevice(text, { answer: { who: 'second' } });
   await gone;

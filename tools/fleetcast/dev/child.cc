@@ -54,6 +54,8 @@ void Become(const ChildSpec& spec, const Prepared& prepared, pid_t parent) {
       (setgroups(0, nullptr) != 0 || setgid(spec.user->gid) != 0 || setuid(spec.user->uid) != 0)) {
     return;
   }
+  // Our working directory may be closed to that user, which programs of PostgreSQL complain about in their output.
+  if (spec.user.has_value() && chdir("/") != 0) return;
   // After setuid, which clears it. If the parent is gone already, nobody will send it.
   prctl(PR_SET_PDEATHSIG, spec.orphan_signal);
   if (getppid() != parent) return;

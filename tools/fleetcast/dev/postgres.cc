@@ -118,7 +118,7 @@ absl::Status EnsureDatabase(const Stack& stack) {
   ask.insert(ask.end(), {"--dbname=postgres", "--no-psqlrc", "--tuples-only", "--no-align", "--command",
                          absl::StrCat("SELECT 1 FROM pg_database WHERE datname = '", kUser, "'")});
   FLEETCAST_ASSIGN_OR_RETURN(const std::string found, RunToEnd(Program(stack, "psql", ask)));
-  if (!absl::StripAsciiWhitespace(found).empty()) return absl::OkStatus();
+  if (absl::StripAsciiWhitespace(found) == "1") return absl::OkStatus();
   std::vector<std::string> create = connection;
   create.push_back(kUser);
   return RunToEnd(Program(stack, "createdb", create)).status();

@@ -1,6 +1,7 @@
 #include "tools/fleetcast/dev/stack.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <unistd.h>
 
@@ -175,6 +176,8 @@ std::string Stack::Address(int port) const { return absl::StrCat(options.host, "
 absl::StatusOr<Stack> PrepareStack(const StackOptions& options, Random& random) {
   Stack stack;
   stack.options = options;
+  // Children run elsewhere.
+  if (!options.data_dir.empty()) stack.options.data_dir = std::filesystem::absolute(options.data_dir).string();
   stack.names = AllNames(options);
   stack.tls_dir = stack.Path("tls");
   stack.policy_file = stack.Path("policies.json");
