@@ -22,6 +22,7 @@ const std::set<std::string>& OpenFindings() {
   return rules;
 }
 constexpr uint64_t kOpenPerSeeds = 100;
+constexpr uint64_t kFailuresShown = 3;
 
 uint64_t NumberFrom(const char* variable, uint64_t otherwise) {
   const char* text = std::getenv(variable);
@@ -39,12 +40,14 @@ RunResult RunSeed(uint64_t seed, SimMetrics& metrics) {
   return scenario.Run();
 }
 
-// FLEETCAST_SIM_SEED: only this one. FLEETCAST_SIM_SECONDS: as many from a random one on as fit into this time.
-// FLEETCAST_SIM_SEEDS: that many, from 1 on. FLEETCAST_SIM_EVENTS: so many events in the report of a failure.
+// FLEETCAST_SIM_SEED: only this one. FLEETCAST_SIM_SECONDS: as many as fit into this time, from FLEETCAST_SIM_FIRST on
+// or from a random one. FLEETCAST_SIM_SEEDS: that many, from 1 on. FLEETCAST_SIM_EVENTS: so many events in the report
+// of a failure.
 TEST(WorldSeedsTest, RulesHoldUnderFaults) {
   const uint64_t only = NumberFrom("FLEETCAST_SIM_SEED", 0);
   const uint64_t seconds = NumberFrom("FLEETCAST_SIM_SECONDS", 0);
-  const uint64_t first = only != 0 ? only : seconds != 0 ? SystemRandom().Below(1'000'000'000) + 1 : 1;
+  const uint64_t begin_at = NumberFrom("FLEETCAST_SIM_FIRST", SystemRandom().Below(1'000'000'000) + 1);
+  const uint64_t first = only != 0 ? only : seconds != 0 ? begin_at : 1;
   const uint64_t count = only != 0 ? 1 : seconds != 0 ? UINT64_MAX - first : NumberFrom("FLEETCAST_SIM_SEEDS", kSeeds);
   const absl::Duration begin = SystemClock().Monotonic();
   SimMetrics metrics;
@@ -52,6 +55,7 @@ TEST(WorldSeedsTest, RulesHoldUnderFaults) {
   uint64_t events = 0;
   uint64_t hash = 0;  // Of all runs: the same in each process, or a core depends on the order of a hash table.
   uint64_t done = 0;
+  uint64_t failed = 0;
   uint64_t open = 0;  // Seeds with nothing but open findings.
   for (; done < count; ++done) {
     if (seconds != 0 && SystemClock().Monotonic() - begin >= absl::Seconds(static_cast<int64_t>(seconds))) break;
@@ -67,7 +71,7 @@ TEST(WorldSeedsTest, RulesHoldUnderFaults) {
       continue;
     }
     ADD_FAILURE() << "FLEETCAST_SIM_SEED=" << first + done << "\n" << result.report;
-    break;
+    if (++failed == kFailuresShown) break;
   }
   EXPECT_LE(open, 2 + done / kOpenPerSeeds) << "more seeds with open findings than are known of";
   const double took = absl::ToDoubleSeconds(SystemClock().Monotonic() - begin);
