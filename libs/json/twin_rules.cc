@@ -190,9 +190,13 @@ Value StampReplace(const Value& section, const MetadataStamp& stamp) {
 
 Value ReplacementPatch(const Value& before, const Value& after) {
   Value patch = after.is_object() ? after : Value::MakeObject();
-  if (before.is_object()) {
-    for (const Member& member : before.object()) {
-      if (patch.Find(member.key) == nullptr) patch.Set(member.key, Value());
+  if (!before.is_object()) return patch;
+  for (const Member& member : before.object()) {
+    Value* kept = patch.Find(member.key);
+    if (kept == nullptr) {
+      patch.Set(member.key, Value());
+    } else if (kept->is_object()) {
+      *kept = ReplacementPatch(member.value, *kept);
     }
   }
   return patch;

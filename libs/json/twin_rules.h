@@ -66,7 +66,8 @@ void StampMerge(Value& metadata, const Value& patch, const MetadataStamp& stamp)
 // The metadata of a section that was replaced by `section` as a whole.
 Value StampReplace(const Value& section, const MetadataStamp& stamp);
 
-// What a device is told when a section is replaced: the new members, and null for each top-level key that is gone.
+// What a device is told when a section is replaced: the new members, and null for each key that is gone, at any level,
+// so that a device that merges it has what is stored.
 Value ReplacementPatch(const Value& before, const Value& after);
 
 }  // namespace fleetcast::json

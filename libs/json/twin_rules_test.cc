@@ -98,6 +98,9 @@ TEST(TwinRulesTest, ReportedMetadataHasNoVersions) {
 TEST(TwinRulesTest, AReplacementTellsWhatIsGone) {
   EXPECT_EQ(Print(ReplacementPatch(*Parse(R"({"a":1,"b":{"x":1}})"), *Parse(R"({"b":2,"c":3})"))),
             R"({"b":2,"c":3,"a":null})");
+  EXPECT_EQ(
+      Print(ReplacementPatch(*Parse(R"({"o":{"x":1,"y":{"z":1}},"p":{"q":1}})"), *Parse(R"({"o":{"y":{}},"p":1})"))),
+      R"({"o":{"y":{"z":null},"x":null},"p":1})");
 }
 
 TEST(TwinRulesTest, TimesHaveSevenDigits) {
