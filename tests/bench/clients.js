@@ -6,20 +6,20 @@ const grpc = require('@grpc/grpc-js');
 const { GrpcReflection } = require('grpc-js-reflection-client');
 const { ca, host, restPort, sasToken } = require('../e2e/lib/hub');
 
-// Calls over one connection that stays open. Answers (method, path, body) → { status, json }.
+// Calls over one connection that stays open. Answers (method, path, body, headers) → { status, headers, text, json }.
 function keptHttps() {
   const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
   const token = sasToken();
-  return (method, path, body) => new Promise((resolve, reject) => {
+  return (method, path, body, more = {}) => new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : JSON.stringify(body);
-    const headers = { Authorization: token };
+    const headers = { Authorization: token, ...more };
     if (text !== undefined) Object.assign(headers, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) });
     const call = https.request({ host, port: restPort, method, path, headers, ca, agent }, (answer) => {
       const chunks = [];
       answer.on('data', (chunk) => chunks.push(chunk));
       answer.on('end', () => {
         const received = Buffer.concat(chunks).toString('utf8');
-        resolve({ status: answer.statusCode, text: received, json: received ? JSON.parse(received) : undefined });
+        resolve({ status: answer.statusCode, headers: answer.headers, text: received, json: received ? JSON.parse(received) : undefined });
       });
     });
     call.setNoDelay(true);

@@ -31,15 +31,15 @@ async function registerBySql(prefix, count) {
 }
 
 // Simulated devices over plain TCP, connected when this answers. `calls()` reads the log of the method calls that they got, as
-// { device, name, rid, time } with `time` in milliseconds; `figures()` gives what the simulator counted last.
-async function startFleet(ids, key) {
+// { device, name, rid, time } with `time` in milliseconds; `figures()` gives what the simulator counted last. `flags`: more of fleetsim's.
+async function startFleet(ids, key, flags = []) {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'fleetcast-bench-'));
   const keyFile = path.join(scratch, 'keys');
   const log = path.join(scratch, 'calls');
   fs.writeFileSync(keyFile, ids.map((id) => `${id} ${key}\n`).join(''));
   let figures = { connected: 0 };
   const fleet = startJsonLines(path.join(bin, 'fleetsim'),
-    ['--key-file', keyFile, '--devices', String(ids.length), '--plain', '--connect-rate', '0', '--log-calls', log],
+    ['--key-file', keyFile, '--devices', String(ids.length), '--plain', '--connect-rate', '0', '--log-calls', log, ...flags],
     (line) => { if (typeof line.connected === 'number') figures = line; });
   await waitFor('the devices are connected', () => figures.connected >= ids.length, 60);
   const calls = () => fs.readFileSync(log, 'utf8').split('\n').filter(Boolean).map((line) => {

@@ -8,6 +8,7 @@
 const { Logger, makeWorkerUtils, runOnce } = require('graphile-worker');
 const { Pool } = require('pg');
 const { sql, timed } = require('./lib');
+const { connectionUrl } = require('./postgres');
 
 const SCHEMA = 'bench_graphile';
 const CONNECTIONS = 16;
@@ -40,16 +41,6 @@ async function startGraphile() {
     await sql(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`);
   }
   return { rate, stop };
-}
-
-// FLEETCAST_POSTGRES is a libpq string of words (host=… port=…) or a URL; node takes a URL.
-function connectionUrl() {
-  const text = process.env.FLEETCAST_POSTGRES;
-  if (/^postgres(ql)?:/.test(text)) return text;
-  const words = Object.fromEntries([...text.matchAll(/(\w+)\s*=\s*('((?:[^'\\]|\\.)*)'|\S+)/g)]
-    .map((match) => [match[1], match[3] === undefined ? match[2] : match[3].replace(/\\(.)/g, '$1')]));
-  const part = (name) => encodeURIComponent(words[name] || '');
-  return `postgres://${part('user')}:${part('password')}@${words.host}:${words.port || 5432}/${part('dbname')}`;
 }
 
 module.exports = { startGraphile };

@@ -61,6 +61,7 @@ bool Device::OnPacket(const mqtt::Packet& packet, DeviceListener& listener, std:
     OnPublish(*publish, listener, out);
   } else if (std::holds_alternative<mqtt::Suback>(packet)) {
     listener.OnSubscribed();
+    if (profile_.report_without_pause) ReportNext(listener, out);
   } else if (std::holds_alternative<mqtt::Pingresp>(packet)) {
     ping_open_ = false;
   }
@@ -73,10 +74,10 @@ void Device::OnAccepted(std::string* out) {
   subscribe.packet_id = next_packet_id_;
   next_packet_id_ = next_packet_id_ == 0x7fff ? 1 : static_cast<uint16_t>(next_packet_id_ + 1);
   subscribe.subscriptions.push_back({mqtt::kMethodsFilter, 0});
-  if (profile_.apply_desired) {
+  if (profile_.apply_desired || profile_.report_without_pause) {
     subscribe.subscriptions.push_back({mqtt::kTwinResponsesFilter, 0});
-    subscribe.subscriptions.push_back({mqtt::kDesiredFilter, 0});
   }
+  if (profile_.apply_desired) subscribe.subscriptions.push_back({mqtt::kDesiredFilter, 0});
   mqtt::Encode(subscribe, out);
   // What changed while the device was away is not sent again (device-mqtt.md 4.6): it has to ask.
   if (profile_.apply_desired) mqtt::AppendTwinRead(kTwinReadId, std::nullopt, out);
@@ -92,7 +93,12 @@ void Device::OnPublish(const mqtt::Publish& publish, DeviceListener& listener, s
       if (profile_.apply_desired) ApplyDesired(publish.payload, listener, out);
       break;
     case mqtt::HubTopic::Kind::kTwinResponse:
-      if (topic.request_id != kTwinReadId || topic.status != kOk) break;
+      if (topic.request_id != kTwinReadId) {
+        listener.OnReportAnswered(topic.status);
+        if (profile_.report_without_pause) ReportNext(listener, out);
+        break;
+      }
+      if (topic.status != kOk) break;
       listener.OnTwin(publish.payload);
       ApplyTwin(publish.payload, listener, out);
       break;
@@ -117,6 +123,10 @@ void Device::ApplyTwin(std::string_view document, DeviceListener& listener, std:
   json::Value merged = *reported;
   json::MergePatch(merged, *desired);
   if (!(merged == *reported)) Report(json::Print(*desired), listener, out);
+}
+
+void Device::ReportNext(DeviceListener& listener, std::string* out) {
+  Report(absl::StrCat("{\"count\":", next_request_, "}"), listener, out);
 }
 
 void Device::Report(std::string_view patch, DeviceListener& listener, std::string* out) {

@@ -23,6 +23,7 @@ struct Profile {
   double ignore_share = 0;
   std::string method_payload;
   bool apply_desired = false;
+  bool report_without_pause = false;  // A patch of `reported` after another, each when the last was answered.
 };
 
 // What a device tells while it reads.
@@ -37,6 +38,7 @@ class DeviceListener {
   virtual void OnDesired(int64_t version, std::string_view patch) = 0;  // A change of desired properties arrived.
   virtual void OnTwin(std::string_view document) = 0;                   // The whole twin arrived.
   virtual void OnReported() = 0;                                        // It sent a reported patch.
+  virtual void OnReportAnswered(int status) = 0;                        // The hub answered one: 204 = stored.
 };
 
 // Not thread-safe; a few hundred bytes while idle.
@@ -71,6 +73,7 @@ class Device {
   void OnPublish(const mqtt::Publish& publish, DeviceListener& listener, std::string* out);
   void ApplyDesired(std::string_view patch, DeviceListener& listener, std::string* out);
   void ApplyTwin(std::string_view document, DeviceListener& listener, std::string* out);
+  void ReportNext(DeviceListener& listener, std::string* out);
   void Report(std::string_view patch, DeviceListener& listener, std::string* out);
 
   const Profile& profile_;

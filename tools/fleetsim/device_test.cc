@@ -28,6 +28,7 @@ class Told final : public DeviceListener {
   }
   void OnTwin(std::string_view) override { ++twins; }
   void OnReported() override { ++reported; }
+  void OnReportAnswered(int status) override { answered.push_back(status); }
 
   int connected = 0;
   int subscribed = 0;
@@ -35,6 +36,7 @@ class Told final : public DeviceListener {
   int64_t desired_version = 0;
   int twins = 0;
   int reported = 0;
+  std::vector<int> answered;
   std::vector<mqtt::ConnectCode> refused;
   std::vector<std::string> calls;
 };
@@ -166,6 +168,21 @@ TEST_F(DeviceTest, ReportsWhatItsDesiredPropertiesBecome) {
   EXPECT_EQ(told_.reported, 1);
   EXPECT_THAT(Describe(out_),
               ElementsAre("$iothub/twin/PATCH/properties/reported/?$rid=r1 {\"floor\":3,\"old\":null}"));
+}
+
+TEST_F(DeviceTest, ReportsAgainWhenTheLastReportIsAnswered) {
+  profile_.report_without_pause = true;
+  Device device = Connected();
+  std::string bytes;
+  mqtt::Encode(mqtt::Suback{1, {0, 0}}, &bytes);
+  ASSERT_TRUE(device.Receive(bytes, told_, &out_));
+  bytes.clear();
+  mqtt::AppendTwinResponse(204, "r1", 7, "", &bytes);
+  ASSERT_TRUE(device.Receive(bytes, told_, &out_));
+  EXPECT_THAT(Describe(out_), ElementsAre("$iothub/twin/PATCH/properties/reported/?$rid=r1 {\"count\":1}",
+                                          "$iothub/twin/PATCH/properties/reported/?$rid=r2 {\"count\":2}"));
+  EXPECT_EQ(told_.reported, 2);
+  EXPECT_THAT(told_.answered, ElementsAre(204));
 }
 
 TEST_F(DeviceTest, AsksForTheTwinAfterConnectingAndReportsOnlyWhatDiffers) {

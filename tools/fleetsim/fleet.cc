@@ -33,6 +33,7 @@ Profile MakeProfile(const Options& options) {
   profile.ignore_share = options.method_ignore_share;
   profile.method_payload = options.method_payload;
   profile.apply_desired = options.apply_desired;
+  profile.report_without_pause = options.report_without_pause;
   return profile;
 }
 

@@ -5,6 +5,7 @@
 namespace fleetcast::fleetsim {
 namespace {
 
+constexpr int kStored = 204;                                   // Status of a stored reported patch.
 constexpr double kPingAt = 0.9;                                // Of the keep-alive.
 constexpr double kRenewAt = 0.75;                              // Of the token's lifetime.
 constexpr absl::Duration kSecondAnswerMax = absl::Seconds(2);  // After the first.
@@ -60,6 +61,9 @@ class Fleet::Listener final : public DeviceListener {
   }
   void OnTwin(std::string_view document) override { packets().Twin(fleet_.Here(index_), document); }
   void OnReported() override { ++fleet_.figures_.reported; }
+  void OnReportAnswered(int status) override {
+    ++(status == kStored ? fleet_.figures_.reports_stored : fleet_.figures_.reports_refused);
+  }
 
  private:
   PacketLog& packets() { return fleet_.surroundings_.packets; }

@@ -72,6 +72,8 @@ void Options::Declare(config::Settings& settings) {
   settings.Text("method-payload", &method_payload, {.bytes_max = kMethodPayloadMax},
                 "JSON that the others answer, with status 200");
   settings.Flag("apply-desired", &apply_desired, "Report desired properties as they come");
+  settings.Flag("report-without-pause", &report_without_pause,
+                "Report a property again and again, each time as soon as the hub has answered");
 
   settings.Time("duration", &duration, {}, "Stop after this time; 0 = on SIGTERM or SIGINT");
   settings.Text("log-calls", &log_calls, {}, "File that gets a JSON line for each method call that a device received");

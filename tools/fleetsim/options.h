@@ -51,6 +51,7 @@ struct Options {
   std::string method_payload = "{\"ok\":true}";
   bool stamp_answers = false;
   bool apply_desired = false;
+  bool report_without_pause = false;
 
   // How long, and what is told.
   absl::Duration duration;  // 0 = until SIGTERM.

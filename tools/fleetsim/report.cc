@@ -27,6 +27,8 @@ std::string FormatEvent(std::string_view event, absl::Duration since_start, cons
   set("ignored", figures.ignored);
   set("desired", figures.desired);
   set("reported", figures.reported);
+  set("reportsStored", figures.reports_stored);
+  set("reportsRefused", figures.reports_refused);
   return json::Print(object);
 }
 

@@ -21,12 +21,14 @@ struct Figures {
   int64_t disconnects = 0;  // Lost connections, renewed tokens not counted.
   int64_t refused = 0;      // CONNACK with an error.
   int64_t connect_errors = 0;
-  int64_t calls = 0;     // Method requests received.
-  int64_t answered = 0;  // Of these, answered with 200,
-  int64_t failed = 0;    // answered with 500,
-  int64_t ignored = 0;   // and never answered.
-  int64_t desired = 0;   // Desired notifications received.
-  int64_t reported = 0;  // Reported patches sent.
+  int64_t calls = 0;            // Method requests received.
+  int64_t answered = 0;         // Of these, answered with 200,
+  int64_t failed = 0;           // answered with 500,
+  int64_t ignored = 0;          // and never answered.
+  int64_t desired = 0;          // Desired notifications received.
+  int64_t reported = 0;         // Reported patches sent,
+  int64_t reports_stored = 0;   // of these, answered with 204,
+  int64_t reports_refused = 0;  // and with anything else.
 };
 
 // {"event":"progress","seconds":1.5,"devices":…,…}: seconds since the start.
