@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/json/guarded_parse.h"
 #include "libs/json/json.h"
 
 namespace fleetcast::json {
@@ -72,32 +73,37 @@ class Handler {
   static constexpr size_t max_string_size = static_cast<size_t>(-1);
   static constexpr size_t max_key_size = static_cast<size_t>(-1);
 
-  Handler(NumberRule numbers, bool is_building) : numbers_(numbers), is_building_(is_building) {}
+  // `guard`: null, or what each token passes.
+  Handler(NumberRule numbers, bool is_building, SectionGuard* guard)
+      : numbers_(numbers), is_building_(is_building), guard_(guard) {}
 
   bool on_document_begin(error_code&) { return true; }
   bool on_document_end(error_code&) { return true; }
-  bool on_object_begin(error_code&) { return Open(true); }
-  bool on_object_end(size_t, error_code&) {
+  bool on_object_begin(error_code& error) { return Open(true, error); }
+  bool on_object_end(size_t, error_code& error) {
     if (is_building_) {
       Object& members = frames_.back().value.object();
       if (HasDuplicates(members)) RemoveDuplicates(members);
     }
-    return Close();
+    return Close(error);
   }
-  bool on_array_begin(error_code&) { return Open(false); }
-  bool on_array_end(size_t, error_code&) { return Close(); }
-  bool on_key_part(string_view part, size_t, error_code&) { return Append(part); }
+  bool on_array_begin(error_code& error) { return Open(false, error); }
+  bool on_array_end(size_t, error_code& error) { return Close(error); }
+  bool on_key_part(string_view part, size_t size, error_code& error) { return AppendText(true, part, size, error); }
   bool on_key(string_view part, size_t, error_code& error) {
     Append(part);
     frames_.back().key = std::move(text_);
     text_.clear();
-    return HasNoNul(frames_.back().key, error);
+    const std::string& key = frames_.back().key;
+    return HasNoNul(key, error) && Passes([&key](SectionGuard& guard) { return guard.Key(key); }, error);
   }
-  bool on_string_part(string_view part, size_t, error_code&) { return Append(part); }
+  bool on_string_part(string_view part, size_t size, error_code& error) { return AppendText(false, part, size, error); }
   bool on_string(string_view part, size_t, error_code& error) {
     Append(part);
+    const bool is_kept = is_keeping();
     if (!HasNoNul(text_, error)) return false;
-    Add(is_building_ ? Value::String(text_) : Value());
+    if (!Passes([this](SectionGuard& guard) { return guard.String(text_); }, error)) return false;
+    Add(is_kept ? Value::String(text_) : Value(), is_kept);
     text_.clear();
     return true;
   }
@@ -105,8 +111,14 @@ class Handler {
   bool on_int64(int64_t, string_view part, error_code& error) { return AddNumber(part, error); }
   bool on_uint64(uint64_t, string_view part, error_code& error) { return AddNumber(part, error); }
   bool on_double(double, string_view part, error_code& error) { return AddNumber(part, error); }
-  bool on_bool(bool value, error_code&) { return Add(Value::Bool(value)); }
-  bool on_null(error_code&) { return Add(Value()); }
+  bool on_bool(bool value, error_code& error) {
+    const bool is_kept = is_keeping();
+    return Passes([](SectionGuard& guard) { return guard.Bool(); }, error) && Add(Value::Bool(value), is_kept);
+  }
+  bool on_null(error_code& error) {
+    const bool is_kept = is_keeping();
+    return Passes([](SectionGuard& guard) { return guard.Null(); }, error) && Add(Value(), is_kept);
+  }
   bool on_comment_part(string_view, error_code&) { return true; }
   bool on_comment(string_view, error_code&) { return true; }
 
@@ -114,6 +126,8 @@ class Handler {
 
   // What the handler itself found wrong; empty when the parser did.
   std::string_view fault() const { return fault_; }
+  // Whether that was the guard.
+  bool is_guard_fault() const { return is_guard_fault_; }
 
   // Where reading stopped, as "tags.floors[2]".
   std::string Path() const {
@@ -134,6 +148,22 @@ class Handler {
     return true;
   }
 
+  bool AppendText(bool is_key, string_view part, size_t size, error_code& error) {
+    return Passes([is_key, size](SectionGuard& guard) { return guard.TextSoFar(is_key, size); }, error) && Append(part);
+  }
+
+  // Shows the guard a token.
+  template <typename Ask>
+  bool Passes(const Ask& ask, error_code& error) {
+    const char* fault = guard_ == nullptr ? nullptr : ask(*guard_);
+    if (fault == nullptr) return true;
+    is_guard_fault_ = true;
+    return Fail(fault, error);
+  }
+
+  // Whether the next value goes into the result.
+  bool is_keeping() const { return is_building_ && (guard_ == nullptr || !guard_->is_skipping()); }
+
   bool Fail(const char* fault, error_code& error) {
     fault_ = fault;
     error = boost::json::error::syntax;
@@ -147,32 +177,37 @@ class Handler {
   bool AddNumber(string_view part, error_code& error) {
     Append(part);
     if (const char* fault = NumberFault(text_, numbers_)) return Fail(fault, error);
-    Add(is_building_ ? Value::NumberLiteral(text_) : Value());
+    const bool is_kept = is_keeping();
+    if (!Passes([this](SectionGuard& guard) { return guard.Number(text_); }, error)) return false;
+    Add(is_kept ? Value::NumberLiteral(text_) : Value(), is_kept);
     text_.clear();
     return true;
   }
 
-  bool Open(bool is_object) {
+  bool Open(bool is_object, error_code& error) {
+    if (!Passes([is_object](SectionGuard& guard) { return guard.Open(is_object); }, error)) return false;
     frames_.push_back({is_object, {}, 0, is_object ? Value::MakeObject() : Value::MakeArray()});
     return true;
   }
 
-  bool Close() {
+  bool Close(error_code& error) {
+    const bool is_kept = is_keeping();
+    if (!Passes([](SectionGuard& guard) { return guard.Close(); }, error)) return false;
     Value value = std::move(frames_.back().value);
     frames_.pop_back();
-    return Add(std::move(value));
+    return Add(std::move(value), is_kept);
   }
 
-  bool Add(Value value) {
+  bool Add(Value value, bool is_kept) {
     if (frames_.empty()) {
       result_ = std::move(value);
       return true;
     }
     Frame& frame = frames_.back();
     ++frame.index;
-    if (is_building_ && frame.is_object) {
+    if (is_kept && frame.is_object) {
       frame.value.object().push_back({std::move(frame.key), std::move(value)});
-    } else if (is_building_) {
+    } else if (is_kept) {
       frame.value.array().push_back(std::move(value));
     }
     frame.key.clear();
@@ -193,10 +228,12 @@ class Handler {
 
   const NumberRule numbers_;
   const bool is_building_;
+  SectionGuard* const guard_;
   std::vector<Frame> frames_;
   std::string text_;  // Of the key, string or number being read.
   Value result_;
   std::string_view fault_;
+  bool is_guard_fault_ = false;
 };
 
 absl::Status Refusal(std::string_view reason, std::string_view what, size_t position, std::string path) {
@@ -214,28 +251,43 @@ std::string Explain(const boost::system::error_code& code, int depth_max) {
   return code.message();
 }
 
-absl::StatusOr<Value> Read(std::string_view text, const Limits& limits, bool is_building) {
+// For what the rules of a section refuse.
+absl::Status SectionRefusal(Section section, std::string_view fault, size_t position, const std::string& path) {
+  std::string full(SectionName(section));
+  if (!path.empty()) absl::StrAppend(&full, path.starts_with('[') ? "" : ".", path);
+  full = std::string(ClipUtf8(full, kPathInErrorMax));
+  return MakeError(absl::StatusCode::kInvalidArgument, kInvalidTwin, absl::StrCat(full, ": ", Absl(fault)),
+                   {{"position", absl::StrCat(position)}, {"path", full}});
+}
+
+absl::StatusOr<Value> Read(std::string_view text, const Limits& limits, bool is_building,
+                           std::optional<Section> section = std::nullopt) {
   if (text.size() > limits.bytes_max) {
     return Refusal(kJsonTooLarge, absl::StrCat("longer than ", limits.bytes_max, " bytes"), limits.bytes_max, "");
   }
   boost::json::parse_options options;
   options.max_depth = static_cast<size_t>(limits.depth_max);
   options.numbers = boost::json::number_precision::none;
-  boost::json::basic_parser<Handler> parser(options, limits.numbers, is_building);
+  SectionGuard guard(section.value_or(Section::kTags));
+  boost::json::basic_parser<Handler> parser(options, limits.numbers, is_building,
+                                            section.has_value() ? &guard : nullptr);
   boost::system::error_code error;
   const size_t position = parser.write_some(false, text.data(), text.size(), error);
   if (!error && position < text.size()) error = boost::json::error::extra_data;
-  if (error) {
-    Handler& handler = parser.handler();
-    const std::string what = handler.fault().empty() ? Explain(error, limits.depth_max) : std::string(handler.fault());
-    return Refusal(kInvalidJson, what, position, handler.Path());
-  }
-  return parser.handler().TakeResult();
+  Handler& handler = parser.handler();
+  if (!error) return handler.TakeResult();
+  if (handler.is_guard_fault()) return SectionRefusal(*section, handler.fault(), position, handler.Path());
+  const std::string what = handler.fault().empty() ? Explain(error, limits.depth_max) : std::string(handler.fault());
+  return Refusal(kInvalidJson, what, position, handler.Path());
 }
 
 }  // namespace
 
 absl::StatusOr<Value> Parse(std::string_view text, const Limits& limits) { return Read(text, limits, true); }
+
+absl::StatusOr<Value> ParseGuarded(std::string_view text, const Limits& limits, Section section) {
+  return Read(text, limits, true, section);
+}
 
 absl::Status ValidateDocument(std::string_view text, const Limits& limits) {
   return Read(text, limits, false).status();

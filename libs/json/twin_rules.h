@@ -34,11 +34,9 @@ size_t SectionSizeMax(Section section);
 // Reads a patch or a section: an object, or null for "empty the section" (is_null() of the result). `$metadata` and
 // `$version` at the root of desired and reported are dropped. Checks syntax, keys (1 to 1,024 bytes, no control
 // characters, '.', '$', '#', space), strings and arrays (4,096 bytes), integer range, depth (10) and that no array
-// holds null. Errors: INVALID_ARGUMENT with INVALID_JSON, JSON_TOO_LARGE or INVALID_TWIN.
+// holds null, all of it while reading and before anything is built. Errors: INVALID_ARGUMENT with INVALID_JSON,
+// JSON_TOO_LARGE or INVALID_TWIN.
 absl::StatusOr<Value> ParseSection(std::string_view text, Section section);
-
-// As ParseSection for a value that is already parsed.
-absl::Status CheckSection(Value& value, Section section);
 
 // Size of a section or value: every key and string its UTF-8 length without control characters (C0, C1), numbers 8,
 // Booleans 4, null 0; objects and arrays the sum of their parts.

@@ -52,10 +52,35 @@ TEST(TwinRulesTest, AScalarMaySitInTheTenthObjectBelowTheRoot) {
   EXPECT_FALSE(Accepts(Nested(11, "[1]")));
 }
 
+TEST(TwinRulesTest, WhatIsDroppedIsNotJudgedAndNotBuilt) {
+  const std::string deep = Nested(20, "[null, 4503599627370496, \"" + std::string(5000, 'x') + "\"]");
+  const absl::StatusOr<Value> reported =
+      ParseSection("{\"a\":1,\"$metadata\":" + deep + ",\"$version\":{},\"b\":{\"c\":2}}", Section::kReported);
+  ASSERT_TRUE(reported.ok()) << reported.status();
+  EXPECT_EQ(Print(*reported), R"({"a":1,"b":{"c":2}})");
+  EXPECT_FALSE(Accepts("{\"$metadata\":1,\"b\":[null]}"));
+  EXPECT_FALSE(Accepts("{\"$metadata\":{},\"a b\":1}"));
+  EXPECT_FALSE(Accepts("{\"a\":{\"$metadata\":1}}"));
+}
+
+TEST(TwinRulesTest, AnArrayCountsWithAllThatItHolds) {
+  const std::string text(1000, 'x');
+  EXPECT_TRUE(Accepts("{\"a\":[\"" + text + "\",\"" + text + "\",{\"k\":[\"" + text + "\"]}]}"));
+  EXPECT_FALSE(Accepts("{\"a\":[\"" + text + "\",[\"" + text + "\",\"" + text + "\"],{\"k\":[\"" + text + "\"],\"" +
+                       text + "\":1}]}"));
+  EXPECT_FALSE(
+      Accepts("{\"a\":[" + std::string(512 * 2, '1').replace(1, 1, ",") + "]}"));  // One number of 1,022 digits.
+  std::string numbers = "1";
+  for (int i = 1; i < 512; ++i) numbers += ",1";
+  EXPECT_TRUE(Accepts("{\"a\":[" + numbers + "]}"));
+  EXPECT_FALSE(Accepts("{\"a\":[" + numbers + ",1]}"));
+}
+
 TEST(TwinRulesTest, ErrorsNameTheMember) {
   const absl::Status error = ParseSection(R"({"a":{"b c":1}})", Section::kReported).status();
   EXPECT_EQ(GetErrorDetail(error).reason, kInvalidTwin);
   EXPECT_EQ(GetErrorDetail(error).metadata.at("path"), "properties.reported.a.b c");
+  EXPECT_EQ(GetErrorDetail(error).metadata.at("position"), "10");
 }
 
 TEST(TwinRulesTest, SizeFollowsTheFormula) {

@@ -68,7 +68,7 @@ TEST(TwinEditTest, ReplacementDropsNullsAndWhatItDoesNotName) {
   ASSERT_TRUE(effect.ok());
   EXPECT_EQ(json::Print(state.tags), "{}");
   EXPECT_EQ(json::Print(state.desired), R"({"c":{"y":2}})");
-  EXPECT_EQ(effect->desired_patch, R"({"c":{"y":2},"b":null})");
+  EXPECT_EQ(effect->desired_patch, R"({"c":{"y":2,"x":null},"b":null})");
   EXPECT_EQ(state.desired_version, 3);
   EXPECT_EQ(state.desired_metadata.Find("b"), nullptr);
 }
