@@ -5,7 +5,7 @@
 const { uniqueId } = require('../e2e/lib/hub');
 const { keptHttps } = require('./clients');
 const { startFleet } = require('./fleet');
-const { V, median, percentiles, print, runJob, say, settings, sleep, sql, timed } = require('./lib');
+const { V, cpuSeconds, median, percentiles, print, runJob, say, settings, sleep, sql, timed } = require('./lib');
 const { session } = require('./postgres');
 const { registerTwins } = require('./twin_fleet');
 
@@ -31,14 +31,15 @@ async function printReported(key) {
   const ids = Array.from({ length: Math.min(given.connected, devices) }, (_, i) => id(Math.floor((i * devices) / given.connected)));
   const fleet = await startFleet(ids, key, ['--report-without-pause']);
   await sleep(3000); // Everything is under way, statistics are fresh.
-  const before = fleet.figures();
+  const [before, cpuBefore] = [fleet.figures(), cpuSeconds()];
   await sleep(given.seconds * 1000);
-  const after = fleet.figures();
+  const [after, cpuAfter] = [fleet.figures(), cpuSeconds()];
   await fleet.stop();
   const stored = after.reportsStored - before.reportsStored;
   if (after.reportsRefused > 0 || stored === 0) throw new Error(`${stored} patches stored, ${after.reportsRefused} refused`);
   const rate = stored / (after.seconds - before.seconds);
-  print({ name: 'twins: reported patches', devices, connected: ids.length, rate: Math.round(rate), milliseconds_per_patch: round((ids.length / rate) * 1000, 1) });
+  print({ name: 'twins: reported patches', devices, connected: ids.length, rate: Math.round(rate), milliseconds_per_patch: round((ids.length / rate) * 1000, 1),
+    cpu_microseconds_per_patch: Object.fromEntries(Object.keys(cpuAfter).map((name) => [name, round(((cpuAfter[name] - cpuBefore[name]) * 1e6) / stored, 1)])) });
   await sql('VACUUM twin.twin');
 }
 
