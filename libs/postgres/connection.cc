@@ -50,7 +50,7 @@ std::string WithConnectionDefaults(const std::string& connection_string) {
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const PoolOptions& options) {
   try {
-    auto raw = std::make_unique<pqxx::connection>(WithConnectionDefaults(options.connection_string));
+    auto raw = std::make_shared<pqxx::connection>(WithConnectionDefaults(options.connection_string));
     ForbidReconnect(*raw);
     pqxx::nontransaction session(*raw);
     session.exec(SessionSettings(options));
@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const PoolOptions& 
   }
 }
 
-Connection::Connection(std::unique_ptr<pqxx::connection_base> raw) : raw_(std::move(raw)) {}
+Connection::Connection(std::shared_ptr<pqxx::connection_base> raw) : raw_(std::move(raw)) {}
 
 Connection::~Connection() = default;
 

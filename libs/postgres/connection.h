@@ -32,9 +32,10 @@ class Connection {
   void Prepare(const char* name, const char* sql);
 
  private:
-  explicit Connection(std::unique_ptr<pqxx::connection_base> raw);
+  explicit Connection(std::shared_ptr<pqxx::connection_base> raw);
 
-  std::unique_ptr<pqxx::connection_base> raw_;
+  // Not unique_ptr: connection_base has no virtual destructor, and only that of the whole object closes the session.
+  std::shared_ptr<pqxx::connection_base> raw_;
   absl::flat_hash_set<std::string> prepared_;
 };
 

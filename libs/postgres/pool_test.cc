@@ -151,6 +151,20 @@ TEST_F(PoolTest, RunsAgainAfterADeadlock) {
   EXPECT_GE(first_locks, 3);
 }
 
+TEST_F(PoolTest, ClosesItsSessions) {
+  constexpr Statement kSessions{"test_sessions",
+                                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pool_test_closed'"};
+  const auto sessions = [&] { return (*pool_.Run(Soon(), kSessions))[0].Get<int64_t>(0); };
+  {
+    PoolOptions options = pool_.options();
+    options.application_name = "pool_test_closed";
+    Pool pool(options, metrics_);
+    FLEETCAST_EXPECT_OK(pool.Run(Soon(), kCount));
+    EXPECT_EQ(sessions(), 1);
+  }
+  EXPECT_TRUE(WaitFor([&] { return sessions() == 0; }));
+}
+
 TEST_F(PoolTest, ReplacesBrokenSessions) {
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const Result backend, pool_.Run(Soon(), kBackend));
   const auto old_pid = backend[0].Get<int32_t>(0);
