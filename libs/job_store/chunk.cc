@@ -21,18 +21,22 @@ bool KnowsLastIssue(const Chunk& chunk, int64_t epoch) {
   return epoch == (chunk.state == ChunkState::kOpen ? chunk.epoch : chunk.epoch - 1);
 }
 
+void Add(JobCounts& counts, const Chunk& chunk, int times) {
+  counts.total += times * chunk.size;
+  counts.pending += times * chunk.pending();
+  counts.running += times * chunk.running();
+  counts.succeeded += times * chunk.succeeded;
+  counts.failed += times * chunk.failed;
+  counts.timed_out += times * chunk.timed_out;
+  counts.canceled += times * chunk.canceled;
+  counts.device_errors += times * chunk.device_errors;
+}
+
 }  // namespace
 
-void AddTo(JobCounts& counts, const Chunk& chunk) {
-  counts.total += chunk.size;
-  counts.pending += chunk.pending();
-  counts.running += chunk.running();
-  counts.succeeded += chunk.succeeded;
-  counts.failed += chunk.failed;
-  counts.timed_out += chunk.timed_out;
-  counts.canceled += chunk.canceled;
-  counts.device_errors += chunk.device_errors;
-}
+void AddTo(JobCounts& counts, const Chunk& chunk) { Add(counts, chunk, 1); }
+
+void TakeFrom(JobCounts& counts, const Chunk& chunk) { Add(counts, chunk, -1); }
 
 bool IsHeld(const Chunk& chunk, int64_t epoch) {
   if (IsSeeded(SeededBug::kSkipEpochCheck)) return chunk.state != ChunkState::kClosed;

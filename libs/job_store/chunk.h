@@ -55,8 +55,9 @@ struct Chunk {
   int running() const { return size - pending() - ended(); }
 };
 
-// Adds what `chunk` holds to `counts`.
+// Adds what `chunk` holds to `counts`, or takes it away.
 void AddTo(JobCounts& counts, const Chunk& chunk);
+void TakeFrom(JobCounts& counts, const Chunk& chunk);
 
 // Whether whoever leased the chunk under `epoch` may act on it: it is open, and nobody has leased or stopped it since.
 bool IsHeld(const Chunk& chunk, int64_t epoch);

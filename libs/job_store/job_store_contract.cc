@@ -40,14 +40,27 @@ std::vector<std::string> JobStoreContract::Devices(int count, const std::string&
   return ids;
 }
 
-void JobStoreContract::Run(const CreateRequest& request, const std::vector<std::string>& devices) {
+void JobStoreContract::RunOver(const CreateRequest& request, const std::vector<std::vector<std::string>>& pages) {
   FLEETCAST_ASSERT_OK(store_.CreateJob(Soon(), request));
   FLEETCAST_ASSERT_OK(store_.PromoteDue(Soon(), 10));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(std::optional<ResolveLease> lease, store_.AcquireResolve(Soon(), "one", kTtl));
   ASSERT_TRUE(lease.has_value());
   ASSERT_EQ(lease->job_id, request.spec.id);
-  FLEETCAST_ASSERT_OK(store_.AppendTargets(Soon(), *lease, devices, kTtl));
+  for (const auto& page : pages) FLEETCAST_ASSERT_OK(store_.AppendTargets(Soon(), *lease, page, kTtl));
   FLEETCAST_ASSERT_OK(store_.FinishResolve(Soon(), *lease));
+}
+
+void JobStoreContract::Run(const CreateRequest& request, const std::vector<std::string>& devices) {
+  RunOver(request, {devices});
+}
+
+void JobStoreContract::RunInChunks(const CreateRequest& request, int chunks, int per_chunk) {
+  const std::vector<std::string> devices = Devices(chunks * per_chunk);
+  std::vector<std::vector<std::string>> pages;
+  for (int i = 0; i < chunks; ++i) {
+    pages.emplace_back(devices.begin() + i * per_chunk, devices.begin() + (i + 1) * per_chunk);
+  }
+  RunOver(request, pages);
 }
 
 std::vector<LeasedChunk> JobStoreContract::Lease(int limit, const std::string& owner, absl::Duration ttl) {

@@ -39,6 +39,10 @@ class JobStoreContract : public ::testing::TestWithParam<std::function<std::uniq
 
   // Creates the job and freezes it over `devices`: it runs.
   void Run(const CreateRequest& request, const std::vector<std::string>& devices);
+  // The same over `chunks` chunks of `per_chunk` devices each.
+  void RunInChunks(const CreateRequest& request, int chunks, int per_chunk);
+  // The same over the devices of all `pages`, stored one after the other.
+  void RunOver(const CreateRequest& request, const std::vector<std::vector<std::string>>& pages);
   std::vector<LeasedChunk> Lease(int limit = 10, const std::string& owner = "one", absl::Duration ttl = kTtl);
   // Leases the only chunk of the only running job.
   LeasedChunk LeaseOne();

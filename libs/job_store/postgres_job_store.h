@@ -1,6 +1,8 @@
 // JobStore on PostgreSQL: the schema is schema/*.sql, the rules of a chunk are chunk.h.
 //
-// Order of locks in every transaction: chunks by key, then jobs by seq (targets of a job that resolves: only its job).
+// Order of locks in every transaction: chunks by key, then counters by job, then jobs by seq (targets of a job that
+// resolves: only its job). A counter is waited for only when all of its job are held. Cancel, which has the job's lock
+// already, holds all chunks that could still be counted, so nobody else holds a counter.
 // LeaseChunks locks limited jobs before chunks, but waits for neither (postgres_leases.cc).
 #pragma once
 

@@ -1,36 +1,15 @@
 #include "libs/job_store/postgres_job_store.h"
 
 #include "libs/base/status_macros.h"
-#include "libs/job_store/job_store_contract.h"
-#include "libs/job_store/schema.h"
+#include "libs/job_store/postgres_fixture.h"
 #include "libs/postgres/listener.h"
-#include "libs/testing/private_postgres.h"
 #include "libs/testing/wait_for.h"
 
 namespace fleetcast::job_store {
 namespace {
 
 using fleetcast::testing::IsOk;
-using fleetcast::testing::PrivatePostgres;
 using fleetcast::testing::WaitFor;
-
-class PostgresUnderTest final : public StoreUnderTest {
- public:
-  PostgresUnderTest() {
-    FLEETCAST_EXPECT_OK(postgres::Migrate(pool_, absl::Now() + absl::Seconds(20), kSchemaName, SchemaMigrations()));
-  }
-  JobStore& store() override { return store_; }
-  const postgres::PoolOptions& options() const { return pool_.options(); }
-  postgres::Pool& pool() { return pool_; }
-
- private:
-  telemetry::Metrics metrics_;
-  postgres::Pool pool_{{.connection_string = PrivatePostgres::Shared().NewDatabase(),
-                        .application_name = "job_store_test",
-                        .connections = 8},
-                       metrics_};
-  PostgresJobStore store_{pool_};
-};
 
 INSTANTIATE_TEST_SUITE_P(Postgres, JobStoreContract,
                          ::testing::Values([] { return std::make_unique<PostgresUnderTest>(); }));
@@ -63,26 +42,9 @@ TEST(PostgresJobStoreTest, TellsSchedulersOfNewJobs) {
   EXPECT_TRUE(WaitFor([&] { return has_heard("job-1"); }));
 }
 
-// What happens to a database that is old, for tests: its days are moved into the past.
-void RunSql(postgres::Pool& pool, std::string_view sql) {
-  FLEETCAST_ASSERT_OK(
-      pool.Transact(Soon(), [&](postgres::Transaction& transaction) { return transaction.RunScript(sql); }));
-}
-
-int64_t Count(postgres::Pool& pool, const std::string& from) {
-  int64_t count = -1;
-  FLEETCAST_EXPECT_OK(pool.Transact(Soon(), [&](postgres::Transaction& transaction) -> absl::Status {
-    FLEETCAST_ASSIGN_OR_RETURN(const postgres::Result rows,
-                               transaction.ExecuteSql("SELECT count(*) FROM " + from, postgres::Params()));
-    count = rows[0].Get<int64_t>(0);
-    return absl::OkStatus();
-  }));
-  return count;
-}
-
 // An old partition 'old' of day 100 with two jobs, one of which ended `second_ended` ago.
-void MakeOldDay(postgres::Pool& pool, const std::string& second_ended) {
-  RunSql(pool, R"sql(
+void MakeOldDay(PostgresUnderTest& under_test, const std::string& second_ended) {
+  under_test.RunSql(R"sql(
     INSERT INTO jobs.partition VALUES ('old', 100::bigint << 32, 101::bigint << 32);
     CREATE TABLE jobs.chunk_target_old PARTITION OF jobs.chunk_target FOR VALUES FROM (429496729600) TO (433791696896);
     CREATE TABLE jobs.outcome_old PARTITION OF jobs.outcome FOR VALUES FROM (429496729600) TO (433791696896);
@@ -91,37 +53,37 @@ void MakeOldDay(postgres::Pool& pool, const std::string& second_ended) {
                           end_time)
     VALUES (429496729601, 'old-1', '', '*', 1, '', now(), 1, 6, now() - interval '40 days'),
            (429496729602, 'old-2', '', '*', 1, '', now(), 1, 6, now() - interval ')sql" +
-                   second_ended + R"sql(');
+                    second_ended + R"sql(');
     INSERT INTO jobs.chunk (job_seq, chunk_no, size, state) VALUES (429496729601, 0, 10, 3))sql");
 }
 
 TEST(PostgresJobStoreTest, DaysWhoseJobsAllEndedLongAgoAreDropped) {
   PostgresUnderTest under_test;
-  MakeOldDay(under_test.pool(), "31 days");
+  MakeOldDay(under_test, "31 days");
   FLEETCAST_ASSERT_OK(under_test.store().CreateJob(Soon(), SomeJob("young")));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const MaintainResult result,
                                  under_test.store().Maintain(Soon(), {.retention = absl::Hours(24 * 30)}));
   EXPECT_TRUE(result.is_leader);
   EXPECT_EQ(result.jobs_removed, 2);
   EXPECT_EQ(result.partitions_dropped, std::vector<std::string>{"old"});
-  EXPECT_EQ(Count(under_test.pool(), "pg_class WHERE relname ~ '_old$'"), 0);
-  EXPECT_EQ(Count(under_test.pool(), "jobs.job"), 1);
-  EXPECT_EQ(Count(under_test.pool(), "jobs.chunk"), 0);
+  EXPECT_EQ(under_test.Count("pg_class WHERE relname ~ '_old$'"), 0);
+  EXPECT_EQ(under_test.Count("jobs.job"), 1);
+  EXPECT_EQ(under_test.Count("jobs.chunk"), 0);
 }
 
 TEST(PostgresJobStoreTest, ADayStaysWhileOneOfItsJobsIsYoung) {
   PostgresUnderTest under_test;
-  MakeOldDay(under_test.pool(), "29 days");
+  MakeOldDay(under_test, "29 days");
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const MaintainResult result,
                                  under_test.store().Maintain(Soon(), {.retention = absl::Hours(24 * 30)}));
   EXPECT_EQ(result.jobs_removed, 0);
   EXPECT_EQ(result.partitions_dropped, std::vector<std::string>());
-  EXPECT_EQ(Count(under_test.pool(), "jobs.chunk"), 1);
+  EXPECT_EQ(under_test.Count("jobs.chunk"), 1);
 }
 
 TEST(PostgresJobStoreTest, UpkeepMakesThePartitionsThatAreMissing) {
   PostgresUnderTest under_test;
-  RunSql(under_test.pool(), R"sql(
+  under_test.RunSql(R"sql(
     DO $$ BEGIN
       EXECUTE format('DROP TABLE jobs.chunk_target_%1$s, jobs.outcome_%1$s, jobs.attempt_%1$s',
                      to_char(jobs.today() + 2, 'YYYYMMDD'));
@@ -145,32 +107,28 @@ TEST(PostgresJobStoreTest, OneProcessAtATimeLeadsTheUpkeep) {
 
 TEST(PostgresJobStoreTest, RowsOutsideOfAllDaysAreReported) {
   PostgresUnderTest under_test;
-  RunSql(under_test.pool(),
-         "INSERT INTO jobs.outcome (job_seq, n, end_time, error_code, state) VALUES (5, 0, now(), 0, 3)");
+  under_test.RunSql("INSERT INTO jobs.outcome (job_seq, n, end_time, error_code, state) VALUES (5, 0, now(), 0, 3)");
   EXPECT_EQ(under_test.store().Maintain(Soon(), {})->default_partition_rows, 1);
 }
 
 TEST(PostgresJobStoreTest, NumbersAscendWhenTheClockJumpsBack) {
   PostgresUnderTest under_test;
-  RunSql(under_test.pool(), "SELECT setval('jobs.job_number', jobs.first_seq(jobs.today() + 1) + 7)");
+  under_test.RunSql("SELECT setval('jobs.job_number', jobs.first_seq(jobs.today() + 1) + 7)");
   const auto created = under_test.store().CreateJob(Soon(), SomeJob("job"));
   FLEETCAST_ASSERT_OK(created);
   EXPECT_EQ(created->job.seq & 0xffffffff, 8);
 }
 
 TEST(PostgresJobStoreTest, JobsFromBeforeThePartitionsStay) {
-  telemetry::Metrics metrics;
-  postgres::Pool pool({.connection_string = PrivatePostgres::Shared().NewDatabase(), .application_name = "upgrade"},
-                      metrics);
-  FLEETCAST_ASSERT_OK(postgres::Migrate(pool, Soon(), kSchemaName, SchemaMigrations().first(1)));
-  RunSql(pool, R"sql(
+  PostgresUnderTest under_test(1);
+  under_test.RunSql(R"sql(
     INSERT INTO jobs.job (id, request_hash, condition, kind, status_message, due_time, execution_timeout_us, state,
                           target_count, chunk_count, frozen, started_time)
     VALUES ('job', '', '*', 1, '', now(), 3600000000, 4, 2, 1, true, now());
     INSERT INTO jobs.chunk (job_seq, chunk_no, size) VALUES (1, 0, 2);
     INSERT INTO jobs.chunk_target VALUES (1, 0, 'a', 'b', '{a,b}'))sql");
-  FLEETCAST_ASSERT_OK(postgres::Migrate(pool, Soon(), kSchemaName, SchemaMigrations()));
-  PostgresJobStore store(pool);
+  FLEETCAST_ASSERT_OK(postgres::Migrate(under_test.pool(), Soon(), kSchemaName, SchemaMigrations()));
+  JobStore& store = under_test.store();
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto leased, store.LeaseChunks(Soon(), {.owner = "one", .limit = 1}));
   ASSERT_EQ(leased.size(), 1u);
   EXPECT_EQ(leased[0].job->seq, 1);

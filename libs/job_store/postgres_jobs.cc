@@ -1,5 +1,6 @@
 // The job resource: create, read, list, cancel.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "libs/job_store/errors.h"
 #include "libs/job_store/postgres_job_store.h"
 #include "libs/job_store/postgres_rows.h"
+#include "libs/job_store/postgres_saving.h"
 
 namespace fleetcast::job_store {
 namespace {
@@ -114,13 +116,13 @@ absl::StatusOr<Cancellable> LockForCancel(Transaction& transaction, std::string_
 absl::StatusOr<bool> Cancel(Transaction& transaction, Cancellable& locked, JobState next,
                             const CancelRequest& request) {
   bool was_issuing = false;
-  std::vector<Chunk> stopped;
-  for (auto& [key, row] : locked.chunks) {
-    Stop(row.chunk, StopKind::kCancelled);
-    was_issuing |= row.chunk.running() > 0;
-    stopped.push_back(row.chunk);
+  std::map<ChunkKey, Chunk> stopped;
+  for (const auto& [key, row] : locked.chunks) {
+    Chunk& chunk = stopped.emplace(key, row.chunk).first->second;
+    Stop(chunk, StopKind::kCancelled);
+    was_issuing |= chunk.running() > 0;
   }
-  FLEETCAST_RETURN_IF_ERROR(SaveChunks(transaction, stopped));
+  FLEETCAST_RETURN_IF_ERROR(SaveChunks(transaction, locked.chunks, stopped));
   LockedJob& job = locked.job;
   if (IsTerminal(next)) {
     FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropChunks, job.seq).status());

@@ -9,6 +9,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/job_store/postgres_job_store.h"
 #include "libs/job_store/postgres_rows.h"
+#include "libs/job_store/postgres_saving.h"
 
 namespace fleetcast::job_store {
 namespace {
@@ -191,7 +192,7 @@ absl::StatusOr<std::map<ChunkKey, Chunk>> InsertAndCount(Transaction& transactio
 
 // Stops a job whose execution time is over, or fails it when its targets are not even known. Adds it to `result`.
 absl::Status ExpireOne(Transaction& transaction, int64_t seq, absl::Duration grace, ExpireResult& result) {
-  FLEETCAST_ASSIGN_OR_RETURN(LockedChunks chunks, LockUnfinishedChunks(transaction, seq));
+  FLEETCAST_ASSIGN_OR_RETURN(const LockedChunks chunks, LockUnfinishedChunks(transaction, seq));
   FLEETCAST_ASSIGN_OR_RETURN(std::optional<LockedJob> job, LockJob(transaction, seq));
   if (!job.has_value() || job->stop != StopKind::kNone) return absl::OkStatus();
   if (job->state == JobState::kResolving) {
@@ -203,11 +204,8 @@ absl::Status ExpireOne(Transaction& transaction, int64_t seq, absl::Duration gra
   } else if (job->state == JobState::kRunning) {
     FLEETCAST_RETURN_IF_ERROR(transaction.Run(kExpire, seq, grace).status());
     std::map<ChunkKey, Chunk> stopped;
-    for (auto& [key, row] : chunks) {
-      Stop(row.chunk, StopKind::kExpired);
-      stopped.emplace(key, row.chunk);
-    }
-    FLEETCAST_ASSIGN_OR_RETURN(Endings endings, SaveAndEnd(transaction, std::move(stopped)));
+    for (const auto& [key, row] : chunks) Stop(stopped.emplace(key, row.chunk).first->second, StopKind::kExpired);
+    FLEETCAST_ASSIGN_OR_RETURN(Endings endings, SaveAndEnd(transaction, chunks, std::move(stopped)));
     std::move(endings.ended_jobs.begin(), endings.ended_jobs.end(), std::back_inserter(result.ended_jobs));
   } else {
     return absl::OkStatus();
@@ -218,13 +216,10 @@ absl::Status ExpireOne(Transaction& transaction, int64_t seq, absl::Duration gra
 
 // Gives up what is unanswered in a cancelled or expired job. Adds it to `result`.
 absl::Status SettleOne(Transaction& transaction, int64_t seq, ExpireResult& result) {
-  FLEETCAST_ASSIGN_OR_RETURN(LockedChunks chunks, LockUnfinishedChunks(transaction, seq));
+  FLEETCAST_ASSIGN_OR_RETURN(const LockedChunks chunks, LockUnfinishedChunks(transaction, seq));
   std::map<ChunkKey, Chunk> settled;
-  for (auto& [key, row] : chunks) {
-    Settle(row.chunk);
-    settled.emplace(key, row.chunk);
-  }
-  FLEETCAST_ASSIGN_OR_RETURN(Endings endings, SaveAndEnd(transaction, std::move(settled)));
+  for (const auto& [key, row] : chunks) Settle(settled.emplace(key, row.chunk).first->second);
+  FLEETCAST_ASSIGN_OR_RETURN(Endings endings, SaveAndEnd(transaction, chunks, std::move(settled)));
   std::move(endings.ended_jobs.begin(), endings.ended_jobs.end(), std::back_inserter(result.ended_jobs));
   ++result.settled;
   return absl::OkStatus();
@@ -239,9 +234,9 @@ absl::StatusOr<RecordResult> PostgresJobStore::RecordOutcomes(absl::Time deadlin
   for (const Outcome& outcome : outcomes) keys.push_back(outcome.lease.key);
   return pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<RecordResult> {
     RecordResult result;
-    FLEETCAST_ASSIGN_OR_RETURN(LockedChunks locked, LockChunks(transaction, keys));
+    FLEETCAST_ASSIGN_OR_RETURN(const LockedChunks locked, LockChunks(transaction, keys));
     FLEETCAST_ASSIGN_OR_RETURN(auto changed, InsertAndCount(transaction, outcomes, locked, result));
-    FLEETCAST_ASSIGN_OR_RETURN(Endings endings, SaveAndEnd(transaction, std::move(changed)));
+    FLEETCAST_ASSIGN_OR_RETURN(Endings endings, SaveAndEnd(transaction, locked, std::move(changed)));
     result.closed_chunks = std::move(endings.closed_chunks);
     result.ended_jobs = std::move(endings.ended_jobs);
     return result;

@@ -1,7 +1,6 @@
 #include "libs/job_store/postgres_rows.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -24,20 +23,6 @@ ORDER BY c.job_seq, c.chunk_no FOR UPDATE OF c)sql"};
 constexpr Statement kLockUnfinished{"jobs_lock_unfinished_chunks", "SELECT " FLEETCAST_CHUNK_COLUMNS R"sql(
 FROM jobs.chunk c WHERE c.job_seq = $1 AND c.state <> 3 ORDER BY c.chunk_no FOR UPDATE OF c)sql"};
 
-constexpr Statement kSaveChunks{"jobs_save_chunks", R"sql(
-UPDATE jobs.chunk c SET
-  state = v.state, epoch = v.epoch, issued = v.issued,
-  succeeded = v.succeeded, failed = v.failed, timed_out = v.timed_out, canceled = v.canceled,
-  device_errors = v.device_errors,
-  owner = CASE WHEN v.state = 0 THEN c.owner END,
-  lease_until = CASE WHEN v.state = 0 THEN c.lease_until END,
-  last_issue_time = CASE WHEN $11 THEN now() ELSE c.last_issue_time END,
-  closed_time = CASE WHEN v.state = 3 THEN now() END
-FROM unnest($1::bigint[], $2::int[], $3::smallint[], $4::bigint[], $5::bit(1000)[],
-            $6::smallint[], $7::smallint[], $8::smallint[], $9::smallint[], $10::smallint[])
-  AS v (job_seq, chunk_no, state, epoch, issued, succeeded, failed, timed_out, canceled, device_errors)
-WHERE c.job_seq = v.job_seq AND c.chunk_no = v.chunk_no)sql"};
-
 constexpr Statement kEnded{"jobs_ended_positions", R"sql(
 SELECT o.job_seq, o.n FROM unnest($1::bigint[], $2::int[]) AS k (job_seq, chunk_no)
 JOIN jobs.outcome o ON o.job_seq = k.job_seq AND o.n >= k.chunk_no * 1000 AND o.n < (k.chunk_no + 1) * 1000
@@ -49,23 +34,10 @@ JOIN jobs.attempt a ON a.job_seq = k.job_seq AND a.n >= k.chunk_no * 1000 AND a.
 WHERE a.job_seq BETWEEN $3 AND $4 GROUP BY a.job_seq, a.n)sql"};
 
 constexpr Statement kLockJob{"jobs_lock_job", R"sql(
-SELECT seq, id, state, stop, pause_time IS NOT NULL AS is_paused, version FROM jobs.job WHERE seq = $1 FOR UPDATE)sql"};
+SELECT seq, id, state, stop, pause_time IS NOT NULL AS is_paused, version, target_count, counted
+FROM jobs.job WHERE seq = $1 FOR UPDATE)sql"};
 
 constexpr Statement kGetById{"jobs_get_by_id", "SELECT " FLEETCAST_JOB_WITH_COUNTS "WHERE j.id = $1"};
-
-constexpr Statement kSumChunks{"jobs_sum_chunks", R"sql(
-SELECT count(*) FILTER (WHERE state <> 3) AS unfinished,
-       coalesce(sum(size - bit_count(issued)), 0)::bigint AS untouched,
-       coalesce(sum(succeeded), 0) AS succeeded, coalesce(sum(failed), 0) AS failed,
-       coalesce(sum(timed_out), 0) AS timed_out, coalesce(sum(canceled), 0) AS canceled,
-       coalesce(sum(device_errors), 0) AS device_errors
-FROM jobs.chunk WHERE job_seq = $1)sql"};
-
-constexpr Statement kEndJob{"jobs_end_job", R"sql(
-UPDATE jobs.job SET state = $2, failure_reason = CASE WHEN $3 = '' THEN failure_reason ELSE $3 END,
-       succeeded = $4, failed = $5, timed_out = $6, canceled = $7, device_errors = $8, pause_time = NULL,
-       end_time = clock_timestamp(), version = version + 1
-WHERE seq = $1)sql"};
 
 absl::Duration Micros(const Row& row, const char* column) {
   return absl::Microseconds(row.Get<std::optional<int64_t>>(column).value_or(0));
@@ -224,30 +196,6 @@ absl::StatusOr<std::map<ChunkKey, std::map<int, int>>> ReadRetries(Transaction& 
   return retries;
 }
 
-absl::Status SaveChunks(Transaction& transaction, std::span<const Chunk> chunks, bool issued_now) {
-  if (chunks.empty()) return absl::OkStatus();
-  std::vector<int64_t> job_seqs, epochs;
-  std::vector<int32_t> chunk_nos;
-  std::vector<int> states, succeeded, failed, timed_out, canceled, device_errors;
-  std::vector<std::string> issued;
-  for (const Chunk& chunk : chunks) {
-    job_seqs.push_back(chunk.key.job_seq);
-    chunk_nos.push_back(chunk.key.chunk_no);
-    states.push_back(static_cast<int>(chunk.state));
-    epochs.push_back(chunk.epoch);
-    issued.push_back(chunk.issued.ToBitText());
-    succeeded.push_back(chunk.succeeded);
-    failed.push_back(chunk.failed);
-    timed_out.push_back(chunk.timed_out);
-    canceled.push_back(chunk.canceled);
-    device_errors.push_back(chunk.device_errors);
-  }
-  return transaction
-      .Run(kSaveChunks, job_seqs, chunk_nos, states, epochs, issued, succeeded, failed, timed_out, canceled,
-           device_errors, issued_now)
-      .status();
-}
-
 absl::StatusOr<Job> ReadJobById(Transaction& transaction, std::string_view job_id) {
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kGetById, job_id));
   if (rows.empty()) return NoSuchJob(job_id);
@@ -260,42 +208,8 @@ absl::StatusOr<std::optional<LockedJob>> LockJob(Transaction& transaction, int64
   const Row row = rows[0];
   return std::optional<LockedJob>(
       {row.Get<int64_t>("seq"), row.Get<std::string>("id"), static_cast<JobState>(row.Get<int16_t>("state")),
-       static_cast<StopKind>(row.Get<int16_t>("stop")), row.Get<bool>("is_paused"), row.Get<int64_t>("version")});
-}
-
-absl::StatusOr<bool> EndIfComplete(Transaction& transaction, const LockedJob& job) {
-  if (IsTerminal(job.state)) return false;
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kSumChunks, job.seq));
-  const Row sums = rows[0];
-  if (sums.Get<int64_t>("unfinished") > 0) return false;
-  const Ending ending = EndOf(job.state, job.stop, sums.Get<int64_t>("untouched"));
-  FLEETCAST_RETURN_IF_ERROR(transaction
-                                .Run(kEndJob, job.seq, static_cast<int>(ending.state), ending.failure_reason,
-                                     sums.Get<int64_t>("succeeded"), sums.Get<int64_t>("failed"),
-                                     sums.Get<int64_t>("timed_out"), sums.Get<int64_t>("canceled"),
-                                     sums.Get<int64_t>("device_errors"))
-                                .status());
-  return true;
-}
-
-absl::StatusOr<Endings> SaveAndEnd(Transaction& transaction, std::map<ChunkKey, Chunk> changed) {
-  Endings endings;
-  std::vector<Chunk> chunks;
-  std::set<int64_t> job_seqs;
-  for (auto& [key, chunk] : changed) {
-    if (CloseIfComplete(chunk)) endings.closed_chunks.push_back(key);
-    if (chunk.state == ChunkState::kClosed) job_seqs.insert(key.job_seq);
-    chunks.push_back(chunk);
-  }
-  FLEETCAST_RETURN_IF_ERROR(SaveChunks(transaction, chunks));
-  for (const int64_t seq : job_seqs) {
-    // Under the job's lock the sums see every other transaction that closed a chunk of it: one of them is the last.
-    FLEETCAST_ASSIGN_OR_RETURN(const std::optional<LockedJob> job, LockJob(transaction, seq));
-    if (!job.has_value()) continue;
-    FLEETCAST_ASSIGN_OR_RETURN(const bool ended, EndIfComplete(transaction, *job));
-    if (ended) endings.ended_jobs.push_back(job->id);
-  }
-  return endings;
+       static_cast<StopKind>(row.Get<int16_t>("stop")), row.Get<bool>("is_paused"), row.Get<int64_t>("version"),
+       row.Get<int64_t>("target_count"), row.Get<bool>("counted")});
 }
 
 }  // namespace fleetcast::job_store

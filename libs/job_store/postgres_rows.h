@@ -24,19 +24,25 @@
   "j.wait_for_connection, j.tags_patch, j.desired_patch, j.twin_etag, j.status_message, j.start_time, " \
   "j.execution_timeout_us, j.state, j.version, j.failure_reason, j.started_time, j.end_time, "          \
   "j.priority, j.pause_time, " FLEETCAST_POLICY_COLUMNS
-// A job's counts: sums over its chunks while it runs (one range of a primary key, about a row per 1,000 devices), fixed
-// numbers afterwards, nothing before its targets are frozen. One statement, so that state and counts agree.
-#define FLEETCAST_JOB_WITH_COUNTS                                                                           \
-  FLEETCAST_JOB_COLUMNS                                                                                     \
-  ", CASE WHEN j.frozen THEN j.target_count ELSE 0 END AS total, coalesce(c.pending, 0) AS pending, "       \
-  "coalesce(j.succeeded, c.succeeded, 0) AS succeeded, coalesce(j.failed, c.failed, 0) AS failed, "         \
-  "coalesce(j.timed_out, c.timed_out, 0) AS timed_out, coalesce(j.canceled, c.canceled, 0) AS canceled, "   \
-  "coalesce(j.device_errors, c.device_errors, 0) AS device_errors "                                         \
-  "FROM jobs.job j LEFT JOIN LATERAL ("                                                                     \
-  "  SELECT coalesce(sum(k.size - bit_count(k.issued)) FILTER (WHERE k.state = 0), 0)::bigint AS pending, " \
-  "         sum(k.succeeded) AS succeeded, sum(k.failed) AS failed, sum(k.timed_out) AS timed_out, "        \
-  "         sum(k.canceled) AS canceled, sum(k.device_errors) AS device_errors "                            \
-  "  FROM jobs.chunk k WHERE k.job_seq = j.seq AND j.frozen AND j.end_time IS NULL) c ON true "
+// A job's counts: sums over its counters while it runs, or over its chunks if it has none (16 rows of a primary key
+// at most), fixed numbers afterwards, nothing before its targets are frozen. One statement, so that state and counts
+// agree.
+#define FLEETCAST_JOB_WITH_COUNTS                                                                         \
+  FLEETCAST_JOB_COLUMNS                                                                                   \
+  ", CASE WHEN j.frozen THEN j.target_count ELSE 0 END AS total, coalesce(c.pending, 0) AS pending, "     \
+  "coalesce(j.succeeded, c.succeeded, 0) AS succeeded, coalesce(j.failed, c.failed, 0) AS failed, "       \
+  "coalesce(j.timed_out, c.timed_out, 0) AS timed_out, coalesce(j.canceled, c.canceled, 0) AS canceled, " \
+  "coalesce(j.device_errors, c.device_errors, 0) AS device_errors "                                       \
+  "FROM jobs.job j LEFT JOIN LATERAL ("                                                                   \
+  "  SELECT sum(k.pending) AS pending, sum(k.succeeded) AS succeeded, sum(k.failed) AS failed, "          \
+  "         sum(k.timed_out) AS timed_out, sum(k.canceled) AS canceled, "                                 \
+  "         sum(k.device_errors) AS device_errors "                                                       \
+  "  FROM (SELECT s.pending, s.succeeded, s.failed, s.timed_out, s.canceled, s.device_errors "            \
+  "        FROM jobs.counter s WHERE s.job_seq = j.seq AND j.counted AND j.end_time IS NULL "             \
+  "        UNION ALL "                                                                                    \
+  "        SELECT CASE WHEN t.state = 0 THEN t.size - bit_count(t.issued) ELSE 0 END::int, "              \
+  "               t.succeeded, t.failed, t.timed_out, t.canceled, t.device_errors FROM jobs.chunk t "     \
+  "        WHERE t.job_seq = j.seq AND j.frozen AND NOT j.counted AND j.end_time IS NULL) k) c ON true "
 // Columns of jobs.chunk `c` that ReadChunk needs.
 #define FLEETCAST_CHUNK_COLUMNS                                                                       \
   "c.job_seq, c.chunk_no, c.size, c.state AS chunk_state, c.epoch, c.issued, c.succeeded, c.failed, " \
@@ -85,10 +91,6 @@ absl::StatusOr<std::map<ChunkKey, PositionSet>> ReadEnded(postgres::Transaction&
 absl::StatusOr<std::map<ChunkKey, std::map<int, int>>> ReadRetries(postgres::Transaction& transaction,
                                                                    std::span<const ChunkKey> keys);
 
-// Writes back locked chunks. A chunk that is no longer open loses its lease; one that is closed gets its closing time.
-// `issued_now`: also stamps last_issue_time.
-absl::Status SaveChunks(postgres::Transaction& transaction, std::span<const Chunk> chunks, bool issued_now = false);
-
 // The job with its counts. kNotFound JOB_NOT_FOUND.
 absl::StatusOr<Job> ReadJobById(postgres::Transaction& transaction, std::string_view job_id);
 
@@ -100,21 +102,10 @@ struct LockedJob {
   StopKind stop = StopKind::kNone;
   bool is_paused = false;
   int64_t version = 0;
+  int64_t target_count = 0;
+  bool is_counted = false;  // Has counters until it ends.
 };
 // nullopt when there is none.
 absl::StatusOr<std::optional<LockedJob>> LockJob(postgres::Transaction& transaction, int64_t seq);
-
-// Ends a locked job when all its chunks are closed: state, end time, final counts. True when it did so.
-absl::StatusOr<bool> EndIfComplete(postgres::Transaction& transaction, const LockedJob& job);
-
-// What a transaction brought to its end.
-struct Endings {
-  std::vector<ChunkKey> closed_chunks;
-  std::vector<std::string> ended_jobs;
-};
-
-// Closes those of the locked `changed` chunks that are complete, writes them back, and ends their jobs if that was the
-// last one.
-absl::StatusOr<Endings> SaveAndEnd(postgres::Transaction& transaction, std::map<ChunkKey, Chunk> changed);
 
 }  // namespace fleetcast::job_store

@@ -6,6 +6,7 @@
 #include "libs/job_store/errors.h"
 #include "libs/job_store/postgres_job_store.h"
 #include "libs/job_store/postgres_rows.h"
+#include "libs/job_store/postgres_saving.h"
 
 namespace fleetcast::job_store {
 namespace {
@@ -61,7 +62,8 @@ UPDATE jobs.job SET last_device = $2, target_count = $3, chunk_count = $4,
        resolve_lease_until = now() + $5::interval WHERE seq = $1)sql"};
 
 constexpr Statement kFreeze{"jobs_freeze", R"sql(
-UPDATE jobs.job SET state = $2, frozen = true, resolve_owner = NULL, resolve_lease_until = NULL, version = version + 1
+UPDATE jobs.job SET state = $2, frozen = true, counted = $3, resolve_owner = NULL, resolve_lease_until = NULL,
+       version = version + 1
 WHERE seq = $1)sql"};
 
 constexpr Statement kFail{"jobs_fail", R"sql(
@@ -177,7 +179,9 @@ absl::Status PostgresJobStore::FinishResolve(absl::Time deadline, const ResolveL
     const auto state = static_cast<JobState>(row.Get<int16_t>("state"));
     const std::optional<JobState> next = NextJobState(state, JobEvent::kTargetsFrozen);
     if (!next.has_value() || row.Get<int64_t>("target_count") != lease.target_count) return LeaseLost();
-    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kFreeze, lease.job_seq, Number(*next)).status());
+    const bool is_counted = row.Get<int32_t>("chunk_count") > kCounterStripes;
+    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kFreeze, lease.job_seq, Number(*next), is_counted).status());
+    if (is_counted) return AddCounters(transaction, lease.job_seq, lease.target_count);
     // A job without targets has ended with this.
     return EndIfComplete(transaction, {.seq = lease.job_seq, .id = lease.job_id, .state = *next}).status();
   });

@@ -2,6 +2,8 @@
 //
 // Each step is a transaction of its own under the same advisory lock, and does nothing that has been done: so it does
 // not matter when another process leads in between.
+#include <functional>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -41,7 +43,8 @@ constexpr Statement kRemoveJobs{"jobs_remove_old", R"sql(
 WITH removed AS (
   DELETE FROM jobs.job WHERE seq IN (SELECT seq FROM jobs.job WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT $3)
   RETURNING seq),
-chunks AS (DELETE FROM jobs.chunk c USING removed WHERE c.job_seq = removed.seq)
+chunks AS (DELETE FROM jobs.chunk c USING removed WHERE c.job_seq = removed.seq),
+counters AS (DELETE FROM jobs.counter s USING removed WHERE s.job_seq = removed.seq)
 SELECT count(*) FROM removed)sql"};
 
 constexpr Statement kDrop{"jobs_drop_partition", "SELECT jobs.drop_partition($1)"};
@@ -52,12 +55,15 @@ constexpr Statement kDefaultRows{"jobs_default_partition_rows", "SELECT jobs.def
 constexpr Statement kFindDead{"jobs_find_dead_rows", R"sql(
 SELECT s.relname AS name, pg_has_role(c.relowner, 'USAGE') AS is_owner
 FROM pg_stat_all_tables s JOIN pg_class c ON c.oid = s.relid
-WHERE s.schemaname = 'jobs' AND s.relname IN ('chunk', 'job')
+WHERE s.schemaname = 'jobs' AND s.relname IN ('chunk', 'counter', 'job')
   AND s.n_dead_tup > 1000 AND s.n_dead_tup > s.n_live_tup / 5
 ORDER BY s.relname)sql"};
 
-constexpr Statement kVacuumChunks{"jobs_vacuum_chunks", "VACUUM (SKIP_LOCKED) jobs.chunk"};
-constexpr Statement kVacuumJobs{"jobs_vacuum_jobs", "VACUUM (SKIP_LOCKED) jobs.job"};
+const std::map<std::string, Statement, std::less<>> kVacuum = {
+    {"chunk", {"jobs_vacuum_chunks", "VACUUM (SKIP_LOCKED) jobs.chunk"}},
+    {"counter", {"jobs_vacuum_counters", "VACUUM (SKIP_LOCKED) jobs.counter"}},
+    {"job", {"jobs_vacuum_jobs", "VACUUM (SKIP_LOCKED) jobs.job"}},
+};
 
 // Runs `step` under the lock of the leader, which others do not wait for. `leads`: whether it ran.
 template <typename Step>
@@ -111,7 +117,7 @@ absl::Status Vacuum(postgres::Pool& pool, absl::Time deadline, MaintainResult& r
       result.problems.push_back(absl::StrCat("vacuum: jobs.", name, " has many dead rows and belongs to another role"));
       continue;
     }
-    FLEETCAST_RETURN_IF_ERROR(pool.Run(deadline, name == "job" ? kVacuumJobs : kVacuumChunks).status());
+    FLEETCAST_RETURN_IF_ERROR(pool.Run(deadline, kVacuum.at(name)).status());
     result.tables_vacuumed.push_back(std::move(name));
   }
   return absl::OkStatus();

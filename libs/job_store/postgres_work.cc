@@ -1,12 +1,14 @@
 // What the owner of leased chunks does: renews and releases leases, records intents and takes them back.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "libs/base/status_macros.h"
 #include "libs/job_store/postgres_job_store.h"
 #include "libs/job_store/postgres_rows.h"
+#include "libs/job_store/postgres_saving.h"
 
 namespace fleetcast::job_store {
 namespace {
@@ -107,6 +109,13 @@ absl::Status InsertRetries(Transaction& transaction, std::span<const IssueReques
   return transaction.Run(kBegin, job_seqs, ns, retries).status();
 }
 
+// The chunk as it stands after what has been changed so far; nullopt when there is no such chunk.
+std::optional<Chunk> Latest(const LockedChunks& locked, const std::map<ChunkKey, Chunk>& changed, const ChunkKey& key) {
+  if (const auto found = changed.find(key); found != changed.end()) return found->second;
+  if (const auto found = locked.find(key); found != locked.end()) return found->second.chunk;
+  return std::nullopt;
+}
+
 // Records the intent of `request`, first sends and retries, or nothing of it.
 bool Mark(Chunk& chunk, const IssueRequest& request, RetryFacts& facts) {
   Chunk issued = chunk;
@@ -147,18 +156,16 @@ absl::StatusOr<std::vector<bool>> PostgresJobStore::MarkIssued(absl::Time deadli
                                                                std::span<const IssueRequest> requests) {
   if (requests.size() > kLeaseChunksMax) return TooMany();
   return pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<std::vector<bool>> {
-    FLEETCAST_ASSIGN_OR_RETURN(LockedChunks locked, LockChunks(transaction, KeysOf(requests)));
+    FLEETCAST_ASSIGN_OR_RETURN(const LockedChunks locked, LockChunks(transaction, KeysOf(requests)));
     FLEETCAST_ASSIGN_OR_RETURN(RetryFacts facts, ReadRetryFacts(transaction, requests));
     std::vector<bool> marked;
     std::map<ChunkKey, Chunk> changed;
     for (const IssueRequest& request : requests) {
-      const auto found = locked.find(request.lease.key);
-      marked.push_back(found != locked.end() && Mark(found->second.chunk, request, facts));
-      if (marked.back()) changed.insert_or_assign(request.lease.key, found->second.chunk);
+      std::optional<Chunk> chunk = Latest(locked, changed, request.lease.key);
+      marked.push_back(chunk.has_value() && Mark(*chunk, request, facts));
+      if (marked.back()) changed.insert_or_assign(request.lease.key, *std::move(chunk));
     }
-    std::vector<Chunk> chunks;
-    for (const auto& [key, chunk] : changed) chunks.push_back(chunk);
-    FLEETCAST_RETURN_IF_ERROR(SaveChunks(transaction, chunks, /*issued_now=*/true));
+    FLEETCAST_RETURN_IF_ERROR(SaveChunks(transaction, locked, changed, /*issued_now=*/true));
     FLEETCAST_RETURN_IF_ERROR(InsertRetries(transaction, requests, marked));
     return marked;
   });
@@ -169,18 +176,18 @@ absl::StatusOr<std::vector<bool>> PostgresJobStore::ClearIssued(absl::Time deadl
   if (requests.size() > kLeaseChunksMax) return TooMany();
   return pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<std::vector<bool>> {
     const std::vector<ChunkKey> keys = KeysOf(requests);
-    FLEETCAST_ASSIGN_OR_RETURN(LockedChunks locked, LockChunks(transaction, keys));
+    FLEETCAST_ASSIGN_OR_RETURN(const LockedChunks locked, LockChunks(transaction, keys));
     FLEETCAST_ASSIGN_OR_RETURN(auto ended, ReadEnded(transaction, keys));
     std::vector<bool> cleared;
     std::map<ChunkKey, Chunk> changed;
     for (const IssueRequest& request : requests) {
       const ChunkKey& key = request.lease.key;
-      const auto found = locked.find(key);
-      cleared.push_back(found != locked.end() && job_store::ClearIssued(found->second.chunk, request.lease.epoch,
-                                                                        request.positions, ended[key]));
-      if (cleared.back()) changed.insert_or_assign(key, found->second.chunk);
+      std::optional<Chunk> chunk = Latest(locked, changed, key);
+      cleared.push_back(chunk.has_value() &&
+                        job_store::ClearIssued(*chunk, request.lease.epoch, request.positions, ended[key]));
+      if (cleared.back()) changed.insert_or_assign(key, *std::move(chunk));
     }
-    FLEETCAST_RETURN_IF_ERROR(SaveAndEnd(transaction, std::move(changed)).status());
+    FLEETCAST_RETURN_IF_ERROR(SaveAndEnd(transaction, locked, std::move(changed)).status());
     return cleared;
   });
 }
