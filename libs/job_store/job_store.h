@@ -37,10 +37,12 @@ struct CreateResult {
 };
 
 // `request_hash`: any digest of the request's meaning. `request_id`: the client's key of this request; empty = none.
+// `only_repeat`: nothing new is stored, only a job that the same request has stored before is answered.
 struct CreateRequest {
   JobSpec spec;
   std::string request_hash;
   std::string request_id;
+  bool only_repeat = false;
 };
 
 // Empty sets = no restriction. Newest first; `before_seq` (of the last job of the page before) goes on there.
@@ -144,7 +146,7 @@ class JobStore {
   // --- The job resource -------------------------------------------------------------------------------------------
 
   // Stores a job as queued. The same id with the same hash answers the stored job. kAlreadyExists JOB_ALREADY_EXISTS:
-  // id (or request_id) is taken by another request; nothing changes.
+  // id (or request_id) is taken by another request; nothing changes. kNotFound JOB_NOT_FOUND with `only_repeat`.
   virtual absl::StatusOr<CreateResult> CreateJob(absl::Time deadline, const CreateRequest& request) = 0;
 
   // The job with its counts. kNotFound JOB_NOT_FOUND.

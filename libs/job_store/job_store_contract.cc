@@ -187,6 +187,22 @@ TEST_P(JobStoreContract, ARequestIdNamesOneRequest) {
   FLEETCAST_EXPECT_OK(store_.CreateJob(Soon(), MethodJob("job-4")));
 }
 
+TEST_P(JobStoreContract, WhatMayOnlyBeARepeatIsNotStored) {
+  CreateRequest request = MethodJob("job-1");
+  request.request_id = "r";
+  request.only_repeat = true;
+  EXPECT_THAT(store_.CreateJob(Soon(), request), StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
+  EXPECT_THAT(store_.CountActive(Soon()), IsOkAndHolds(0));
+  request.only_repeat = false;
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const CreateResult first, store_.CreateJob(Soon(), request));
+  request.only_repeat = true;
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const CreateResult second, store_.CreateJob(Soon(), request));
+  EXPECT_FALSE(second.created);
+  EXPECT_EQ(second.job.seq, first.job.seq);
+  request.request_hash = "other";
+  EXPECT_THAT(store_.CreateJob(Soon(), request), StatusIs(Code::kAlreadyExists, "JOB_ALREADY_EXISTS"));
+}
+
 TEST_P(JobStoreContract, UnknownJobsAreNotFound) {
   EXPECT_THAT(store_.GetJob(Soon(), "nope"), StatusIs(Code::kNotFound, "JOB_NOT_FOUND"));
   EXPECT_THAT(store_.CancelJob(Soon(), {.job_id = "nope", .drain = kDrain}),

@@ -68,6 +68,7 @@ absl::StatusOr<CreateResult> MemoryJobStore::CreateJob(absl::Time, const CreateR
     if (record.request_hash != request.request_hash) return JobAlreadyExists(request.spec.id);
     return CreateResult{WithCounts(record), false};
   }
+  if (request.only_repeat) return NoSuchJob(request.spec.id);
   JobRecord record;
   const int64_t day = absl::ToUnixSeconds(clock_.Now()) / (24 * 3600);
   record.job.seq = std::max((day << kDayShift) + 1, jobs_.empty() ? 1 : jobs_.rbegin()->first + 1);

@@ -143,11 +143,14 @@ absl::StatusOr<CreateResult> PostgresJobStore::CreateJob(absl::Time deadline, co
   absl::StatusOr<CreateResult> result =
       pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<CreateResult> {
         CreateResult created;
-        FLEETCAST_ASSIGN_OR_RETURN(const Result inserted, Insert(transaction, request));
-        created.created = !inserted.empty();
+        if (!request.only_repeat) {
+          FLEETCAST_ASSIGN_OR_RETURN(const Result inserted, Insert(transaction, request));
+          created.created = !inserted.empty();
+        }
         std::string id = request.spec.id;
         if (!created.created) {
           FLEETCAST_ASSIGN_OR_RETURN(const Result clash, transaction.Run(kFindClash, id, request.request_id));
+          if (clash.empty() && request.only_repeat) return NoSuchJob(id);
           if (clash.empty() || clash[0].GetBytes("request_hash") != request.request_hash) return JobAlreadyExists(id);
           id = clash[0].Get<std::string>("id");
         }

@@ -57,15 +57,17 @@ absl::Status JobCreation::Retry(const rpc::Call& call, const jobs::v1::RetryJobR
 absl::StatusOr<job_store::Job> JobCreation::Store(const rpc::Call& call, job_store::JobSpec spec,
                                                   const std::string& request_id) {
   FLEETCAST_ASSIGN_OR_RETURN(const int64_t active, store_.CountActive(call.deadline));
-  if (active >= options_.active_jobs_max) {
+  // A repeat is answered at the limit too: perhaps its first answer was lost.
+  const bool is_full = active >= options_.active_jobs_max;
+  const std::string hash = RequestHash(spec);
+  absl::StatusOr<job_store::CreateResult> result = store_.CreateJob(
+      call.deadline, {.spec = std::move(spec), .request_hash = hash, .request_id = request_id, .only_repeat = is_full});
+  if (is_full && absl::IsNotFound(result.status())) {
     return MakeError(absl::StatusCode::kResourceExhausted, reasons::kTooManyActiveJobs,
                      absl::StrCat("there are ", active, " unfinished jobs already"));
   }
-  const std::string hash = RequestHash(spec);
-  FLEETCAST_ASSIGN_OR_RETURN(
-      job_store::CreateResult result,
-      store_.CreateJob(call.deadline, {.spec = std::move(spec), .request_hash = hash, .request_id = request_id}));
-  return std::move(result.job);
+  if (!result.ok()) return result.status();
+  return std::move(result->job);
 }
 
 absl::Status JobCreation::DryRun(const rpc::Call& call, const job_store::JobSpec& spec,

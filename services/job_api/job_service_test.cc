@@ -175,6 +175,19 @@ TEST_F(JobServiceTest, RefusesMoreUnfinishedJobsThanAllowed) {
   FLEETCAST_EXPECT_OK(Create(MethodJob("6")));
 }
 
+TEST_F(JobServiceTest, ARepeatIsAnsweredWhenNoMoreJobsAreAllowed) {
+  jobs::v1::CreateJobRequest request = MethodJob("1");
+  request.set_request_id("r");
+  FLEETCAST_ASSERT_OK(Create(request));
+  for (const char* id : {"2", "3", "4", "5"}) FLEETCAST_ASSERT_OK(Create(MethodJob(id)));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto repeated, Create(request));
+  EXPECT_EQ(repeated.job().id(), "1");
+  FLEETCAST_EXPECT_OK(Create(MethodJob("2")));
+  jobs::v1::CreateJobRequest other = MethodJob("2");
+  other.mutable_job()->mutable_invoke_method()->set_method("other");
+  EXPECT_THAT(Create(other), StatusIs(Code::kAlreadyExists, "JOB_ALREADY_EXISTS"));
+}
+
 TEST_F(JobServiceTest, PagesAreBoundToTheirRequest) {
   for (const char* id : {"1", "2", "3"}) FLEETCAST_ASSERT_OK(Create(MethodJob(id)));
   jobs::v1::ListJobsRequest list;
