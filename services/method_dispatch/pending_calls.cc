@@ -157,11 +157,7 @@ void PendingCalls::OnDirectNotSent(const Now& now, Calls::iterator position, pb:
 void PendingCalls::OnReady(const Now& now, const std::string& device_id, Actions& actions) {
   if (!IsWatched(device_id)) return;
   // Told once, then forgotten: whoever still wants to know asks again.
-  Watchers watchers;
-  if (const auto found = watchers_.find(device_id); found != watchers_.end()) {
-    watchers = std::move(found->second);
-    watchers_.erase(found);
-  }
+  const std::vector<SchedulerStream> watchers = watchers_.Take(device_id);
   std::vector<CallId> waiting;
   if (const auto found = devices_.find(device_id); found != devices_.end()) waiting.swap(found->second.waiting);
   UnwatchIfIdle(device_id, true, actions);

@@ -13,11 +13,11 @@
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "services/method_dispatch/ended_calls.h"
 #include "services/method_dispatch/pending_call.h"
+#include "services/method_dispatch/watcher_table.h"
 
 namespace fleetcast::method_dispatch {
 
@@ -28,8 +28,9 @@ struct PendingLimits {
   size_t results_max = 200'000;         // Ends that no scheduler has acknowledged; then new job calls are refused.
   size_t result_bytes_max = 256 << 20;  // Payloads among them.
   absl::Duration result_ttl = absl::Hours(24);
-  size_t ended_max = 65'536;                 // Ids of ended calls whose late answers are taken at once; > 0.
-  size_t watched_devices_max = 4'000'000;    // What one Delivery stream accepts; about 150 bytes each.
+  size_t ended_max = 65'536;  // Ids of ended calls whose late answers are taken at once; > 0.
+  size_t watched_devices_max =
+      4'000'000;  // What one Delivery stream accepts; about 50 bytes each, more with ids of over 19.
   absl::Duration permit = absl::Seconds(1);  // How long a direct call may be on its way to the device's socket.
   int redeliveries_max = 3;                  // Of a direct call that provably was not sent.
 };
@@ -153,8 +154,6 @@ class PendingCalls {
     size_t calls = 0;
     std::vector<CallId> waiting;  // Direct calls in kWaiting.
   };
-  // Streams that watch a device, each once. There may be millions of devices, mostly watched by one.
-  using Watchers = absl::InlinedVector<SchedulerStream, 1>;
   struct Result {
     ExecutionKey key;
     CallOutcome outcome;
@@ -194,7 +193,7 @@ class PendingCalls {
   absl::flat_hash_map<DirectToken, CallId> direct_;
   absl::flat_hash_map<ExecutionKey, CallId> jobs_;
   absl::flat_hash_map<std::string, Device> devices_;
-  absl::flat_hash_map<std::string, Watchers> watchers_;
+  WatcherTable watchers_;
   std::list<Result> results_;  // Oldest first.
   absl::flat_hash_map<ExecutionKey, std::list<Result>::iterator> result_by_key_;
   EndedCalls ended_;

@@ -519,5 +519,12 @@ TEST_F(PendingCallsTest, BoundsTheWatchedDevices) {
   EXPECT_EQ(calls_.counts().refused_watches, 1);
 }
 
+TEST_F(PendingCallsTest, WhatCannotBeADeviceIdIsNotWatched) {
+  const std::string endless(1'000, 'x');
+  calls_.Watch(kStream, endless, actions_);
+  EXPECT_THAT(actions_.watch_refused, ElementsAre(std::pair(kStream, endless)));
+  EXPECT_THAT(calls_.WatchedDevices(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace fleetcast::method_dispatch

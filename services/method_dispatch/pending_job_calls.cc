@@ -90,52 +90,37 @@ void PendingCalls::OnSchedulerGone(SchedulerStream stream, Actions& actions) {
     JobOwner& job = std::get<JobOwner>(calls_[id]->owner);
     if (job.stream == stream) job.stream = 0;
   }
-  std::vector<std::string> watched;
-  for (const auto& [device_id, watchers] : watchers_) {
-    if (std::find(watchers.begin(), watchers.end(), stream) != watchers.end()) watched.push_back(device_id);
-  }
-  for (const std::string& device_id : watched) Unwatch(stream, device_id, actions);
+  for (const std::string& device_id : watchers_.DevicesOf(stream)) Unwatch(stream, device_id, actions);
 }
 
 void PendingCalls::Watch(SchedulerStream stream, const std::string& device_id, Actions& actions) {
   const bool watched = IsWatched(device_id);
-  if (!watched && watched_devices_ >= limits_.watched_devices_max) {
+  const bool is_full = !watched && watched_devices_ >= limits_.watched_devices_max;
+  if (is_full || device_id.size() > WatcherTable::kIdBytesMax) {
     ++counts_.refused_watches;
     actions.watch_refused.emplace_back(stream, device_id);
     return;
   }
-  Watchers& watchers = watchers_[device_id];
-  if (std::find(watchers.begin(), watchers.end(), stream) == watchers.end()) watchers.push_back(stream);
+  watchers_.Add(device_id, stream);
   if (!watched) ++watched_devices_;
   // Asked again also when it is watched already: the answer may have been on its way while the device came and went.
   actions.watch.push_back(device_id);
 }
 
 void PendingCalls::Unwatch(SchedulerStream stream, const std::string& device_id, Actions& actions) {
-  const auto found = watchers_.find(device_id);
-  if (found == watchers_.end()) return;
-  Watchers& watchers = found->second;
-  const auto own = std::find(watchers.begin(), watchers.end(), stream);
-  if (own == watchers.end()) return;
-  watchers.erase(own);
-  if (!watchers.empty()) return;
-  watchers_.erase(found);
-  UnwatchIfIdle(device_id, true, actions);
+  if (watchers_.Remove(device_id, stream)) UnwatchIfIdle(device_id, true, actions);
 }
 
 void PendingCalls::OnWatchRefused(const std::string& device_id, Actions& actions) {
-  const auto found = watchers_.find(device_id);
-  if (found == watchers_.end()) return;
+  const std::vector<SchedulerStream> watchers = watchers_.Take(device_id);
+  if (watchers.empty()) return;
   ++counts_.refused_watches;
-  for (const SchedulerStream stream : found->second) actions.watch_refused.emplace_back(stream, device_id);
-  watchers_.erase(found);
+  for (const SchedulerStream stream : watchers) actions.watch_refused.emplace_back(stream, device_id);
   UnwatchIfIdle(device_id, true, actions);
 }
 
 std::vector<std::string> PendingCalls::WatchedDevices() const {
-  std::vector<std::string> watched;
-  watched.reserve(watched_devices_);
-  for (const auto& [device_id, watchers] : watchers_) watched.push_back(device_id);
+  std::vector<std::string> watched = watchers_.Devices();
   for (const auto& [device_id, device] : devices_) {
     if (!device.waiting.empty() && !watchers_.contains(device_id)) watched.push_back(device_id);
   }
