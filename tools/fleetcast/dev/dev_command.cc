@@ -161,7 +161,10 @@ int RunDev(DevOptions options) {
   options.env_file = files::Absolute(options.env_file);
   if (options.stack.data_dir.empty()) options.stack.data_dir = DefaultDataDir(options.env_file);
   options.stack.data_dir = files::Absolute(options.stack.data_dir);
-  if (options.stack.host == "auto") options.stack.host = FindHost({443, 8883});
+  const bool is_auto = options.stack.host == "auto";
+  HostClaim claim = is_auto ? FindHost({443, 8883}) : HostClaim(options.stack.host);
+  if (!is_auto) claim.Take();  // So that nobody finds it free. Whoever names an address gets it, though.
+  options.stack.host = claim.host();
   if (const std::optional<pid_t> pid = RunLock(options.env_file).Holder(); pid.has_value()) {
     Say(absl::StrCat("It runs already (pid ", *pid, ")."));
     const absl::StatusOr<DevEnv> env = ReadDevEnv(options.env_file);

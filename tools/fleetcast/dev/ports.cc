@@ -1,10 +1,12 @@
 #include "tools/fleetcast/dev/ports.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "absl/strings/numbers.h"
@@ -64,12 +66,35 @@ absl::StatusOr<int> PortPicker::Pick(const std::vector<int>& wanted) {
   return absl::UnavailableError(absl::StrCat("no free port on ", host_));
 }
 
-std::string FindHost(const std::vector<int>& ports) {
-  for (int i = 1; i <= kLoopbackHosts; ++i) {
-    const std::string host = absl::StrCat("127.0.0.", i);
-    if (std::all_of(ports.begin(), ports.end(), [&](int port) { return CanListen(host, port); })) return host;
+HostClaim::~HostClaim() {
+  if (fd_ >= 0) close(fd_);
+}
+
+bool HostClaim::Take() {
+  // A name of Linux's abstract space: bound once at a time, gone with its last descriptor, and in the same network
+  // namespace as the address.
+  const std::string name = absl::StrCat("fleetcast-dev-", host_);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (name.size() + 1 > sizeof(address.sun_path)) return false;
+  std::copy(name.begin(), name.end(), address.sun_path + 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    if (fd >= 0) close(fd);
+    return false;
   }
-  return "127.0.0.1";
+  fd_ = fd;
+  return true;
+}
+
+HostClaim FindHost(const std::vector<int>& ports) {
+  for (int i = 1; i <= kLoopbackHosts; ++i) {
+    HostClaim claim(absl::StrCat("127.0.0.", i));
+    if (!claim.Take()) continue;
+    if (std::all_of(ports.begin(), ports.end(), [&](int port) { return CanListen(claim.host(), port); })) return claim;
+  }
+  return HostClaim("127.0.0.1");
 }
 
 }  // namespace fleetcast::dev

@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,7 +31,26 @@ class PortPicker {
   std::set<int> given_;
 };
 
-// The first address 127.0.0.1, 127.0.0.2, … on which all of `ports` are free; 127.0.0.1 when there is none.
-std::string FindHost(const std::vector<int>& ports);
+// An address that is spoken for among the stacks of this machine, from before they listen there. Goes with its process,
+// however that ends, and with the processes that were forked from it.
+class HostClaim {
+ public:
+  explicit HostClaim(std::string host) : host_(std::move(host)) {}
+  ~HostClaim();
+  HostClaim(HostClaim&& other) noexcept : host_(std::move(other.host_)), fd_(std::exchange(other.fd_, -1)) {}
+  HostClaim& operator=(HostClaim&&) = delete;
+
+  // False when another one, here or in another process, has the address.
+  bool Take();
+  const std::string& host() const { return host_; }
+
+ private:
+  std::string host_;
+  int fd_ = -1;
+};
+
+// The first address 127.0.0.1, 127.0.0.2, … that nobody has claimed and on which all of `ports` are free, claimed;
+// 127.0.0.1 without a claim when there is none.
+HostClaim FindHost(const std::vector<int>& ports);
 
 }  // namespace fleetcast::dev

@@ -51,5 +51,24 @@ TEST(PortsTest, GivesNoPortTwice) {
   EXPECT_NE(ports.Pick({port}).value(), port);
 }
 
+TEST(PortsTest, AnAddressIsFoundByOneAtATime) {
+  PortPicker ports("127.0.0.1", SystemRandom());
+  const std::vector<int> wanted = {ports.Pick().value()};
+  const HostClaim one = FindHost(wanted);
+  const HostClaim two = FindHost(wanted);
+  EXPECT_NE(one.host(), two.host());
+}
+
+TEST(PortsTest, AClaimEndsWithItsHolder) {
+  const std::string host = "test " + std::to_string(getpid());
+  {
+    HostClaim one(host);
+    ASSERT_TRUE(one.Take());
+    HostClaim moved(std::move(one));
+    EXPECT_FALSE(HostClaim(host).Take());
+  }
+  EXPECT_TRUE(HostClaim(host).Take());
+}
+
 }  // namespace
 }  // namespace fleetcast::dev
