@@ -49,7 +49,8 @@ class PostgresUnderTest final : public StoreUnderTest {
   telemetry::Metrics metrics_;
   postgres::Pool pool_{{.connection_string = fleetcast::testing::PrivatePostgres::Shared().NewDatabase(),
                         .application_name = "job_store_test",
-                        .connections = 8},
+                        .connections = 8,
+                        .lock_timeout = absl::Seconds(10)},  // Not what ends a wait that should be short.
                        metrics_};
   PostgresJobStore store_{pool_};
 };
