@@ -8,6 +8,7 @@ namespace fleetcast::reasons {
 
 inline constexpr std::string_view kBadDeviceResponse = "BAD_DEVICE_RESPONSE";
 inline constexpr std::string_view kConnectionClosed = "CONNECTION_CLOSED";
+inline constexpr std::string_view kDamagedSecret = "DAMAGED_SECRET";
 inline constexpr std::string_view kDeviceAlreadyExists = "DEVICE_ALREADY_EXISTS";
 inline constexpr std::string_view kDeviceDefinedTwice = "DEVICE_DEFINED_TWICE";
 inline constexpr std::string_view kDeviceDisabled = "DEVICE_DISABLED";
@@ -19,6 +20,7 @@ inline constexpr std::string_view kExecutionNotFound = "EXECUTION_NOT_FOUND";
 inline constexpr std::string_view kInvalidAction = "INVALID_ACTION";
 inline constexpr std::string_view kInvalidCondition = "INVALID_CONDITION";
 inline constexpr std::string_view kInvalidDeviceId = "INVALID_DEVICE_ID";
+inline constexpr std::string_view kInvalidDeviceScope = "INVALID_DEVICE_SCOPE";
 inline constexpr std::string_view kInvalidJobId = "INVALID_JOB_ID";
 inline constexpr std::string_view kInvalidKey = "INVALID_KEY";
 inline constexpr std::string_view kInvalidMethod = "INVALID_METHOD";
@@ -41,6 +43,8 @@ inline constexpr std::string_view kJobNotInState = "JOB_NOT_IN_STATE";
 inline constexpr std::string_view kJobRunning = "JOB_RUNNING";
 inline constexpr std::string_view kLeaseLost = "LEASE_LOST";
 inline constexpr std::string_view kMissingRight = "MISSING_RIGHT";
+inline constexpr std::string_view kModuleAlreadyExists = "MODULE_ALREADY_EXISTS";
+inline constexpr std::string_view kModuleNotFound = "MODULE_NOT_FOUND";
 inline constexpr std::string_view kOutcomeUnknown = "OUTCOME_UNKNOWN";
 inline constexpr std::string_view kPayloadTooLarge = "PAYLOAD_TOO_LARGE";
 inline constexpr std::string_view kResponseTimeout = "RESPONSE_TIMEOUT";
@@ -53,6 +57,8 @@ inline constexpr std::string_view kSessionNotFound = "SESSION_NOT_FOUND";
 inline constexpr std::string_view kTooManyActiveJobs = "TOO_MANY_ACTIVE_JOBS";
 inline constexpr std::string_view kStaleSession = "STALE_SESSION";
 inline constexpr std::string_view kTooManyInFlight = "TOO_MANY_IN_FLIGHT";
+inline constexpr std::string_view kTooManyModules = "TOO_MANY_MODULES";
+inline constexpr std::string_view kUnknownSealingKey = "UNKNOWN_SEALING_KEY";
 inline constexpr std::string_view kVersionMismatch = "VERSION_MISMATCH";
 
 }  // namespace fleetcast::reasons
