@@ -1,11 +1,10 @@
 #include "services/twin/batch_change.h"
 
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -13,7 +12,8 @@
 #include "libs/base/status_macros.h"
 #include "libs/model/reasons.h"
 #include "services/twin/device_settings.h"
-#include "services/twin/twin_edit.h"
+#include "services/twin/registry_change.h"
+#include "services/twin/store/device_store.h"
 
 namespace fleetcast::twin {
 namespace {
@@ -22,124 +22,68 @@ using registry::v1::BatchChangeDevicesRequest;
 using registry::v1::BatchChangeDevicesResponse;
 using registry::v1::DeviceChange;
 
-absl::StatusOr<NewDevice> ReadNewDevice(const DeviceChange& change) {
-  NewDevice device;
-  FLEETCAST_ASSIGN_OR_RETURN(device.settings, ReadSettings(change.device()));
-  FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseMerge(change.tags(), change.desired()));
+// The changes that can be tried, and where they stand in the request.
+struct Plan {
+  std::vector<RegistryChange> changes;
+  std::vector<int> index;
+  std::map<int, absl::Status> failures;  // By index in the request.
+};
+
+Plan MakePlan(const BatchChangeDevicesRequest& request, const KeyVault& vault) {
+  Plan plan;
+  absl::flat_hash_set<std::string> named;
   const absl::Time now = absl::Now();
-  device.twin = FreshTwin(now);
-  FLEETCAST_RETURN_IF_ERROR(ApplyEdit(edit, now, device.twin).status());
-  return device;
+  for (int i = 0; i < request.changes_size(); ++i) {
+    const DeviceChange& change = request.changes(i);
+    const std::string name = Identity{change.device().id(), change.module_id()}.ToString();
+    if (!named.insert(name).second) {
+      plan.failures[i] = MakeError(absl::StatusCode::kInvalidArgument, reasons::kDeviceDefinedTwice,
+                                   absl::StrCat(name, " is named more than once"));
+      continue;
+    }
+    absl::StatusOr<RegistryChange> read = ReadChange(change, vault, now);
+    if (!read.ok()) {
+      plan.failures[i] = read.status();
+      continue;
+    }
+    plan.changes.push_back(*std::move(read));
+    plan.index.push_back(i);
+  }
+  return plan;
 }
 
-class Batch {
- public:
-  Batch(absl::Time deadline, const BatchChangeDevicesRequest& request, DeviceStore& devices, TwinStore& twins,
-        BatchChangeDevicesResponse& response)
-      : deadline_(deadline), request_(request), devices_(devices), twins_(twins), response_(response) {}
-
-  absl::Status Run() {
-    FLEETCAST_RETURN_IF_ERROR(Create());
-    for (int i = 0; i < request_.changes_size(); ++i) {
-      if (request_.changes(i).kind() == DeviceChange::KIND_CREATE || failures_.count(i) > 0) continue;
-      const absl::StatusOr<std::optional<DeviceRow>> result = ChangeOne(request_.changes(i));
-      if (!result.ok()) {
-        failures_[i] = result.status();
-      } else if (result->has_value()) {
-        rows_[i] = **result;
-      }
-    }
-    for (const auto& [i, status] : failures_) {
-      registry::v1::DeviceChangeError& error = *response_.add_errors();
-      error.set_index(i);
-      error.set_device_id(request_.changes(i).device().id());
-      error.set_reason(GetReason(status));
-      error.set_message(std::string(status.message()));
-    }
-    for (const auto& [i, row] : rows_) ToProto(row, Secrets::kShow, response_.add_devices());
-    return absl::OkStatus();
+void AddErrors(const BatchChangeDevicesRequest& request, const std::map<int, absl::Status>& failures,
+               BatchChangeDevicesResponse& response) {
+  for (const auto& [i, status] : failures) {
+    registry::v1::DeviceChangeError& error = *response.add_errors();
+    error.set_index(i);
+    error.set_device_id(request.changes(i).device().id());
+    error.set_module_id(request.changes(i).module_id());
+    error.set_reason(GetReason(status));
+    error.set_message(std::string(status.message()));
   }
-
- private:
-  // All creations in one statement; marks devices that the request names more than once.
-  absl::Status Create() {
-    absl::flat_hash_set<std::string> named;
-    absl::flat_hash_map<std::string, int> index_of;
-    std::vector<NewDevice> created;
-    for (int i = 0; i < request_.changes_size(); ++i) {
-      const DeviceChange& change = request_.changes(i);
-      if (!named.insert(change.device().id()).second) {
-        failures_[i] = MakeError(absl::StatusCode::kInvalidArgument, reasons::kDeviceDefinedTwice,
-                                 absl::StrCat("Device ", change.device().id(), " is named more than once"));
-        continue;
-      }
-      if (change.kind() != DeviceChange::KIND_CREATE) continue;
-      absl::StatusOr<NewDevice> device = ReadNewDevice(change);
-      if (!device.ok()) {
-        failures_[i] = device.status();
-        continue;
-      }
-      index_of[device->settings.device_id] = i;
-      created.push_back(*std::move(device));
-    }
-    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<DeviceRow> rows, devices_.Create(deadline_, created));
-    for (const DeviceRow& row : rows) {
-      rows_[index_of[row.settings.device_id]] = row;
-      index_of.erase(row.settings.device_id);
-    }
-    for (const auto& [id, i] : index_of) failures_[i] = DeviceAlreadyExists(id);
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::optional<DeviceRow>> ChangeOne(const DeviceChange& change) {
-    const std::string& id = change.device().id();
-    switch (change.kind()) {
-      case DeviceChange::KIND_UPDATE: return Update(change, "*");
-      case DeviceChange::KIND_UPDATE_IF_MATCH: return Update(change, change.device().etag());
-      case DeviceChange::KIND_DELETE: return Delete(id, "*");
-      case DeviceChange::KIND_DELETE_IF_MATCH: return Delete(id, change.device().etag());
-      case DeviceChange::KIND_UPDATE_TWIN: return EditTwin(change, "*");
-      case DeviceChange::KIND_UPDATE_TWIN_IF_MATCH: return EditTwin(change, change.twin_etag());
-      default: return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidValue, "unknown kind of change");
-    }
-  }
-
-  absl::StatusOr<std::optional<DeviceRow>> Update(const DeviceChange& change, std::string_view etag) {
-    FLEETCAST_ASSIGN_OR_RETURN(const DeviceSettings settings, ReadSettings(change.device()));
-    FLEETCAST_ASSIGN_OR_RETURN(DeviceRow row, devices_.Update(deadline_, settings, EtagCondition::Parse(etag)));
-    return row;
-  }
-
-  absl::StatusOr<std::optional<DeviceRow>> Delete(const std::string& id, std::string_view etag) {
-    FLEETCAST_RETURN_IF_ERROR(devices_.Delete(deadline_, id, EtagCondition::Parse(etag)));
-    return std::nullopt;
-  }
-
-  absl::StatusOr<std::optional<DeviceRow>> EditTwin(const DeviceChange& change, std::string_view etag) {
-    FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseMerge(change.tags(), change.desired()));
-    FLEETCAST_RETURN_IF_ERROR(twins_.Edit(deadline_, change.device().id(), edit, EtagCondition::Parse(etag)).status());
-    return std::nullopt;
-  }
-
-  const absl::Time deadline_;
-  const BatchChangeDevicesRequest& request_;
-  DeviceStore& devices_;
-  TwinStore& twins_;
-  BatchChangeDevicesResponse& response_;
-  std::map<int, absl::Status> failures_;
-  std::map<int, DeviceRow> rows_;
-};
+}
 
 }  // namespace
 
-absl::Status BatchChange(absl::Time deadline, const BatchChangeDevicesRequest& request, DeviceStore& devices,
-                         TwinStore& twins, BatchChangeDevicesResponse& response) {
+absl::Status BatchChange(absl::Time deadline, const BatchChangeDevicesRequest& request, RegistryBatchStore& batches,
+                         const KeyVault& vault, BatchChangeDevicesResponse& response) {
   const int count = request.changes_size();
   if (count < 1 || count > static_cast<int>(kDevicesPerBatchMax)) {
     return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidValue,
                      absl::StrCat("a batch needs 1 to ", kDevicesPerBatchMax, " changes, not ", count));
   }
-  return Batch(deadline, request, devices, twins, response).Run();
+  Plan plan = MakePlan(request, vault);
+  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<RegistryResult> results, batches.Apply(deadline, plan.changes));
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!results[i].status.ok()) {
+      plan.failures[plan.index[i]] = results[i].status;
+    } else if (results[i].row.has_value() && results[i].row->settings.module_id.empty()) {
+      FLEETCAST_RETURN_IF_ERROR(ToProto(*results[i].row, &vault, response.add_devices()));
+    }
+  }
+  AddErrors(request, plan.failures, response);
+  return absl::OkStatus();
 }
 
 }  // namespace fleetcast::twin

@@ -1,5 +1,8 @@
 #include "services/twin/config.h"
 
+#include "absl/strings/str_cat.h"
+#include "libs/auth/sealing.h"
+
 namespace fleetcast::twin {
 
 void Config::Declare(config::Settings& settings) {
@@ -27,6 +30,16 @@ void Config::Declare(config::Settings& settings) {
   settings.Rule([this]() -> std::string {
     if (page_token_key.empty() || page_token_key.size() >= 16) return "";
     return "the file of --page-token-key-file must hold at least 16 bytes";
+  });
+  settings.SecretFile("key-encryption-key-file", &key_encryption_keys, {},
+                      "File with the keys that encrypt device keys at rest: base64 of 32 bytes, one a line; the first "
+                      "encrypts, all decrypt. Needed to serve");
+  settings.Rule([this]() -> std::string {
+    if (key_encryption_keys.empty()) {
+      return migrate ? "" : "--key-encryption-key-file is needed (openssl rand -base64 32 > FILE makes one)";
+    }
+    const absl::Status status = auth::SealingKeys::FromText(key_encryption_keys).status();
+    return status.ok() ? "" : absl::StrCat("--key-encryption-key-file: ", status.message());
   });
 }
 

@@ -22,6 +22,7 @@ struct Config {
   absl::Duration outbox_retention = absl::Hours(1);       // Changes that nobody fetched are dropped after this.
   absl::Duration slice_retention = absl::Hours(24 * 31);  // How long the results of job slices are kept.
   std::string page_token_key;                             // At least 16 bytes, the same in all replicas; a secret.
+  std::string key_encryption_keys;  // For the keys of devices, as auth::SealingKeys reads them; a secret.
 
   void Declare(config::Settings& settings);
 };

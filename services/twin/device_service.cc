@@ -9,6 +9,7 @@
 #include "services/twin/batch_change.h"
 #include "services/twin/device_settings.h"
 #include "services/twin/page_size.h"
+#include "services/twin/store/identity_writer.h"
 
 namespace fleetcast::twin {
 
@@ -19,13 +20,12 @@ grpc::ServerUnaryReactor* DeviceService::CreateDevice(grpc::CallbackServerContex
                                                       pb::CreateDeviceResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     NewDevice device;
-    FLEETCAST_ASSIGN_OR_RETURN(device.settings, ReadSettings(request->device()));
+    FLEETCAST_ASSIGN_OR_RETURN(device.settings, ReadSettings(request->device(), parts_.vault));
     device.twin = FreshTwin(absl::Now());
-    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<DeviceRow> created, devices_.Create(call.deadline, {device}));
-    if (created.empty()) return DeviceAlreadyExists(device.settings.device_id);
+    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<DeviceRow> created, parts_.devices.Create(call.deadline, {device}));
+    if (created.empty()) return IdentityAlreadyExists(device.settings.identity());
     on_change_();
-    ToProto(created[0], Secrets::kShow, response->mutable_device());
-    return absl::OkStatus();
+    return ToProto(created[0], &parts_.vault, response->mutable_device());
   });
 }
 
@@ -33,9 +33,8 @@ grpc::ServerUnaryReactor* DeviceService::GetDevice(grpc::CallbackServerContext* 
                                                    const pb::GetDeviceRequest* request,
                                                    pb::GetDeviceResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
-    FLEETCAST_ASSIGN_OR_RETURN(const DeviceRow row, devices_.Get(call.deadline, request->device_id()));
-    ToProto(row, Secrets::kShow, response->mutable_device());
-    return absl::OkStatus();
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceRow row, parts_.devices.Get(call.deadline, request->device_id()));
+    return ToProto(row, &parts_.vault, response->mutable_device());
   });
 }
 
@@ -53,15 +52,15 @@ absl::Status DeviceService::List(const rpc::Call& call, const pb::ListDevicesReq
   if (!request.page_token().empty()) {
     FLEETCAST_ASSIGN_OR_RETURN(after, tokens_.Open(request.page_token(), {"ListDevices"}));
   }
-  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<DeviceRow> rows, devices_.List(call.deadline, after, page_size + 1));
-  const Secrets secrets = request.include_keys() ? Secrets::kShow : Secrets::kHide;
+  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<DeviceRow> rows,
+                             parts_.devices.List(call.deadline, after, page_size + 1));
   for (const DeviceRow& row : rows) {
     if (response.devices_size() == page_size) {
       const std::string& last = response.devices(page_size - 1).id();
       response.set_next_page_token(tokens_.Seal(last, {"ListDevices"}));
       break;
     }
-    ToProto(row, secrets, response.add_devices());
+    FLEETCAST_RETURN_IF_ERROR(ToProto(row, nullptr, response.add_devices()));
   }
   return absl::OkStatus();
 }
@@ -74,11 +73,10 @@ grpc::ServerUnaryReactor* DeviceService::UpdateDevice(grpc::CallbackServerContex
     if (condition.absent()) {
       return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidValue, "if_match is required");
     }
-    FLEETCAST_ASSIGN_OR_RETURN(const DeviceSettings settings, ReadSettings(request->device()));
-    FLEETCAST_ASSIGN_OR_RETURN(const DeviceRow row, devices_.Update(call.deadline, settings, condition));
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceSettings settings, ReadSettings(request->device(), parts_.vault));
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceRow row, parts_.devices.Update(call.deadline, settings, condition));
     on_change_();
-    ToProto(row, Secrets::kShow, response->mutable_device());
-    return absl::OkStatus();
+    return ToProto(row, &parts_.vault, response->mutable_device());
   });
 }
 
@@ -87,7 +85,7 @@ grpc::ServerUnaryReactor* DeviceService::DeleteDevice(grpc::CallbackServerContex
                                                       pb::DeleteDeviceResponse*) {
   return rpc::RunOn(workers_, context, [this, request](const rpc::Call& call) -> absl::Status {
     FLEETCAST_RETURN_IF_ERROR(
-        devices_.Delete(call.deadline, request->device_id(), EtagCondition::Parse(request->if_match())));
+        parts_.devices.Delete(call.deadline, request->device_id(), EtagCondition::Parse(request->if_match())));
     on_change_();
     return absl::OkStatus();
   });
@@ -97,7 +95,7 @@ grpc::ServerUnaryReactor* DeviceService::BatchChangeDevices(grpc::CallbackServer
                                                             const pb::BatchChangeDevicesRequest* request,
                                                             pb::BatchChangeDevicesResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
-    FLEETCAST_RETURN_IF_ERROR(BatchChange(call.deadline, *request, devices_, twins_, *response));
+    FLEETCAST_RETURN_IF_ERROR(BatchChange(call.deadline, *request, parts_.batches, parts_.vault, *response));
     on_change_();
     return absl::OkStatus();
   });
@@ -107,13 +105,28 @@ grpc::ServerUnaryReactor* DeviceService::GetRegistryStatistics(grpc::CallbackSer
                                                                const pb::GetRegistryStatisticsRequest*,
                                                                pb::GetRegistryStatisticsResponse* response) {
   return rpc::RunOn(workers_, context, [this, response](const rpc::Call& call) -> absl::Status {
-    FLEETCAST_ASSIGN_OR_RETURN(const DeviceCounts counts, devices_.Count(call.deadline));
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceCounts counts, parts_.devices.Count(call.deadline));
     response->set_total_devices(counts.total);
     response->set_enabled_devices(counts.total - counts.disabled);
     response->set_disabled_devices(counts.disabled);
     response->set_connected_devices(counts.connected);
     return absl::OkStatus();
   });
+}
+
+grpc::ServerBidiReactor<pb::ImportDevicesRequest, pb::ImportDevicesResponse>* DeviceService::ImportDevices(
+    grpc::CallbackServerContext* context) {
+  return DeviceImport::Start(context, {parts_.batches, parts_.vault}, workers_, on_change_);
+}
+
+grpc::ServerWriteReactor<pb::ExportDevicesResponse>* DeviceService::ExportDevices(
+    grpc::CallbackServerContext* context, const pb::ExportDevicesRequest* request) {
+  return rpc::StreamOn<pb::ExportDevicesResponse>(
+      export_workers_, context,
+      [this, request](const rpc::Call& call, rpc::ServerStream<pb::ExportDevicesResponse>& out) {
+        return exports_.Run(call, *request, out);
+      },
+      {.messages_max = 4});
 }
 
 }  // namespace fleetcast::twin

@@ -7,17 +7,33 @@
 #include "libs/base/worker_pool.h"
 #include "libs/model/page_token.h"
 #include "libs/rpc/run_on.h"
+#include "services/twin/device_export.h"
+#include "services/twin/device_import.h"
+#include "services/twin/key_vault.h"
 #include "services/twin/store/device_store.h"
-#include "services/twin/store/twin_store.h"
+#include "services/twin/store/registry_batch.h"
 
 namespace fleetcast::twin {
 
-// Handlers run on `workers`. `on_change` is called, on any thread, after changes that the feed should publish.
+// What the services of the registry stand on.
+struct RegistryParts {
+  DeviceStore& devices;
+  RegistryBatchStore& batches;
+  const KeyVault& vault;
+};
+
+// Handlers run on `workers`, exports on `export_workers`. `on_change` is called, on any thread, after changes that the
+// feed should publish.
 class DeviceService final : public registry::v1::DeviceService::CallbackService {
  public:
-  DeviceService(DeviceStore& devices, TwinStore& twins, const PageTokens& tokens, WorkerPool& workers,
-                std::function<void()> on_change)
-      : devices_(devices), twins_(twins), tokens_(tokens), workers_(workers), on_change_(std::move(on_change)) {}
+  DeviceService(const RegistryParts& parts, DeviceExport& exports, const PageTokens& tokens, WorkerPool& workers,
+                WorkerPool& export_workers, std::function<void()> on_change)
+      : parts_(parts),
+        exports_(exports),
+        tokens_(tokens),
+        workers_(workers),
+        export_workers_(export_workers),
+        on_change_(std::move(on_change)) {}
 
   grpc::ServerUnaryReactor* CreateDevice(grpc::CallbackServerContext* context,
                                          const registry::v1::CreateDeviceRequest* request,
@@ -40,15 +56,20 @@ class DeviceService final : public registry::v1::DeviceService::CallbackService 
   grpc::ServerUnaryReactor* GetRegistryStatistics(grpc::CallbackServerContext* context,
                                                   const registry::v1::GetRegistryStatisticsRequest* request,
                                                   registry::v1::GetRegistryStatisticsResponse* response) override;
+  grpc::ServerBidiReactor<registry::v1::ImportDevicesRequest, registry::v1::ImportDevicesResponse>* ImportDevices(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerWriteReactor<registry::v1::ExportDevicesResponse>* ExportDevices(
+      grpc::CallbackServerContext* context, const registry::v1::ExportDevicesRequest* request) override;
 
  private:
   absl::Status List(const rpc::Call& call, const registry::v1::ListDevicesRequest& request,
                     registry::v1::ListDevicesResponse& response);
 
-  DeviceStore& devices_;
-  TwinStore& twins_;
+  const RegistryParts parts_;
+  DeviceExport& exports_;
   const PageTokens& tokens_;
   WorkerPool& workers_;
+  WorkerPool& export_workers_;
   const std::function<void()> on_change_;
 };
 

@@ -19,25 +19,31 @@ class TwinProcess final : public rpc::Application {
   void Declare(config::Settings& settings) override { config_.Declare(settings); }
 
   absl::Status Build(rpc::Process& process) override {
-    stores_ = std::make_unique<Stores>(config_, process.metrics());
-    FLEETCAST_RETURN_IF_ERROR(postgres::AwaitServer(stores_->pool));
+    postgres::Pool setup(
+        {.connection_string = config_.postgres, .application_name = "fleetcast-twin-start", .connections = 1},
+        process.metrics());
+    FLEETCAST_RETURN_IF_ERROR(postgres::AwaitServer(setup));
     if (config_.migrate || config_.migrate_on_start) {
-      FLEETCAST_RETURN_IF_ERROR(
-          postgres::Migrate(stores_->pool, absl::Now() + kMigrateLimit, kSchema, SchemaMigrations()));
+      FLEETCAST_RETURN_IF_ERROR(postgres::Migrate(setup, absl::Now() + kMigrateLimit, kSchema, SchemaMigrations()));
     }
     if (config_.migrate) {
       process.ExitAfterBuild();
       return absl::OkStatus();
     }
+    FLEETCAST_ASSIGN_OR_RETURN(auth::SealingKeys keys, auth::SealingKeys::FromText(config_.key_encryption_keys));
+    stores_ = std::make_unique<Stores>(config_, KeyVault(std::move(keys)), process.metrics());
     const absl::Time check = absl::Now() + kCheckLimit;
     FLEETCAST_RETURN_IF_ERROR(postgres::CheckServer(stores_->pool, check, config_.allow_unsafe_database));
     FLEETCAST_RETURN_IF_ERROR(postgres::CheckSchema(stores_->pool, check, kSchema, SchemaMigrations()));
+    key_upkeep_ = std::make_unique<KeyUpkeep>(stores_->keys, stores_->vault, SystemClock(), process.metrics());
+    FLEETCAST_RETURN_IF_ERROR(key_upkeep_->CheckKeys(check));
     FLEETCAST_ASSIGN_OR_RETURN(
         feed_,
         ChangeFeed::Make({config_.device_connection_addresses, config_.outbox_retention, config_.slice_retention},
                          stores_->feed, stores_->slices, SystemClock(), process.metrics()));
     services_ = std::make_unique<Services>(config_, *stores_, *feed_);
     process.Serve(registry::v1::DeviceService::service_full_name(), &services_->devices);
+    process.Serve(registry::v1::ModuleService::service_full_name(), &services_->modules);
     process.Serve(twins::v1::TwinService::service_full_name(), &services_->twins);
     process.Serve(internal::v1::DeviceRecordService::service_full_name(), &services_->records);
     process.Serve(internal::v1::TargetService::service_full_name(), &services_->targets);
@@ -45,12 +51,19 @@ class TwinProcess final : public rpc::Application {
     return absl::OkStatus();
   }
 
-  void Started() override { feed_->Start(); }
-  void Stop() override { feed_->Stop(); }
+  void Started() override {
+    feed_->Start();
+    key_upkeep_->Start();
+  }
+  void Stop() override {
+    key_upkeep_->Stop();
+    feed_->Stop();
+  }
 
  private:
   Config config_;
   std::unique_ptr<Stores> stores_;
+  std::unique_ptr<KeyUpkeep> key_upkeep_;
   std::unique_ptr<ChangeFeed> feed_;
   std::unique_ptr<Services> services_;
 };

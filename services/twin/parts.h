@@ -8,6 +8,8 @@
 #include "services/twin/change_feed.h"
 #include "services/twin/config.h"
 #include "services/twin/device_service.h"
+#include "services/twin/key_upkeep.h"
+#include "services/twin/module_service.h"
 #include "services/twin/record_service.h"
 #include "services/twin/target_service.h"
 #include "services/twin/twin_service.h"
@@ -17,29 +19,37 @@ namespace fleetcast::twin {
 
 inline constexpr size_t kQueueLimit = 1'000;
 inline constexpr int kFeedConnections = 2;
+// An export lasts as long as its reader takes: it gets a thread and a session that queries cannot miss.
+inline constexpr int kExportsAtOnceMax = 2;
+inline constexpr size_t kExportQueueLimit = 8;
 
 // What the services stand on.
 struct Stores {
-  Stores(const Config& config, telemetry::Metrics& metrics)
-      : pool({.connection_string = config.postgres,
+  Stores(const Config& config, const KeyVault& keys, telemetry::Metrics& metrics)
+      : vault(keys),
+        pool({.connection_string = config.postgres,
               .application_name = "fleetcast-twin",
               .connections = config.postgres_connections + config.slice_connections + kFeedConnections},
              metrics),
         scan_pool({.connection_string = config.postgres,
                    .application_name = "fleetcast-twin-scan",
-                   .connections = config.scan_connections,
+                   .connections = config.scan_connections + kExportsAtOnceMax,
                    .statement_timeout = config.scan_limit},
                   metrics) {}
 
+  const KeyVault vault;
   postgres::Pool pool;
   postgres::Pool scan_pool;
   DeviceStore devices{pool};
+  RegistryBatchStore batches{pool, vault};
+  KeyStore keys{pool};
   TwinStore twins{pool};
   RecordStore records{pool};
   ReportedStore reported{pool};
   SliceStore slices{pool};
   FeedStore feed{pool};
   QueryStore queries{scan_pool};
+  ExportStore exports{scan_pool};
 };
 
 // Threads of handlers and the services that run on them.
@@ -49,10 +59,14 @@ struct Services {
         workers(config.postgres_connections, kQueueLimit),
         slice_workers(config.slice_connections, kQueueLimit),
         scan_workers(config.scan_connections, kQueueLimit),
+        export_workers(kExportsAtOnceMax, kExportQueueLimit),
         queries(stores.queries, tokens),
-        devices(stores.devices, stores.twins, tokens, workers, [&feed] { feed.Wake(); }),
+        exports(stores.exports, stores.vault, tokens),
+        devices({stores.devices, stores.batches, stores.vault}, exports, tokens, workers, export_workers,
+                [&feed] { feed.Wake(); }),
+        modules(stores.devices, stores.vault, workers, [&feed] { feed.Wake(); }),
         twins(stores.twins, queries, workers, scan_workers, [&feed] { feed.Wake(); }),
-        records(stores.records, stores.reported, workers),
+        records(stores.records, stores.reported, stores.vault, workers),
         targets(stores.queries, scan_workers),
         writes(stores.slices, slice_workers, config.slice_connections, kQueueLimit, [&feed] { feed.Wake(); }) {}
 
@@ -60,8 +74,11 @@ struct Services {
   WorkerPool workers;
   WorkerPool slice_workers;
   WorkerPool scan_workers;
+  WorkerPool export_workers;
   QueryRunner queries;
+  DeviceExport exports;
   DeviceService devices;
+  ModuleService modules;
   TwinService twins;
   RecordService records;
   TargetService targets;

@@ -11,6 +11,7 @@
 #include "libs/json/json.h"
 #include "libs/json/twin_rules.h"
 #include "libs/model/reasons.h"
+#include "libs/telemetry/log.h"
 
 namespace fleetcast::twin {
 
@@ -54,6 +55,18 @@ absl::StatusOr<json::Value> ReadPatch(const std::string& text) {
   return MakeError(absl::StatusCode::kInvalidArgument, json::kInvalidTwin, "the patch must be a JSON object");
 }
 
+// Keys that cannot be opened are no keys: this device is refused, the others of the batch are not.
+void SetKeys(const DeviceRecordRow& row, const KeyVault& vault, pb::DeviceRecord& record) {
+  absl::StatusOr<KeyTexts> keys = vault.Open(row.identity, row.keys);
+  if (!keys.ok()) {
+    FLEETCAST_LOG_EVERY(kError, absl::Seconds(10), "device keys cannot be opened",
+                        {{"device", row.identity.ToString()}, {"error", keys.status()}});
+    return;
+  }
+  record.set_primary_key(std::move(keys->primary));
+  record.set_secondary_key(std::move(keys->secondary));
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* RecordService::LookupDevices(grpc::CallbackServerContext* context,
@@ -65,12 +78,11 @@ grpc::ServerUnaryReactor* RecordService::LookupDevices(grpc::CallbackServerConte
                                records_.Lookup(call.deadline, Ids(request->device_ids())));
     for (const DeviceRecordRow& row : rows) {
       pb::DeviceRecord& record = *response->add_devices();
-      record.set_device_id(row.device_id);
+      record.set_device_id(row.identity.ToString());
       record.set_generation_id(absl::StrCat(row.generation_id));
       record.set_disabled(row.is_disabled);
       record.set_authentication_type(static_cast<pb::DeviceRecord::AuthenticationType>(row.authentication_type));
-      record.set_primary_key(row.primary_key);
-      record.set_secondary_key(row.secondary_key);
+      SetKeys(row, vault_, record);
       record.set_primary_thumbprint(row.primary_thumbprint);
       record.set_secondary_thumbprint(row.secondary_thumbprint);
       record.set_subscriptions(static_cast<uint32_t>(row.subscriptions));

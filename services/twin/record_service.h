@@ -4,16 +4,17 @@
 #include "fleetcast/internal/v1/device_record.grpc.pb.h"
 #include "libs/base/worker_pool.h"
 #include "libs/rpc/run_on.h"
+#include "services/twin/key_vault.h"
 #include "services/twin/store/record_store.h"
 #include "services/twin/store/reported_store.h"
 
 namespace fleetcast::twin {
 
-// Handlers run on `workers`.
+// Handlers run on `workers`. `vault` opens the keys of devices for those who check them.
 class RecordService final : public internal::v1::DeviceRecordService::CallbackService {
  public:
-  RecordService(RecordStore& records, ReportedStore& reported, WorkerPool& workers)
-      : records_(records), reported_(reported), workers_(workers) {}
+  RecordService(RecordStore& records, ReportedStore& reported, const KeyVault& vault, WorkerPool& workers)
+      : records_(records), reported_(reported), vault_(vault), workers_(workers) {}
 
   grpc::ServerUnaryReactor* LookupDevices(grpc::CallbackServerContext* context,
                                           const internal::v1::LookupDevicesRequest* request,
@@ -37,6 +38,7 @@ class RecordService final : public internal::v1::DeviceRecordService::CallbackSe
  private:
   RecordStore& records_;
   ReportedStore& reported_;
+  const KeyVault& vault_;
   WorkerPool& workers_;
 };
 

@@ -16,14 +16,6 @@ std::string QuoteOrNull(const std::optional<std::string>& text) {
   return text.has_value() ? json::Quote(*text) : std::string("null");
 }
 
-// `document` with its metadata and version.
-std::string SectionText(std::string_view document, std::string_view metadata, int64_t version) {
-  const std::string compact = json::Compact(document);
-  const std::string_view members = std::string_view(compact).substr(0, compact.size() - 1);
-  return WithVersion(
-      absl::StrCat(Absl(members), members == "{" ? "" : ",", "\"$metadata\":", json::Compact(metadata), "}"), version);
-}
-
 }  // namespace
 
 std::string WireTime(const std::optional<absl::Time>& time) {
@@ -39,10 +31,12 @@ std::string_view AuthenticationTypeName(int16_t type) {
 }
 
 std::string TwinDocument(const TwinRow& row) {
-  std::string out = absl::StrCat("{\"deviceId\":", json::Quote(row.device_id), ",\"etag\":\"",
-                                 TwinEtag(static_cast<uint64_t>(row.etag)), "\",\"deviceEtag\":\"",
-                                 DeviceEtag(static_cast<uint64_t>(row.device_etag)), "\",\"status\":\"",
-                                 row.is_disabled ? "disabled" : "enabled", "\"");
+  const bool is_module = !row.module_id.empty();
+  std::string out = absl::StrCat("{\"deviceId\":", json::Quote(row.device_id));
+  if (is_module) absl::StrAppend(&out, ",\"moduleId\":", json::Quote(row.module_id));
+  absl::StrAppend(&out, ",\"etag\":\"", TwinEtag(static_cast<uint64_t>(row.etag)), "\",\"deviceEtag\":\"",
+                  DeviceEtag(static_cast<uint64_t>(row.device_etag)), "\",\"status\":\"",
+                  row.is_disabled ? "disabled" : "enabled", "\"");
   if (row.status_reason.has_value()) absl::StrAppend(&out, ",\"statusReason\":", json::Quote(*row.status_reason));
   absl::StrAppend(&out, ",\"statusUpdateTime\":\"", WireTime(row.status_update_time), "\",\"connectionState\":\"",
                   row.is_connected ? "Connected" : "Disconnected", "\",\"lastActivityTime\":\"",
@@ -52,11 +46,21 @@ std::string TwinDocument(const TwinRow& row) {
                   ",\"secondaryThumbprint\":", QuoteOrNull(row.secondary_thumbprint),
                   "},\"modelId\":\"\",\"version\":", row.version);
   if (row.tags != "{}") absl::StrAppend(&out, ",\"tags\":", json::Compact(row.tags));
-  absl::StrAppend(&out,
-                  ",\"properties\":{\"desired\":", SectionText(row.desired, row.desired_metadata, row.desired_version),
-                  ",\"reported\":", SectionText(row.reported, row.reported_metadata, row.reported_version),
-                  "},\"capabilities\":{\"iotEdge\":", row.is_iot_edge ? "true" : "false", "}}");
+  absl::StrAppend(
+      &out, ",\"properties\":{\"desired\":", SectionDocument(row.desired, row.desired_metadata, row.desired_version),
+      ",\"reported\":", SectionDocument(row.reported, row.reported_metadata, row.reported_version), "}");
+  if (!is_module) {
+    absl::StrAppend(&out, ",\"capabilities\":{\"iotEdge\":", row.is_iot_edge ? "true" : "false", "}");
+  }
+  out.push_back('}');
   return out;
+}
+
+std::string SectionDocument(std::string_view document, std::string_view metadata, int64_t version) {
+  const std::string compact = json::Compact(document);
+  const std::string_view members = std::string_view(compact).substr(0, compact.size() - 1);
+  return WithVersion(
+      absl::StrCat(Absl(members), members == "{" ? "" : ",", "\"$metadata\":", json::Compact(metadata), "}"), version);
 }
 
 std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version, std::string_view reported,

@@ -13,6 +13,7 @@ namespace fleetcast::twin {
 // Everything that a twin's document shows. JSON members hold text as the database gives it.
 struct TwinRow {
   std::string device_id;
+  std::string module_id;  // Empty = the device's own twin.
   int64_t device_etag = 0;
   bool is_disabled = false;
   std::optional<std::string> status_reason;
@@ -36,6 +37,9 @@ struct TwinRow {
 
 // The whole twin.
 std::string TwinDocument(const TwinRow& row);
+
+// One section of properties with its $metadata and $version.
+std::string SectionDocument(std::string_view document, std::string_view metadata, int64_t version);
 
 // {"desired":{…,"$version":n},"reported":{…,"$version":m}}
 std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version, std::string_view reported,

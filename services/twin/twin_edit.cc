@@ -39,14 +39,20 @@ Value WholeSection(const std::optional<Value>& section) {
 }
 
 bool IsReplaced(const TwinEdit& edit, const std::optional<Value>& section) {
-  return edit.kind == TwinEdit::Kind::kReplace || (section && section->is_null());
+  return edit.kind != TwinEdit::Kind::kMerge || (section && section->is_null());
+}
+
+// Whether `before` already is what a restoration makes of it. A number in another spelling is another document.
+bool IsRestored(const TwinEdit& edit, const Value& before, const Value& after) {
+  return edit.kind == TwinEdit::Kind::kRestore && before == after && json::Print(before) == json::Print(after);
 }
 
 absl::Status EditTags(const TwinEdit& edit, TwinState& state, EditEffect& effect) {
   const size_t before = json::TwinSize(state.tags);
   if (IsReplaced(edit, edit.tags)) {
     Value tags = WholeSection(edit.tags);
-    effect.is_tags_changed = !tags.object().empty() || !state.tags.object().empty();
+    effect.is_tags_changed =
+        !IsRestored(edit, state.tags, tags) && (!tags.object().empty() || !state.tags.object().empty());
     state.tags = std::move(tags);
   } else {
     json::MergePatch(state.tags, *edit.tags);
@@ -60,7 +66,8 @@ absl::Status EditDesired(const TwinEdit& edit, absl::Time now, TwinState& state,
   const json::MetadataStamp stamp = {json::TwinTime(now), state.desired_version + 1};
   if (IsReplaced(edit, edit.desired)) {
     Value desired = WholeSection(edit.desired);
-    effect.is_desired_changed = !desired.object().empty() || !state.desired.object().empty();
+    effect.is_desired_changed =
+        !IsRestored(edit, state.desired, desired) && (!desired.object().empty() || !state.desired.object().empty());
     if (!effect.is_desired_changed) return absl::OkStatus();
     effect.desired_patch = json::Print(json::ReplacementPatch(state.desired, desired));
     state.desired_metadata = json::StampReplace(desired, stamp);
@@ -83,6 +90,10 @@ absl::StatusOr<TwinEdit> ParseMerge(std::string_view tags_patch, std::string_vie
 
 absl::StatusOr<TwinEdit> ParseReplacement(std::string_view tags, std::string_view desired) {
   return Read(TwinEdit::Kind::kReplace, tags, desired);
+}
+
+absl::StatusOr<TwinEdit> ParseRestoration(std::string_view tags, std::string_view desired) {
+  return Read(TwinEdit::Kind::kRestore, tags, desired);
 }
 
 TwinState FreshTwin(absl::Time now) {

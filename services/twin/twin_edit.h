@@ -15,7 +15,8 @@ namespace fleetcast::twin {
 
 // A change of the service side's sections, read and checked.
 struct TwinEdit {
-  enum class Kind { kMerge, kReplace };
+  // kRestore replaces the sections that are given, unless they are the same already: for imports.
+  enum class Kind { kMerge, kReplace, kRestore };
   Kind kind = Kind::kMerge;
   // The patch or the new section; empty = untouched (kMerge) or emptied (kReplace); null = emptied.
   std::optional<json::Value> tags;
@@ -32,6 +33,7 @@ struct TwinEdit {
 // Errors: INVALID_ARGUMENT with INVALID_JSON, JSON_TOO_LARGE or INVALID_TWIN.
 absl::StatusOr<TwinEdit> ParseMerge(std::string_view tags_patch, std::string_view desired_patch);
 absl::StatusOr<TwinEdit> ParseReplacement(std::string_view tags, std::string_view desired);
+absl::StatusOr<TwinEdit> ParseRestoration(std::string_view tags, std::string_view desired);
 
 // The part of a twin that edits change. Sections that an edit does not touch may be left null.
 struct TwinState {

@@ -10,6 +10,7 @@ namespace {
 
 void ToProto(const TwinRow& row, pb::Twin* out) {
   out->set_device_id(row.device_id);
+  out->set_module_id(row.module_id);
   out->set_document(TwinDocument(row));
   out->set_etag(TwinEtag(static_cast<uint64_t>(row.etag)));
   out->set_version(row.version);
@@ -17,12 +18,18 @@ void ToProto(const TwinRow& row, pb::Twin* out) {
   out->set_reported_version(row.reported_version);
 }
 
+// Whose twin a request is about.
+template <typename Request>
+Identity Whose(const Request& request) {
+  return {request.device_id(), request.module_id()};
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* context, const pb::GetTwinRequest* request,
                                                pb::GetTwinResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
-    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Get(call.deadline, request->device_id()));
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Get(call.deadline, Whose(*request)));
     ToProto(row, response->mutable_twin());
     return absl::OkStatus();
   });
@@ -32,7 +39,7 @@ grpc::ServerUnaryReactor* TwinService::PatchTwin(grpc::CallbackServerContext* co
                                                  const pb::PatchTwinRequest* request, pb::PatchTwinResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseMerge(request->tags_patch(), request->desired_patch()));
-    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Edit(call.deadline, request->device_id(), edit,
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Edit(call.deadline, Whose(*request), edit,
                                                               EtagCondition::Parse(request->if_match())));
     on_change_();
     ToProto(row, response->mutable_twin());
@@ -45,7 +52,7 @@ grpc::ServerUnaryReactor* TwinService::ReplaceTwin(grpc::CallbackServerContext* 
                                                    pb::ReplaceTwinResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseReplacement(request->tags(), request->desired()));
-    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Edit(call.deadline, request->device_id(), edit,
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Edit(call.deadline, Whose(*request), edit,
                                                               EtagCondition::Parse(request->if_match())));
     on_change_();
     ToProto(row, response->mutable_twin());

@@ -14,7 +14,7 @@ import sys
 
 import yaml
 
-EXTERNAL_SECRETS = {"fleetcast-policies", "fleetcast-postgres", "fleetcast-tls"}
+EXTERNAL_SECRETS = {"fleetcast-key-encryption", "fleetcast-policies", "fleetcast-postgres", "fleetcast-tls"}
 problems = []
 
 

@@ -18,7 +18,6 @@ constexpr size_t kBatchMax = 1000;  // Changes in one request (device.proto).
 
 struct ListOptions {
   int limit = 100;
-  bool keys = false;
 };
 
 absl::StatusOr<std::unique_ptr<pb::DeviceService::Stub>> Connect(const Context& context) {
@@ -90,7 +89,6 @@ absl::Status GetDevice(Context& context, const std::string& id) {
 absl::Status ListDevices(Context& context, const ListOptions& options) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
   pb::ListDevicesRequest request;
-  request.set_include_keys(options.keys);
   std::vector<Record> records;
   do {
     request.set_page_size(std::min(kPageSize, options.limit - static_cast<int>(records.size())));
@@ -121,7 +119,6 @@ void AddDeviceCommands(CLI::App& app, Context& context) {
   auto options = std::make_shared<ListOptions>();
   CLI::App* const list = devices->add_subcommand("list", "Devices by id");
   list->add_option("-l,--limit", options->limit, "At most so many")->check(CLI::PositiveNumber)->capture_default_str();
-  list->add_flag("--keys", options->keys, "Show the keys too");
   list->footer("Example:\n  fleetcast device list --limit 1000 -o jsonl");
   list->callback([&context, options] { context.Finish(ListDevices(context, *options)); });
 

@@ -101,7 +101,7 @@ One process: a Deployment, or a StatefulSet where others hold streams to each re
   settings   its section of the values, over .Values.defaults
   env        a list of further environment entries
   ports      a list of further container ports, {name, containerPort}
-  mounts     which Secrets it reads: a list of "policies", "tls"
+  mounts     which Secrets it reads: a list of "policies", "key-encryption", "tls"
   stateful   whether the pods need names of their own
 */}}
 {{- define "fleetcast.process" -}}
@@ -221,6 +221,12 @@ spec:
         - name: policies
           secret:
             secretName: {{ $root.Values.hub.policies.existingSecret | quote }}
+            defaultMode: 0440
+        {{- end }}
+        {{- if has "key-encryption" .mounts }}
+        - name: key-encryption
+          secret:
+            secretName: {{ $root.Values.hub.keyEncryption.existingSecret | quote }}
             defaultMode: 0440
         {{- end }}
         {{- if has "tls" .mounts }}

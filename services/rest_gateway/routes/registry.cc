@@ -86,7 +86,6 @@ void RegistryRoutes::List(const ExchangePtr& exchange) const {
   }
   registry::v1::ListDevicesRequest request;
   request.set_page_size(top);
-  request.set_include_keys(true);
   CallOrFail(exchange, kQueryLimit, "fleetcast.registry.v1.DeviceService/ListDevices", backends_.devices().async(),
              &Async::ListDevices, std::move(request), [exchange](const registry::v1::ListDevicesResponse& response) {
                std::vector<std::string> rows;

@@ -1,8 +1,8 @@
-// The registry in PostgreSQL: which devices exist, with which credentials.
+// The registry in PostgreSQL: which devices and modules exist, with which credentials. One at a time; many:
+// registry_batch.h.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,35 +11,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "libs/model/etag.h"
+#include "libs/model/ids.h"
 #include "libs/postgres/pool.h"
-#include "services/twin/twin_edit.h"
+#include "services/twin/store/device_rows.h"
 
 namespace fleetcast::twin {
-
-// What a client decides about a device. Checked by device_settings.h.
-struct DeviceSettings {
-  std::string device_id;
-  bool is_disabled = false;
-  std::string status_reason;        // Empty = none, as with all texts here.
-  int16_t authentication_type = 1;  // registry.v1.Device.AuthenticationType
-  std::string primary_key;          // Base64.
-  std::string secondary_key;
-  std::string primary_thumbprint;
-  std::string secondary_thumbprint;
-  bool is_iot_edge = false;
-};
-
-// A device as it is stored.
-struct DeviceRow {
-  DeviceSettings settings;
-  int64_t generation_id = 0;
-  int64_t etag = 0;
-  bool is_connected = false;
-  std::optional<absl::Time> connection_state_update_time;
-  std::optional<absl::Time> status_update_time;
-  std::optional<absl::Time> last_activity_time;
-  absl::Time create_time;
-};
 
 struct DeviceCounts {
   int64_t total = 0;
@@ -47,16 +23,10 @@ struct DeviceCounts {
   int64_t connected = 0;
 };
 
-// A device to be created, with its first twin.
-struct NewDevice {
-  DeviceSettings settings;
-  TwinState twin;
-};
-
 inline constexpr size_t kDevicesPerBatchMax = 1000;
 
-// Thread-safe. Errors: NOT_FOUND (DEVICE_NOT_FOUND), ALREADY_EXISTS (DEVICE_ALREADY_EXISTS), ABORTED (ETAG_MISMATCH),
-// and those of libs/postgres. Every change of a device also tells device_connection, in the same transaction.
+// Thread-safe. Errors: those of identity_writer.h and of libs/postgres. Every change also tells device_connection, in
+// the same transaction.
 class DeviceStore {
  public:
   explicit DeviceStore(postgres::Pool& pool) : pool_(pool) {}
@@ -65,16 +35,28 @@ class DeviceStore {
   // the rows that were created, in order of id.
   absl::StatusOr<std::vector<DeviceRow>> Create(absl::Time deadline, const std::vector<NewDevice>& devices);
 
-  absl::StatusOr<DeviceRow> Get(absl::Time deadline, std::string_view device_id);
+  // Creates one module. NOT_FOUND when its device does not exist.
+  absl::StatusOr<DeviceRow> CreateModule(absl::Time deadline, const NewDevice& module);
+
+  absl::StatusOr<DeviceRow> Get(absl::Time deadline, const Identity& identity);
+  absl::StatusOr<DeviceRow> Get(absl::Time deadline, std::string_view device_id) {
+    return Get(deadline, Identity{std::string(device_id), ""});
+  }
 
   // Devices in order of id, after `after`.
   absl::StatusOr<std::vector<DeviceRow>> List(absl::Time deadline, std::string_view after, int limit);
 
-  // Replaces the settings of a device.
+  // The modules of a device in order of id. NOT_FOUND when the device does not exist.
+  absl::StatusOr<std::vector<DeviceRow>> ListModules(absl::Time deadline, const std::string& device_id);
+
+  // Replaces the settings of a device or module.
   absl::StatusOr<DeviceRow> Update(absl::Time deadline, const DeviceSettings& settings, const EtagCondition& condition);
 
-  // Removes a device and its twin.
-  absl::Status Delete(absl::Time deadline, std::string_view device_id, const EtagCondition& condition);
+  // Removes a device, its modules and their twins; or one module and its twin.
+  absl::Status Delete(absl::Time deadline, const Identity& identity, const EtagCondition& condition);
+  absl::Status Delete(absl::Time deadline, std::string_view device_id, const EtagCondition& condition) {
+    return Delete(deadline, Identity{std::string(device_id), ""}, condition);
+  }
 
   absl::StatusOr<DeviceCounts> Count(absl::Time deadline);
 
@@ -84,8 +66,6 @@ class DeviceStore {
 
 // NOT_FOUND for a device.
 absl::Status DeviceNotFound(std::string_view device_id);
-// ALREADY_EXISTS for a device.
-absl::Status DeviceAlreadyExists(std::string_view device_id);
 // ABORTED: the etag does not match.
 absl::Status EtagMismatch(std::string_view device_id);
 

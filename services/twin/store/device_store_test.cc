@@ -20,7 +20,9 @@ class DeviceStoreTest : public StoreTest {
 TEST_F(DeviceStoreTest, CreatesReadsUpdatesAndDeletes) {
   Create({"dev-1"});
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const DeviceRow created, devices_.Get(Deadline(), "dev-1"));
-  EXPECT_EQ(created.settings.primary_key, "a2V5LW9uZS1rZXktb25l");
+  EXPECT_TRUE(created.settings.keys.clear_primary.empty());
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const KeyTexts keys, Vault().Open({"dev-1", ""}, created.settings.keys));
+  EXPECT_EQ(keys.primary, "a2V5LW9uZS1rZXktb25l");
   EXPECT_FALSE(created.status_update_time.has_value());
   DeviceSettings settings = created.settings;
   settings.is_disabled = true;

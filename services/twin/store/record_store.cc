@@ -14,12 +14,24 @@ using postgres::Result;
 using postgres::Row;
 using postgres::Statement;
 
+#define FLEETCAST_RECORD_COLUMNS                                                                                      \
+  "d.generation_id, d.authentication_type, d.sealed_keys, coalesce(d.primary_thumbprint, '') AS primary_thumbprint, " \
+  "coalesce(d.secondary_thumbprint, '') AS secondary_thumbprint, d.subscriptions, d.has_session, t.desired_version "
+
 constexpr Statement kLookup{
     "twin_record_lookup",
-    "SELECT d.device_id, generation_id, disabled, authentication_type, coalesce(primary_key, '') AS primary_key, "
-    "coalesce(secondary_key, '') AS secondary_key, coalesce(primary_thumbprint, '') AS primary_thumbprint, "
-    "coalesce(secondary_thumbprint, '') AS secondary_thumbprint, subscriptions, has_session, desired_version "
+    "SELECT d.device_id, '' AS module_id, d.disabled, coalesce(primary_key, '') AS primary_key, "
+    "coalesce(secondary_key, '') AS secondary_key, " FLEETCAST_RECORD_COLUMNS
     "FROM twin.device AS d JOIN twin.twin AS t USING (device_id) WHERE d.device_id = ANY($1::text[])"};
+
+// A module may connect when its device may.
+constexpr Statement kLookupModules{
+    "twin_record_lookup_modules",
+    "SELECT d.device_id, d.module_id, p.disabled, '' AS primary_key, '' AS secondary_key, " FLEETCAST_RECORD_COLUMNS
+    "FROM unnest($1::text[], $2::text[]) AS u(device_id, module_id) "
+    "JOIN twin.module AS d ON d.device_id = u.device_id AND d.module_id = u.module_id "
+    "JOIN twin.module_twin AS t ON t.device_id = d.device_id AND t.module_id = d.module_id "
+    "JOIN twin.device AS p ON p.device_id = d.device_id"};
 
 // Rows are locked in order of id, so that two batches never wait for each other in a circle. What comes from the arrays
 // is joined with the table's key only, so that a plan made for a few rows stays linear for ten thousand.
@@ -57,19 +69,43 @@ constexpr Statement kRaiseGeneration{
     "twin_record_generation",
     "UPDATE twin.session_generation SET generation = greatest(generation, $1::bigint) + 1 RETURNING generation"};
 
+DeviceRecordRow ReadRecord(const Row& row) {
+  return {{row.Get<std::string>("device_id"), row.Get<std::string>("module_id")},
+          row.Get<int64_t>("generation_id"),
+          row.Get<bool>("disabled"),
+          row.Get<int16_t>("authentication_type"),
+          {row.GetBytes("sealed_keys"), row.Get<std::string>("primary_key"), row.Get<std::string>("secondary_key")},
+          row.Get<std::string>("primary_thumbprint"),
+          row.Get<std::string>("secondary_thumbprint"),
+          row.Get<int32_t>("subscriptions"),
+          row.Get<bool>("has_session"),
+          row.Get<int64_t>("desired_version")};
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<DeviceRecordRow>> RecordStore::Lookup(absl::Time deadline,
                                                                  const std::vector<std::string>& device_ids) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kLookup, device_ids));
+  std::vector<std::string> devices;
+  IdColumns modules;
+  for (const std::string& id : device_ids) {
+    const size_t slash = id.find('/');
+    if (slash == std::string::npos) {
+      devices.push_back(id);
+    } else {
+      modules.Add({id.substr(0, slash), id.substr(slash + 1)});
+    }
+  }
   std::vector<DeviceRecordRow> records;
-  records.reserve(rows.size());
-  for (const Row row : rows) {
-    records.push_back({row.Get<std::string>("device_id"), row.Get<int64_t>("generation_id"), row.Get<bool>("disabled"),
-                       row.Get<int16_t>("authentication_type"), row.Get<std::string>("primary_key"),
-                       row.Get<std::string>("secondary_key"), row.Get<std::string>("primary_thumbprint"),
-                       row.Get<std::string>("secondary_thumbprint"), row.Get<int32_t>("subscriptions"),
-                       row.Get<bool>("has_session"), row.Get<int64_t>("desired_version")});
+  records.reserve(device_ids.size());
+  if (!devices.empty()) {
+    FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kLookup, devices));
+    for (const Row row : rows) records.push_back(ReadRecord(row));
+  }
+  if (!modules.device_id.empty()) {
+    FLEETCAST_ASSIGN_OR_RETURN(const Result rows,
+                               pool_.Run(deadline, kLookupModules, modules.device_id, modules.module_id));
+    for (const Row row : rows) records.push_back(ReadRecord(row));
   }
   return records;
 }

@@ -8,17 +8,18 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "libs/model/ids.h"
 #include "libs/postgres/pool.h"
+#include "services/twin/store/device_rows.h"
 
 namespace fleetcast::twin {
 
 struct DeviceRecordRow {
-  std::string device_id;
+  Identity identity;
   int64_t generation_id = 0;
   bool is_disabled = false;
   int16_t authentication_type = 1;
-  std::string primary_key;
-  std::string secondary_key;
+  StoredKeys keys;
   std::string primary_thumbprint;
   std::string secondary_thumbprint;
   int32_t subscriptions = 0;
@@ -52,7 +53,7 @@ class RecordStore {
  public:
   explicit RecordStore(postgres::Pool& pool) : pool_(pool) {}
 
-  // The devices of `device_ids` that exist, in no particular order.
+  // The devices and modules ("device/module") of `device_ids` that exist, in no particular order.
   absl::StatusOr<std::vector<DeviceRecordRow>> Lookup(absl::Time deadline, const std::vector<std::string>& device_ids);
 
   // Stores subscriptions unless a newer session stored some. Gives the desired versions of the changed devices,

@@ -10,6 +10,7 @@
 #include "libs/telemetry/metrics.h"
 #include "libs/testing/private_postgres.h"
 #include "libs/testing/status_matchers.h"
+#include "services/twin/key_vault.h"
 #include "services/twin/store/device_store.h"
 #include "services/twin/store/schema.h"
 
@@ -28,11 +29,16 @@ class StoreTest : public ::testing::Test {
 
   static absl::Time Deadline() { return absl::Now() + absl::Seconds(20); }
 
+  // The vault of all tests in this process.
+  static const KeyVault& Vault() {
+    static const auto* const vault = new KeyVault(KeyVault::ForTests());
+    return *vault;
+  }
+
   static NewDevice Device(const std::string& id) {
     NewDevice device;
     device.settings.device_id = id;
-    device.settings.primary_key = "a2V5LW9uZS1rZXktb25l";
-    device.settings.secondary_key = "a2V5LXR3by1rZXktdHdv";
+    device.settings.keys = Vault().Seal({id, ""}, {"a2V5LW9uZS1rZXktb25l", "a2V5LXR3by1rZXktdHdv"});
     device.twin = FreshTwin(absl::Now());
     return device;
   }

@@ -4,7 +4,10 @@
 
 #include "libs/base/check.h"
 #include "libs/base/status_macros.h"
+#include "libs/model/ids.h"
 #include "services/twin/store/device_store.h"
+#include "services/twin/store/identity_sql.h"
+#include "services/twin/store/identity_writer.h"
 #include "services/twin/store/outbox.h"
 
 namespace fleetcast::twin {
@@ -12,34 +15,7 @@ namespace {
 
 using postgres::Result;
 using postgres::Row;
-using postgres::Statement;
 using postgres::Transaction;
-
-// Reads only the sections that the edit needs: the others stay compressed where they are.
-constexpr Statement kLock{
-    "twin_edit_lock",
-    "SELECT device_id, etag, version, desired_version, CASE WHEN $2 THEN tags END AS tags, "
-    "CASE WHEN $3 THEN desired END AS desired, CASE WHEN $3 THEN desired_metadata END AS desired_metadata, "
-    "clock_timestamp() AS now FROM twin.twin WHERE device_id = ANY($1::text[]) ORDER BY device_id FOR NO KEY UPDATE"};
-
-constexpr Statement kWriteTags{
-    "twin_edit_tags",
-    "UPDATE twin.twin AS t SET etag = t.etag + 1, version = t.version + 1, tags = u.tags "
-    "FROM unnest($1::text[], $2::jsonb[]) AS u(device_id, tags) WHERE t.device_id = u.device_id"};
-
-constexpr Statement kWriteDesired{
-    "twin_edit_desired",
-    "UPDATE twin.twin AS t SET etag = t.etag + 1, version = t.version + 1, desired_version = t.desired_version + 1, "
-    "desired = u.desired, desired_metadata = u.metadata "
-    "FROM unnest($1::text[], $2::jsonb[], $3::jsonb[]) AS u(device_id, desired, metadata) "
-    "WHERE t.device_id = u.device_id"};
-
-constexpr Statement kWriteBoth{
-    "twin_edit_both",
-    "UPDATE twin.twin AS t SET etag = t.etag + 1, version = t.version + 1, desired_version = t.desired_version + 1, "
-    "tags = u.tags, desired = u.desired, desired_metadata = u.metadata "
-    "FROM unnest($1::text[], $2::jsonb[], $3::jsonb[], $4::jsonb[]) AS u(device_id, tags, desired, metadata) "
-    "WHERE t.device_id = u.device_id"};
 
 // What was written by PostgreSQL from our own text reads back.
 json::Value ReadJson(const std::optional<std::string_view>& text) {
@@ -76,17 +52,17 @@ class Writes {
     }
   }
 
-  absl::Status Run(Transaction& transaction) const {
+  absl::Status Run(Transaction& transaction, const IdentitySql& sql) const {
     if (!tags_.ids.empty()) {
-      FLEETCAST_RETURN_IF_ERROR(transaction.Run(kWriteTags, tags_.ids, tags_.tags).status());
+      FLEETCAST_RETURN_IF_ERROR(transaction.Run(sql.write_tags, tags_.ids, tags_.tags).status());
     }
     if (!desired_.ids.empty()) {
       FLEETCAST_RETURN_IF_ERROR(
-          transaction.Run(kWriteDesired, desired_.ids, desired_.desired, desired_.metadata).status());
+          transaction.Run(sql.write_desired, desired_.ids, desired_.desired, desired_.metadata).status());
     }
     if (!both_.ids.empty()) {
       FLEETCAST_RETURN_IF_ERROR(
-          transaction.Run(kWriteBoth, both_.ids, both_.tags, both_.desired, both_.metadata).status());
+          transaction.Run(sql.write_both, both_.ids, both_.tags, both_.desired, both_.metadata).status());
     }
     for (const Notice& notice : notices_) {
       FLEETCAST_RETURN_IF_ERROR(AppendDesiredChange(transaction, notice.ids, notice.versions, notice.patch));
@@ -115,34 +91,63 @@ class Writes {
   std::vector<Notice> notices_;
 };
 
+absl::StatusOr<Result> Lock(Transaction& transaction, const IdentitySql& sql, const std::vector<NamedEdit>& edits) {
+  std::vector<std::string> names;
+  names.reserve(edits.size());
+  bool touches_tags = false;
+  bool touches_desired = false;
+  for (const NamedEdit& one : edits) {
+    names.push_back(one.name);
+    touches_tags |= one.edit->touches_tags();
+    touches_desired |= one.edit->touches_desired();
+  }
+  return transaction.Run(sql.lock_twin, names, touches_tags, touches_desired);
+}
+
+// A twin is gone with its device; service clients are told of the device in either case (service-rest.md 9.1).
+absl::Status NotFound(const std::string& name) {
+  const absl::StatusOr<Identity> identity = ParseIdentity(name);
+  return identity.ok() && !identity->module_id.empty() ? IdentityNotFound(*identity) : DeviceNotFound(name);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<absl::Status>> EditTwins(Transaction& transaction,
                                                     const std::vector<std::string>& device_ids, const TwinEdit& edit,
                                                     const EtagCondition& condition) {
-  FLEETCAST_CHECK(device_ids.size() <= kTwinsPerTransactionMax);
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows,
-                             transaction.Run(kLock, device_ids, edit.touches_tags(), edit.touches_desired()));
+  std::vector<NamedEdit> edits;
+  edits.reserve(device_ids.size());
+  for (const std::string& device_id : device_ids) edits.push_back({device_id, &edit, condition, nullptr});
+  return EditTwins(transaction, edits);
+}
+
+absl::StatusOr<std::vector<absl::Status>> EditTwins(Transaction& transaction, const std::vector<NamedEdit>& edits) {
+  FLEETCAST_CHECK(edits.size() <= kTwinsPerTransactionMax);
   std::vector<absl::Status> statuses;
-  statuses.reserve(device_ids.size());
+  if (edits.empty()) return statuses;
+  const IdentitySql& sql = edits.front().name.find('/') == std::string::npos ? DeviceSql() : ModuleSql();
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, Lock(transaction, sql, edits));
+  statuses.reserve(edits.size());
   Writes writes;
   int next = 0;
-  for (const std::string& device_id : device_ids) {
-    if (next == rows.size() || rows[next].Get<std::string_view>("device_id") != device_id) {
-      statuses.push_back(DeviceNotFound(device_id));
+  for (const NamedEdit& one : edits) {
+    if (next == rows.size() || rows[next].Get<std::string_view>("device_id") != one.name) {
+      statuses.push_back(NotFound(one.name));
       continue;
     }
     const Row row = rows[next++];
     TwinState state = ReadState(row);
-    if (!condition.Matches(TwinEtag(static_cast<uint64_t>(state.etag)))) {
-      statuses.push_back(EtagMismatch(device_id));
+    if (!one.condition.Matches(TwinEtag(static_cast<uint64_t>(state.etag)))) {
+      statuses.push_back(EtagMismatch(one.name));
       continue;
     }
-    const absl::StatusOr<EditEffect> effect = ApplyEdit(edit, row.Get<absl::Time>("now"), state);
+    const absl::StatusOr<EditEffect> effect = ApplyEdit(*one.edit, row.Get<absl::Time>("now"), state);
     statuses.push_back(effect.status());
-    if (effect.ok()) writes.Add(device_id, state, *effect);
+    if (!effect.ok()) continue;
+    writes.Add(one.name, state, *effect);
+    if (one.is_changed != nullptr) *one.is_changed = effect->is_tags_changed || effect->is_desired_changed;
   }
-  FLEETCAST_RETURN_IF_ERROR(writes.Run(transaction));
+  FLEETCAST_RETURN_IF_ERROR(writes.Run(transaction, sql));
   return statuses;
 }
 

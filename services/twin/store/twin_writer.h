@@ -22,4 +22,16 @@ absl::StatusOr<std::vector<absl::Status>> EditTwins(postgres::Transaction& trans
                                                     const std::vector<std::string>& device_ids, const TwinEdit& edit,
                                                     const EtagCondition& condition);
 
+// One edit of its own for each twin, of devices or of modules.
+struct NamedEdit {
+  std::string name;  // Text of an Identity.
+  const TwinEdit* edit = nullptr;
+  EtagCondition condition;
+  bool* is_changed = nullptr;  // Set to whether it wrote something, unless null.
+};
+
+// As above; `edits` ascend by name, all of them devices or all of them modules.
+absl::StatusOr<std::vector<absl::Status>> EditTwins(postgres::Transaction& transaction,
+                                                    const std::vector<NamedEdit>& edits);
+
 }  // namespace fleetcast::twin

@@ -20,7 +20,8 @@ std::string CertificateFile(const Stack& stack) { return absl::StrCat(stack.tls_
 std::string KeyFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerKeyFile); }
 
 Flags TwinFlags(const Stack& stack, int) {
-  return {"--migrate-on-start=true", "--device-connection-addresses", Of(stack, "device_connection")};
+  return {"--migrate-on-start=true", "--device-connection-addresses", Of(stack, "device_connection"),
+          "--key-encryption-key-file", stack.sealing_key_file};
 }
 
 Flags JobApiFlags(const Stack& stack, int) {

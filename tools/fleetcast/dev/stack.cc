@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "libs/auth/base64.h"
 #include "libs/auth/policies.h"
+#include "libs/auth/sealing.h"
 #include "libs/base/status_macros.h"
 #include "tools/fleetcast/dev/certificate.h"
 #include "tools/fleetcast/dev/health.h"
@@ -46,6 +48,12 @@ absl::StatusOr<auth::PolicySet> EnsurePolicies(const std::string& file) {
   auth::PolicySet policies = auth::PolicySet::GenerateDefault();
   FLEETCAST_RETURN_IF_ERROR(files::Replace(file, policies.ToJson(), 0600));
   return policies;
+}
+
+// Makes the file with the key that encrypts the keys of devices, unless it is there.
+absl::Status EnsureSealingKey(const std::string& file) {
+  if (files::Read(file).ok()) return absl::OkStatus();
+  return files::Replace(file, absl::StrCat(auth::Base64Encode(RandomBytes(auth::kSealingKeyBytes)), "\n"), 0600);
 }
 
 // Every process of ours: service and number of the replica, in start order.
@@ -181,11 +189,13 @@ absl::StatusOr<Stack> PrepareStack(const StackOptions& options, Random& random) 
   stack.names = AllNames(options);
   stack.tls_dir = stack.Path("tls");
   stack.policy_file = stack.Path("policies.json");
+  stack.sealing_key_file = stack.Path("key_encryption_keys");
   FLEETCAST_ASSIGN_OR_RETURN(stack.postgres_binaries, FindPostgres());
   FLEETCAST_RETURN_IF_ERROR(FindRedis().status());
   FLEETCAST_RETURN_IF_ERROR(MakeDirectories(stack));
   FLEETCAST_RETURN_IF_ERROR(EnsureCertificates(stack.tls_dir, stack.names));
   FLEETCAST_ASSIGN_OR_RETURN(const auth::PolicySet policies, EnsurePolicies(stack.policy_file));
+  FLEETCAST_RETURN_IF_ERROR(EnsureSealingKey(stack.sealing_key_file));
   if (policies.Find(kOwnerPolicy) == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat(stack.policy_file, " has no policy ", kOwnerPolicy));
   }

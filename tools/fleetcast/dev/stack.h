@@ -57,7 +57,8 @@ struct Stack {
   int redis_port = 0;
   std::string tls_dir;
   std::string policy_file;
-  DevEnv env;  // Complete but for the pids.
+  std::string sealing_key_file;  // Of the keys of devices at rest.
+  DevEnv env;                    // Complete but for the pids.
 
   std::string Path(const std::string& name) const { return options.data_dir + "/" + name; }
   std::string Address(int port) const;
