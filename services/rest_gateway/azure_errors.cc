@@ -25,7 +25,7 @@ constexpr AzureError kServerError = {500, 500001, "ServerError"};
 constexpr AzureError kServiceUnavailable = {503, 503001, "ServiceUnavailable"};
 constexpr AzureError kUnauthorized = {401, 401002, "IotHubUnauthorizedAccess"};
 
-constexpr std::array<std::pair<std::string_view, AzureError>, 28> kByReason = {{
+constexpr std::array<std::pair<std::string_view, AzureError>, 32> kByReason = {{
     {kArgumentInvalid, kArgumentInvalidError},
     {kArgumentNull, {400, 400005, "ArgumentNull"}},
     {kDeviceDefinedTwice, {400, 400011, "DeviceDefinedMultipleTimes"}},
@@ -44,16 +44,20 @@ constexpr std::array<std::pair<std::string_view, AzureError>, 28> kByReason = {{
     {reasons::kDeviceNotFound, {404, 404001, "DeviceNotFound"}},
     {reasons::kDeviceNotOnline, {404, 404103, "DeviceNotOnline"}},
     {reasons::kEtagMismatch, {412, 412001, "PreconditionFailed"}},
+    {reasons::kInvalidDeviceScope, {400, 400028, "InvalidDeviceScope"}},
     {reasons::kJobAlreadyExists, {409, 409104, "JobAlreadyExists"}},
     {reasons::kJobFinished, {405, 405102, "OperationNotAllowedInCurrentState"}},
     {reasons::kJobNotFound, {404, 404002, "JobNotFound"}},
     {reasons::kJobRunning, {405, 405102, "OperationNotAllowedInCurrentState"}},
     {reasons::kMissingRight, kUnauthorized},
+    {reasons::kModuleAlreadyExists, {409, 409301, "ModuleAlreadyExistsOnDevice"}},
+    {reasons::kModuleNotFound, {404, 404010, "ModuleNotFound"}},
     {reasons::kOutcomeUnknown, {504, 504101, "GatewayTimeout"}},
     {reasons::kResponseTimeout, {504, 504101, "GatewayTimeout"}},
     {reasons::kSasMalformed, kUnauthorized},
     {reasons::kServerBusy, {429, 429001, "ThrottlingException"}},
     {reasons::kTooManyInFlight, {403, 403800, "DeviceMaximumInflightMethodExceeded"}},
+    {reasons::kTooManyModules, {413, 413003, "TooManyModulesOnDevice"}},
 }};
 
 // nullptr when the reason says no more than its code.

@@ -15,6 +15,7 @@
 #include "fleetcast/jobs/v1/job.grpc.pb.h"
 #include "fleetcast/methods/v1/method.grpc.pb.h"
 #include "fleetcast/registry/v1/device.grpc.pb.h"
+#include "fleetcast/registry/v1/module.grpc.pb.h"
 #include "fleetcast/twins/v1/twin.grpc.pb.h"
 #include "grpcpp/client_context.h"
 #include "libs/rpc/call.h"
@@ -36,6 +37,7 @@ inline constexpr int64_t kPageBytesMax = int64_t{64} * 1024 * 1024;
 using JobStub = fleetcast::jobs::v1::JobService::StubInterface;
 using MethodStub = fleetcast::methods::v1::MethodService::StubInterface;
 using DeviceStub = fleetcast::registry::v1::DeviceService::StubInterface;
+using ModuleStub = fleetcast::registry::v1::ModuleService::StubInterface;
 using TwinStub = fleetcast::twins::v1::TwinService::StubInterface;
 
 // Connections to method_dispatch. One carries 1,000 open calls (rpc::ServerOptions), and direct methods wait long.
@@ -50,18 +52,21 @@ class Backends {
   Backends(const Channel& jobs, const Channel& twins, const std::vector<Channel>& methods)
       : jobs_(jobs::v1::JobService::NewStub(jobs)),
         devices_(registry::v1::DeviceService::NewStub(twins)),
+        modules_(registry::v1::ModuleService::NewStub(twins)),
         twins_(twins::v1::TwinService::NewStub(twins)) {
     for (const Channel& channel : methods) methods_.push_back(methods::v1::MethodService::NewStub(channel));
   }
 
   JobStub& jobs() const { return *jobs_; }
   DeviceStub& devices() const { return *devices_; }
+  ModuleStub& modules() const { return *modules_; }
   TwinStub& twins() const { return *twins_; }
   MethodStub& methods() const { return *methods_[next_method_++ % methods_.size()]; }
 
  private:
   const std::unique_ptr<JobStub> jobs_;
   const std::unique_ptr<DeviceStub> devices_;
+  const std::unique_ptr<ModuleStub> modules_;
   const std::unique_ptr<TwinStub> twins_;
   std::vector<std::unique_ptr<MethodStub>> methods_;
   mutable std::atomic<size_t> next_method_{0};

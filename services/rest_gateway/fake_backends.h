@@ -10,6 +10,7 @@
 #include "fleetcast/jobs/v1/job.grpc.pb.h"
 #include "fleetcast/methods/v1/method.grpc.pb.h"
 #include "fleetcast/registry/v1/device.grpc.pb.h"
+#include "fleetcast/registry/v1/module.grpc.pb.h"
 #include "fleetcast/twins/v1/twin.grpc.pb.h"
 #include "libs/base/mutex.h"
 #include "libs/rpc/run_on.h"
@@ -99,6 +100,15 @@ class Devices final : public DeviceService::CallbackService {
   FLEETCAST_SCRIPTED_RPC(DeleteDevice, remove);
   FLEETCAST_SCRIPTED_RPC(BatchChangeDevices, bulk);
   FLEETCAST_SCRIPTED_RPC(GetRegistryStatistics, statistics);
+};
+
+class Modules final : public ModuleService::CallbackService {
+ public:
+  FLEETCAST_SCRIPTED_RPC(CreateModule, create);
+  FLEETCAST_SCRIPTED_RPC(GetModule, get);
+  FLEETCAST_SCRIPTED_RPC(ListModules, list);
+  FLEETCAST_SCRIPTED_RPC(UpdateModule, update);
+  FLEETCAST_SCRIPTED_RPC(DeleteModule, remove);
 };
 
 // Answers as scripted, or keeps calls to `wait` open until Release.

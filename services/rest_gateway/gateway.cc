@@ -48,6 +48,7 @@ Gateway::Gateway(GatewayOptions options, const Backends& backends, telemetry::Me
       twins_(backends),
       methods_(backends),
       registry_(backends),
+      modules_(backends),
       query_(backends),
       requests_(metrics.NewCounters("fleetcast_http_requests_total", "Requests answered by the REST surface",
                                     {"route", "status"})),
@@ -81,6 +82,9 @@ void Gateway::AddTwinsAndMethods() {
   Add("GET", "twins/*", access, Bind(twins_, &TwinRoutes::Get));
   Add("PATCH", "twins/*", access, Bind(twins_, &TwinRoutes::Patch));
   Add("PUT", "twins/*", access, Bind(twins_, &TwinRoutes::Replace));
+  Add("GET", "twins/*/modules/*", access, Bind(twins_, &TwinRoutes::Get));
+  Add("PATCH", "twins/*/modules/*", access, Bind(twins_, &TwinRoutes::Patch));
+  Add("PUT", "twins/*/modules/*", access, Bind(twins_, &TwinRoutes::Replace));
   Add("POST", "twins/*/methods", access, Bind(methods_, &MethodRoutes::Invoke));
 }
 
@@ -92,6 +96,10 @@ void Gateway::AddRegistry() {
   Add("PUT", "devices/*", write, Bind(registry_, &RegistryRoutes::Put));
   Add("GET", "devices/*", read, Bind(registry_, &RegistryRoutes::Get));
   Add("DELETE", "devices/*", write, Bind(registry_, &RegistryRoutes::Delete));
+  Add("GET", "devices/*/modules", read, Bind(modules_, &ModuleRoutes::List));
+  Add("PUT", "devices/*/modules/*", write, Bind(modules_, &ModuleRoutes::Put));
+  Add("GET", "devices/*/modules/*", read, Bind(modules_, &ModuleRoutes::Get));
+  Add("DELETE", "devices/*/modules/*", write, Bind(modules_, &ModuleRoutes::Delete));
   Add("GET", "statistics/devices", read, Bind(registry_, &RegistryRoutes::DeviceStatistics));
   Add("GET", "statistics/service", {Rights::kServiceConnect}, Bind(registry_, &RegistryRoutes::ServiceStatistics));
 }
@@ -100,16 +108,13 @@ void Gateway::AddUnsupported() {
   const Access service = {Rights::kServiceConnect};
   const Access read = {Rights::kRegistryRead};
   const Access write = {Rights::kRegistryWrite};
-  Add("POST", "jobs/create", write, AnswerNotSupported);
+  Add("POST", "jobs/create", write, AnswerNoStorage);
   Add("GET", "jobs", read, AnswerEmptyList);
   Add("GET", "jobs/*", read, AnswerNoSuchJob);
   Add("DELETE", "jobs/*", write, AnswerNoSuchJob);
-  for (const char* method : {"GET", "PATCH", "PUT"}) Add(method, "twins/*/modules/*", service, AnswerNoSuchModule);
-  Add("POST", "twins/*/modules/*/methods", service, AnswerNoSuchModule);
-  Add("GET", "devices/*/modules", read, AnswerNotSupported);
+  Add("POST", "twins/*/modules/*/methods", service, AnswerNoModuleMethods);
   for (const char* method : {"GET", "PUT", "DELETE"}) {
     const Access access = std::string_view(method) == "GET" ? read : write;
-    Add(method, "devices/*/modules/*", access, AnswerNotSupported);
     Add(method, "configurations/*", access, AnswerNotSupported);
   }
   Add("GET", "configurations", read, AnswerNotSupported);

@@ -17,6 +17,7 @@
 #include "services/rest_gateway/exchange.h"
 #include "services/rest_gateway/routes/jobs.h"
 #include "services/rest_gateway/routes/methods.h"
+#include "services/rest_gateway/routes/modules.h"
 #include "services/rest_gateway/routes/query.h"
 #include "services/rest_gateway/routes/registry.h"
 #include "services/rest_gateway/routes/twins.h"
@@ -92,6 +93,7 @@ class Gateway {
   const TwinRoutes twins_;
   const MethodRoutes methods_;
   const RegistryRoutes registry_;
+  const ModuleRoutes modules_;
   const QueryRoutes query_;
   std::vector<Endpoint> endpoints_;
   telemetry::CounterFamily requests_;

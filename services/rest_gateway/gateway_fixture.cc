@@ -13,6 +13,7 @@ GatewayTest::GatewayTest() {
   const std::vector<rpc::ServedService> services = {{fake::JobService::service_full_name(), &jobs_},
                                                     {fake::TwinService::service_full_name(), &twins_},
                                                     {fake::DeviceService::service_full_name(), &devices_},
+                                                    {fake::ModuleService::service_full_name(), &modules_},
                                                     {fake::MethodService::service_full_name(), &methods_}};
   auto server = rpc::Server::Start({.listen = "127.0.0.1:0"}, services, metrics_);
   EXPECT_TRUE(server.ok()) << server.status();

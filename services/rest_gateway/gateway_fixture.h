@@ -51,6 +51,7 @@ class GatewayTest : public ::testing::Test {
   fake::Jobs jobs_;
   fake::Twins twins_;
   fake::Devices devices_;
+  fake::Modules modules_;
   fake::Methods methods_;
   std::unique_ptr<rpc::Server> backend_server_;
   std::unique_ptr<Backends> backends_;

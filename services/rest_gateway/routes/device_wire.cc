@@ -19,6 +19,7 @@ namespace {
 
 using registry::v1::Device;
 using registry::v1::DeviceChange;
+using registry::v1::Module;
 
 constexpr std::array<std::pair<std::string_view, Device::AuthenticationType>, 3> kAuthenticationTypes = {{
     {"sas", Device::AUTHENTICATION_TYPE_SAS},
@@ -31,10 +32,12 @@ constexpr std::array<std::pair<std::string_view, Device::Status>, 2> kStatuses =
     {"disabled", Device::STATUS_DISABLED},
 }};
 
-constexpr std::array<std::pair<std::string_view, DeviceChange::Kind>, 7> kImportModes = {{
+constexpr std::array<std::pair<std::string_view, DeviceChange::Kind>, 9> kImportModes = {{
     {"create", DeviceChange::KIND_CREATE},
     {"update", DeviceChange::KIND_UPDATE},
     {"updateIfMatchETag", DeviceChange::KIND_UPDATE_IF_MATCH},
+    {"createOrUpdate", DeviceChange::KIND_CREATE_OR_UPDATE},
+    {"createOrUpdateIfMatchETag", DeviceChange::KIND_CREATE_OR_UPDATE_IF_MATCH},
     {"delete", DeviceChange::KIND_DELETE},
     {"deleteIfMatchETag", DeviceChange::KIND_DELETE_IF_MATCH},
     {"updateTwin", DeviceChange::KIND_UPDATE_TWIN},
@@ -61,6 +64,8 @@ std::string_view WordOf(Enum value, const std::array<std::pair<std::string_view,
   return words.front().first;
 }
 
+std::string NameOf(const BulkElement& element) { return absl::StrCat(element.device_id, "/", element.module_id); }
+
 // Copies text member `name` of `object` to `to`; absent = empty.
 absl::Status CopyText(const json::Value* object, std::string_view name, std::string* to) {
   FLEETCAST_ASSIGN_OR_RETURN(std::optional<std::string> text, TextMember(object, name));
@@ -68,7 +73,9 @@ absl::Status CopyText(const json::Value* object, std::string_view name, std::str
   return absl::OkStatus();
 }
 
-absl::Status ParseAuthentication(const json::Value& body, Device& device) {
+// `Message`: Device or Module, which name credentials alike.
+template <typename Message>
+absl::Status ParseAuthentication(const json::Value& body, Message& device) {
   FLEETCAST_ASSIGN_OR_RETURN(const json::Value* authentication, ObjectMember(&body, "authentication"));
   FLEETCAST_ASSIGN_OR_RETURN(
       const Device::AuthenticationType type,
@@ -82,6 +89,20 @@ absl::Status ParseAuthentication(const json::Value& body, Device& device) {
   return CopyText(thumbprints, "secondaryThumbprint", device.mutable_secondary_thumbprint());
 }
 
+// deviceScope, and the only parent that a gateway may have.
+absl::Status ParseScopes(const json::Value& body, Device& device) {
+  FLEETCAST_RETURN_IF_ERROR(CopyText(&body, "deviceScope", device.mutable_device_scope()));
+  const json::Value* parents = FindMember(&body, "parentScopes");
+  if (parents == nullptr) return absl::OkStatus();
+  if (!parents->is_array()) return BadRequest(kWrongType, "the member parentScopes is no array");
+  if (parents->array().empty()) return absl::OkStatus();
+  if (parents->array().size() > 1 || !parents->array()[0].is_string()) {
+    return BadRequest(kArgumentInvalid, "the member parentScopes may hold one string");
+  }
+  device.set_parent_scope(parents->array()[0].AsString());
+  return absl::OkStatus();
+}
+
 absl::Status ParseSettings(const json::Value& body, Device& device) {
   FLEETCAST_ASSIGN_OR_RETURN(const Device::Status status,
                              WordMember(&body, "status", kStatuses, Device::STATUS_UNSPECIFIED));
@@ -90,13 +111,16 @@ absl::Status ParseSettings(const json::Value& body, Device& device) {
   FLEETCAST_ASSIGN_OR_RETURN(const json::Value* capabilities, ObjectMember(&body, "capabilities"));
   FLEETCAST_ASSIGN_OR_RETURN(const std::optional<bool> iot_edge, BoolMember(capabilities, "iotEdge"));
   device.set_iot_edge(iot_edge.value_or(false));
+  FLEETCAST_RETURN_IF_ERROR(ParseScopes(body, device));
   return ParseAuthentication(body, device);
 }
 
 std::string SectionText(const json::Value* section) { return section == nullptr ? "" : json::Print(*section); }
 
-absl::StatusOr<DeviceChange> ParseChange(const json::Value& element, std::string_view id) {
+absl::StatusOr<DeviceChange> ParseChange(const json::Value& element, std::string_view id, std::string_view module_id) {
   DeviceChange change;
+  change.set_module_id(std::string(module_id));
+  FLEETCAST_RETURN_IF_ERROR(CopyText(&element, "managedBy", change.mutable_managed_by()));
   FLEETCAST_ASSIGN_OR_RETURN(const DeviceChange::Kind kind,
                              WordMember(&element, "importMode", kImportModes, DeviceChange::KIND_CREATE));
   change.set_kind(kind);
@@ -113,14 +137,14 @@ absl::StatusOr<DeviceChange> ParseChange(const json::Value& element, std::string
 }
 
 BulkElement ParseElement(const json::Value& element) {
-  if (!element.is_object()) return {"", BadRequest(kWrongType, "an element is no object")};
-  if (FindMember(&element, "moduleId") != nullptr) {
-    return {"", BadRequest(kNotSupported, "module identities are not supported")};
-  }
+  if (!element.is_object()) return {"", "", BadRequest(kWrongType, "an element is no object")};
   const absl::StatusOr<std::optional<std::string>> id = TextMember(&element, "id");
-  if (!id.ok()) return {"", id.status()};
-  if (!*id) return {"", BadRequest(kArgumentNull, "the member id is missing")};
-  return {**id, ParseChange(element, **id)};
+  if (!id.ok()) return {"", "", id.status()};
+  if (!*id) return {"", "", BadRequest(kArgumentNull, "the member id is missing")};
+  const absl::StatusOr<std::optional<std::string>> module_id = TextMember(&element, "moduleId");
+  if (!module_id.ok()) return {**id, "", module_id.status()};
+  const std::string module = module_id->value_or("");
+  return {**id, module, ParseChange(element, **id, module)};
 }
 
 // `text`, or null when it is empty.
@@ -130,7 +154,8 @@ absl::Time TimeOr(bool is_known, const google::protobuf::Timestamp& time) {
   return is_known ? FromProto(time) : absl::InfinitePast();
 }
 
-std::string PrintAuthentication(const Device& device) {
+template <typename Message>
+std::string PrintAuthentication(const Message& device) {
   const std::string keys = ObjectWriter()
                                .Json("primaryKey", OrNull(device.primary_key()))
                                .Json("secondaryKey", OrNull(device.secondary_key()))
@@ -158,8 +183,8 @@ absl::StatusOr<Device> ParseDevice(std::string_view id, const json::Value& body)
 }
 
 std::string PrintDevice(const Device& device) {
-  return ObjectWriter()
-      .Text("deviceId", device.id())
+  ObjectWriter writer;
+  writer.Text("deviceId", device.id())
       .Text("generationId", device.generation_id())
       .Text("etag", device.etag())
       .Text("connectionState", device.connected() ? "Connected" : "Disconnected")
@@ -171,7 +196,41 @@ std::string PrintDevice(const Device& device) {
       .Time("lastActivityTime", TimeOr(device.has_last_activity_time(), device.last_activity_time()))
       .Integer("cloudToDeviceMessageCount", 0)
       .Json("authentication", PrintAuthentication(device))
-      .Json("capabilities", ObjectWriter().Bool("iotEdge", device.iot_edge()).Finish())
+      .Json("capabilities", ObjectWriter().Bool("iotEdge", device.iot_edge()).Finish());
+  if (!device.device_scope().empty()) writer.Text("deviceScope", device.device_scope());
+  if (!device.parent_scope().empty()) {
+    writer.Json("parentScopes", absl::StrCat("[", json::Quote(device.parent_scope()), "]"));
+  }
+  return writer.Finish();
+}
+
+absl::StatusOr<Module> ParseModule(std::string_view device_id, std::string_view id, const json::Value& body) {
+  FLEETCAST_ASSIGN_OR_RETURN(const std::optional<std::string> device, TextMember(&body, "deviceId"));
+  FLEETCAST_ASSIGN_OR_RETURN(const std::optional<std::string> named, TextMember(&body, "moduleId"));
+  if ((device && *device != device_id) || (named && *named != id)) {
+    return BadRequest(kArgumentInvalid, "the body names another module than the path");
+  }
+  Module module;
+  module.set_device_id(std::string(device_id));
+  module.set_id(std::string(id));
+  FLEETCAST_RETURN_IF_ERROR(CopyText(&body, "managedBy", module.mutable_managed_by()));
+  FLEETCAST_RETURN_IF_ERROR(ParseAuthentication(body, module));
+  return module;
+}
+
+std::string PrintModule(const Module& module) {
+  return ObjectWriter()
+      .Text("moduleId", module.id())
+      .Json("managedBy", OrNull(module.managed_by()))
+      .Text("deviceId", module.device_id())
+      .Text("generationId", module.generation_id())
+      .Text("etag", module.etag())
+      .Text("connectionState", module.connected() ? "Connected" : "Disconnected")
+      .Time("connectionStateUpdatedTime",
+            TimeOr(module.has_connection_state_update_time(), module.connection_state_update_time()))
+      .Time("lastActivityTime", TimeOr(module.has_last_activity_time(), module.last_activity_time()))
+      .Integer("cloudToDeviceMessageCount", 0)
+      .Json("authentication", PrintAuthentication(module))
       .Finish();
 }
 
@@ -185,11 +244,11 @@ absl::StatusOr<std::vector<BulkElement>> ParseBulk(const json::Value& body) {
   std::map<std::string, int> occurrences;
   for (const json::Value& element : body.array()) {
     elements.push_back(ParseElement(element));
-    ++occurrences[elements.back().device_id];
+    ++occurrences[NameOf(elements.back())];
   }
   for (BulkElement& element : elements) {
-    if (!element.device_id.empty() && occurrences[element.device_id] > 1) {
-      element.change = BadRequest(kDeviceDefinedTwice, "the device occurs more than once in this request");
+    if (!element.device_id.empty() && occurrences[NameOf(element)] > 1) {
+      element.change = BadRequest(kDeviceDefinedTwice, "the identity occurs more than once in this request");
     }
   }
   return elements;
@@ -198,11 +257,12 @@ absl::StatusOr<std::vector<BulkElement>> ParseBulk(const json::Value& body) {
 std::string PrintBulkResult(const std::vector<BulkError>& errors) {
   std::vector<std::string> printed;
   for (const BulkError& error : errors) {
-    printed.push_back(ObjectWriter()
-                          .Text("deviceId", error.device_id)
-                          .Text("errorCode", ToAzureError(error.reason).name)
-                          .Text("errorStatus", error.message)
-                          .Finish());
+    ObjectWriter writer;
+    writer.Text("deviceId", error.device_id)
+        .Text("errorCode", ToAzureError(error.reason).name)
+        .Text("errorStatus", error.message);
+    if (!error.module_id.empty()) writer.Text("moduleId", error.module_id);
+    printed.push_back(writer.Finish());
   }
   return ObjectWriter()
       .Bool("isSuccessful", errors.empty())

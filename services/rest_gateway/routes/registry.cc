@@ -106,7 +106,7 @@ void RegistryRoutes::Bulk(const ExchangePtr& exchange) const {
       *request.add_changes() = *std::move(element.change);
     } else {
       const absl::Status& status = element.change.status();
-      errors.push_back({element.device_id, GetReason(status), std::string(status.message())});
+      errors.push_back({element.device_id, element.module_id, GetReason(status), std::string(status.message())});
     }
   }
   if (request.changes().empty()) return AnswerBulk(*exchange, errors);
@@ -115,7 +115,7 @@ void RegistryRoutes::Bulk(const ExchangePtr& exchange) const {
              [exchange, errors = std::move(errors)](const registry::v1::BatchChangeDevicesResponse& response) {
                std::vector<BulkError> all = errors;
                for (const registry::v1::DeviceChangeError& error : response.errors()) {
-                 all.push_back({error.device_id(), error.reason(), error.message()});
+                 all.push_back({error.device_id(), error.module_id(), error.reason(), error.message()});
                }
                AnswerBulk(*exchange, all);
              });

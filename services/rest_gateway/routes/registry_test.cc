@@ -122,7 +122,7 @@ TEST_F(RegistryTest, BulkFailuresCarryTheirHeader) {
   error.set_message("A device with ID 'a' is already registered.");
   devices_.bulk.Return(answer);
   const http::TestResponse response =
-      Ask("POST", "/devices", R"([{"id":"a"},{"id":"twice"},{"id":"twice"},{"id":"m","moduleId":"x"}])");
+      Ask("POST", "/devices", R"([{"id":"a"},{"id":"twice"},{"id":"twice"},{"id":"m","moduleId":7}])");
   EXPECT_EQ(response.status, 400);
   EXPECT_EQ(response.Header("iothuberrorcode"), "BulkRegistryOperationFailure");
   EXPECT_EQ(response.Header("iothub-errorcode"), "BulkRegistryOperationFailure");
@@ -132,7 +132,38 @@ TEST_F(RegistryTest, BulkFailuresCarryTheirHeader) {
   std::vector<std::string> codes;
   for (const json::Value& entry : body.Find("errors")->array()) codes.push_back(entry.Find("errorCode")->AsString());
   EXPECT_THAT(codes, ::testing::ElementsAre("DeviceDefinedMultipleTimes", "DeviceDefinedMultipleTimes",
-                                            "OperationNotAvailableInCurrentTier", "DeviceAlreadyExists"));
+                                            "GenericBadRequest", "DeviceAlreadyExists"));
+}
+
+TEST_F(RegistryTest, BulkKnowsModules) {
+  registry::v1::BatchChangeDevicesResponse answer;
+  registry::v1::DeviceChangeError& error = *answer.add_errors();
+  error.set_device_id("a");
+  error.set_module_id("m");
+  error.set_reason(std::string(reasons::kModuleNotFound));
+  devices_.bulk.Return(answer);
+  const http::TestResponse response = Ask(
+      "POST", "/devices", R"([{"id":"a","importMode":"createOrUpdate"},{"id":"a","moduleId":"m","managedBy":"me"}])");
+  const registry::v1::BatchChangeDevicesRequest request = devices_.bulk.last();
+  ASSERT_EQ(request.changes_size(), 2);
+  EXPECT_EQ(request.changes(0).kind(), DeviceChange::KIND_CREATE_OR_UPDATE);
+  EXPECT_EQ(request.changes(1).module_id(), "m");
+  EXPECT_EQ(request.changes(1).managed_by(), "me");
+  const json::Value body = Json(response);
+  EXPECT_EQ(body.Find("errors")->array()[0].Find("moduleId")->AsString(), "m");
+  EXPECT_EQ(body.Find("errors")->array()[0].Find("errorCode")->AsString(), "ModuleNotFound");
+}
+
+TEST_F(RegistryTest, ScopesTravelBothWays) {
+  create_.mutable_device()->set_device_scope("ms-azure-iot-edge://gw-1");
+  create_.mutable_device()->set_parent_scope("ms-azure-iot-edge://gw-0");
+  devices_.create.Return(create_);
+  const json::Value device = Json(Ask("PUT", "/devices/d", R"({"deviceScope":"s","parentScopes":["p"]})"));
+  EXPECT_EQ(devices_.create.last().device().device_scope(), "s");
+  EXPECT_EQ(devices_.create.last().device().parent_scope(), "p");
+  EXPECT_EQ(device.Find("deviceScope")->AsString(), "ms-azure-iot-edge://gw-1");
+  EXPECT_EQ(device.Find("parentScopes")->array()[0].AsString(), "ms-azure-iot-edge://gw-0");
+  ExpectError(Ask("PUT", "/devices/d", R"({"parentScopes":["a","b"]})"), 400, "ArgumentInvalid");
 }
 
 TEST_F(RegistryTest, BulkIsBounded) {

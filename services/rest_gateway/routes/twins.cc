@@ -5,6 +5,7 @@
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/strings.h"
+#include "libs/model/reasons.h"
 #include "services/rest_gateway/azure_errors.h"
 #include "services/rest_gateway/backends.h"
 #include "services/rest_gateway/wire.h"
@@ -40,27 +41,49 @@ void AnswerTwin(Exchange& exchange, twins::v1::Twin& twin) {
   exchange.Answer(std::move(*twin.mutable_document()), {{"ETag", QuotedEtag(twin.etag())}});
 }
 
+// The device, or the module, whose twin the path names.
+template <typename Request>
+void SetIdentity(const Exchange& exchange, Request& request) {
+  request.set_device_id(exchange.captured(0));
+  if (exchange.request().captures.size() > 1) request.set_module_id(exchange.captured(1));
+}
+
+// A twin that is missing is told as a missing device, also that of a module (service-rest.md 9.1).
+absl::Status AsMissingDevice(const absl::Status& status) {
+  if (GetReason(status) != reasons::kModuleNotFound) return status;
+  return MakeError(absl::StatusCode::kNotFound, reasons::kDeviceNotFound, Std(status.message()));
+}
+
+template <typename Request, typename Response>
+void CallTwins(const ExchangePtr& exchange, absl::Duration limit, std::string_view name, Async* async,
+               void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
+                                     std::function<void(grpc::Status)>),
+               Request request) {
+  CallBackend(*exchange, limit, name, async, method, std::move(request), [exchange](absl::StatusOr<Response> response) {
+    if (!response.ok()) return exchange->Fail(AsMissingDevice(response.status()));
+    AnswerTwin(*exchange, *response->mutable_twin());
+  });
+}
+
 }  // namespace
 
 void TwinRoutes::Get(const ExchangePtr& exchange) const {
   twins::v1::GetTwinRequest request;
-  request.set_device_id(exchange->captured(0));
-  CallOrFail(exchange, kReadLimit, "fleetcast.twins.v1.TwinService/GetTwin", backends_.twins().async(), &Async::GetTwin,
-             std::move(request),
-             [exchange](twins::v1::GetTwinResponse response) { AnswerTwin(*exchange, *response.mutable_twin()); });
+  SetIdentity(*exchange, request);
+  CallTwins(exchange, kReadLimit, "fleetcast.twins.v1.TwinService/GetTwin", backends_.twins().async(), &Async::GetTwin,
+            std::move(request));
 }
 
 void TwinRoutes::Patch(const ExchangePtr& exchange) const {
   absl::StatusOr<Sections> sections = ParseSections(exchange->request());
   if (!sections.ok()) return exchange->Fail(sections.status());
   twins::v1::PatchTwinRequest request;
-  request.set_device_id(exchange->captured(0));
+  SetIdentity(*exchange, request);
   request.set_tags_patch(std::move(sections->tags));
   request.set_desired_patch(std::move(sections->desired));
   request.set_if_match(IfMatch(exchange->request()).value_or(""));
-  CallOrFail(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/PatchTwin", backends_.twins().async(),
-             &Async::PatchTwin, std::move(request),
-             [exchange](twins::v1::PatchTwinResponse response) { AnswerTwin(*exchange, *response.mutable_twin()); });
+  CallTwins(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/PatchTwin", backends_.twins().async(),
+            &Async::PatchTwin, std::move(request));
 }
 
 void TwinRoutes::Replace(const ExchangePtr& exchange) const {
@@ -68,13 +91,12 @@ void TwinRoutes::Replace(const ExchangePtr& exchange) const {
   if (!sections.ok()) return exchange->Fail(sections.status());
   const auto section = [](std::string text) { return text == "null" ? "" : text; };
   twins::v1::ReplaceTwinRequest request;
-  request.set_device_id(exchange->captured(0));
+  SetIdentity(*exchange, request);
   request.set_tags(section(std::move(sections->tags)));
   request.set_desired(section(std::move(sections->desired)));
   request.set_if_match(IfMatch(exchange->request()).value_or(""));
-  CallOrFail(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/ReplaceTwin", backends_.twins().async(),
-             &Async::ReplaceTwin, std::move(request),
-             [exchange](twins::v1::ReplaceTwinResponse response) { AnswerTwin(*exchange, *response.mutable_twin()); });
+  CallTwins(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/ReplaceTwin", backends_.twins().async(),
+            &Async::ReplaceTwin, std::move(request));
 }
 
 }  // namespace fleetcast::rest_gateway

@@ -1,4 +1,4 @@
-// Twins (service-rest.md 9): read, merge, replace.
+// Twins of devices and modules (service-rest.md 9): read, merge, replace.
 #pragma once
 
 #include "services/rest_gateway/exchange.h"
@@ -12,7 +12,7 @@ class TwinRoutes {
  public:
   explicit TwinRoutes(const Backends& backends) : backends_(backends) {}
 
-  void Get(const ExchangePtr& exchange) const;      // GET /twins/*
+  void Get(const ExchangePtr& exchange) const;      // GET /twins/*[/modules/*], as below
   void Patch(const ExchangePtr& exchange) const;    // PATCH /twins/*
   void Replace(const ExchangePtr& exchange) const;  // PUT /twins/*
 

@@ -10,6 +10,12 @@ void AnswerNotSupported(const ExchangePtr& exchange) {
   exchange->Fail(MakeError(absl::StatusCode::kUnimplemented, kNotSupported, "this operation is not supported here"));
 }
 
+void AnswerNoStorage(const ExchangePtr& exchange) {
+  exchange->Fail(MakeError(absl::StatusCode::kUnimplemented, kNotSupported,
+                           "import and export jobs over blob containers are not available here, use `fleetcast device "
+                           "export` and `fleetcast device import`, or ExportDevices and ImportDevices of registry.v1"));
+}
+
 void AnswerEmptyList(const ExchangePtr& exchange) { exchange->Answer("[]"); }
 
 void AnswerNoSuchJob(const ExchangePtr& exchange) {
@@ -17,8 +23,8 @@ void AnswerNoSuchJob(const ExchangePtr& exchange) {
       MakeError(absl::StatusCode::kNotFound, reasons::kJobNotFound, "there is no import or export job of this id"));
 }
 
-void AnswerNoSuchModule(const ExchangePtr& exchange) {
-  exchange->Fail(MakeError(absl::StatusCode::kNotFound, reasons::kDeviceNotFound, "the device has no such module"));
+void AnswerNoModuleMethods(const ExchangePtr& exchange) {
+  exchange->Fail(MakeError(absl::StatusCode::kNotFound, reasons::kDeviceNotFound, "modules cannot be called yet"));
 }
 
 }  // namespace fleetcast::rest_gateway

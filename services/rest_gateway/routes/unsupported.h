@@ -5,13 +5,15 @@
 
 namespace fleetcast::rest_gateway {
 
-// 403 OperationNotAvailableInCurrentTier: configurations, import jobs, module identities, the cloud-to-device queue.
+// 403 OperationNotAvailableInCurrentTier: configurations, the cloud-to-device queue.
 void AnswerNotSupported(const ExchangePtr& exchange);
+// The same for import and export jobs: there is no blob storage; says what to use instead.
+void AnswerNoStorage(const ExchangePtr& exchange);
 // 200 []: there are no import or export jobs.
 void AnswerEmptyList(const ExchangePtr& exchange);
 // 404 JobNotFound: nor is there this one.
 void AnswerNoSuchJob(const ExchangePtr& exchange);
-// 404 DeviceNotFound: twins and methods of modules, which do not exist.
-void AnswerNoSuchModule(const ExchangePtr& exchange);
+// 404 DeviceNotFound: methods of modules, which cannot connect yet.
+void AnswerNoModuleMethods(const ExchangePtr& exchange);
 
 }  // namespace fleetcast::rest_gateway
