@@ -7,6 +7,7 @@
 #include "libs/rpc/status.h"
 #include "tools/fleetcast/commands.h"
 #include "tools/fleetcast/describe.h"
+#include "tools/fleetcast/device_transfer.h"
 
 namespace fleetcast::cli {
 namespace {
@@ -104,10 +105,29 @@ absl::Status ListDevices(Context& context, const ListOptions& options) {
   return absl::OkStatus();
 }
 
+void AddTransferCommands(CLI::App& devices, Context& context) {
+  auto exported = std::make_shared<ExportOptions>();
+  exported->file = "-";
+  CLI::App* const put_out = devices.add_subcommand("export", "All devices, modules and twins as lines of JSON");
+  put_out->add_option("file", exported->file, "Where to, - for standard output")->capture_default_str();
+  put_out->add_flag("--no-keys", exported->exclude_keys, "Leave the symmetric keys out");
+  put_out->footer("Example:\n  fleetcast device export hub.ndjson");
+  put_out->callback([&context, exported] { context.Finish(ExportDevices(context, *exported)); });
+
+  auto imported = std::make_shared<ImportOptions>();
+  CLI::App* const take_in = devices.add_subcommand("import", "Write devices, modules and twins from lines of JSON");
+  take_in->add_option("file", imported->file, "What to read, - for standard input")->required();
+  take_in->add_option("--errors", imported->errors, "File for the lines that failed, as lines of JSON");
+  take_in->footer(
+      "What is there already and does not differ is left alone: an import may be repeated.\nExample:\n"
+      "  fleetcast device import hub.ndjson --errors failed.ndjson");
+  take_in->callback([&context, imported] { context.Finish(ImportDevices(context, *imported)); });
+}
+
 }  // namespace
 
 void AddDeviceCommands(CLI::App& app, Context& context) {
-  CLI::App* const devices = app.add_subcommand("device", "Register devices and look at them");
+  CLI::App* const devices = app.add_subcommand("device", "Register devices and look at them")->alias("devices");
   devices->require_subcommand(1);
 
   auto created = std::make_shared<std::vector<std::string>>();
@@ -133,6 +153,7 @@ void AddDeviceCommands(CLI::App& app, Context& context) {
   remove->add_option("id", *deleted, "The devices")->required();
   remove->footer("Example:\n  fleetcast device delete d1 d2");
   remove->callback([&context, deleted] { context.Finish(DeleteDevices(context, *deleted)); });
+  AddTransferCommands(*devices, context);
 }
 
 }  // namespace fleetcast::cli

@@ -1,0 +1,62 @@
+#include "tools/fleetcast/transfer_progress.h"
+
+#include <cstdio>
+#include <utility>
+
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/clock.h"
+
+namespace fleetcast::cli {
+namespace {
+
+constexpr absl::Duration kLiveInterval = absl::Milliseconds(100);
+constexpr absl::Duration kPlainInterval = absl::Seconds(5);
+constexpr int kColumnsDefault = 100;
+
+int TerminalColumns() {
+  winsize size = {};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kColumnsDefault;
+}
+
+}  // namespace
+
+TransferProgress::TransferProgress(std::string label)
+    : label_(std::move(label)),
+      is_terminal_(isatty(STDERR_FILENO) != 0),
+      start_(SystemClock().Monotonic()),
+      next_(start_ + (is_terminal_ ? absl::ZeroDuration() : kPlainInterval)) {}
+
+void TransferProgress::Show(const Counts& counts) {
+  const absl::Duration now = SystemClock().Monotonic();
+  if (now < next_) return;
+  next_ = now + (is_terminal_ ? kLiveInterval : kPlainInterval);
+  Counts shown = counts;
+  if (shown.total < shown.done) shown.total = shown.done;  // An estimate may fall behind.
+  meter_.Update(shown, now);
+  if (is_terminal_) {
+    std::fprintf(stderr, "\r\033[K%s", meter_.Line(label_, TerminalColumns() - 1).c_str());
+    std::fflush(stderr);
+    has_open_line_ = true;
+  } else {
+    std::fprintf(stderr, "%s\n", meter_.Line(label_, kColumnsDefault).c_str());
+  }
+}
+
+void TransferProgress::Close() {
+  if (has_open_line_) std::fputs("\n", stderr);
+  has_open_line_ = false;
+}
+
+absl::Duration TransferProgress::elapsed() const { return SystemClock().Monotonic() - start_; }
+
+std::string PeakMemory() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return absl::StrCat(usage.ru_maxrss / 1024, " MiB");
+}
+
+}  // namespace fleetcast::cli
