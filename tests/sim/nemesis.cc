@@ -41,6 +41,7 @@ void Scenario::DisturbProcess() {
   if (process->is_paused()) return;
   process->Pause();
   world_.universe().Note("a process is stopped", kNoJob, kNoDevice, process->index(), absl::ToInt64Milliseconds(pause));
+  world_.universe().Note(process->kind());
   world_.universe().queue.After(pause, [process] { process->Resume(); });
 }
 

@@ -37,6 +37,7 @@ class Process {
   bool is_alive() const { return alive_; }
   bool is_paused() const { return paused_; }
   uint64_t life() const { return life_; }
+  const char* kind() const { return kind_; }
   int index() const { return index_; }
   ProcessClock& clock() { return clock_; }
 

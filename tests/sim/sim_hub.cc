@@ -68,7 +68,7 @@ void SimHub::OnStart() {
 
 void SimHub::OnKill() {
   for (const auto& [number, side] : state_->dispatchers) side.stream->Close(Side::kServer, true);
-  for (const auto& [stream, side] : state_->edge_streams) side.stream->Close(Side::kServer, true);
+  for (const auto& side : state_->edge_streams) side.stream->Close(Side::kServer, true);
   state_.reset();
 }
 
@@ -94,10 +94,10 @@ void SimHub::AcceptEdge(SimEdge& edge, const device_connection::EdgeName& name, 
   const auto attached =
       state_->edges.Attach(name, std::make_shared<Outlet>(edge, stream), kCallCredit, clock().Monotonic());
   if (attached.replaced != nullptr) attached.replaced->outlet->Abort();
-  state_->edge_streams[stream.get()] = {attached.edge, stream};
+  state_->edge_streams.push_back({attached.edge, stream});
   stream->OnDown(Side::kServer, [this, raw = stream.get()] {
-    const auto side = state_->edge_streams.find(raw);
-    state_->edges.Detach(*side->second.edge, clock().Monotonic());
+    const auto side = state_->Find(raw);
+    state_->edges.Detach(*side->edge, clock().Monotonic());
     state_->edge_streams.erase(side);
   });
   HubFrame hello;
@@ -106,7 +106,7 @@ void SimHub::AcceptEdge(SimEdge& edge, const device_connection::EdgeName& name, 
 }
 
 void SimHub::OnFrame(const Stream* stream, EdgeFrame frame) {
-  const EdgeRef edge = state_->edge_streams.at(stream).edge;
+  const EdgeRef edge = state_->Find(stream)->edge;
   state_->edges.OnHeartbeat(*edge, clock().Monotonic());
   for (const EdgeFrame::Open& open : frame.opens) {
     Worker& opener = state_->openers[universe_.random.Below(2)];

@@ -57,6 +57,7 @@ class SimHub final : public Process {
   void TellToGo(const EdgeRef& edge, uint64_t session, int64_t epoch);
 
   // sim_hub_sessions.cc
+  void Note(const char* what, const std::string& device_id, int64_t epoch);
   void Enter(const EdgeRef& edge, const EdgeFrame::Open& open);
   void RefuseOpen(const EdgeRef& edge, uint64_t session);
   void Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const device_connection::OpenedSession& opened,

@@ -24,6 +24,10 @@ constexpr absl::Duration kSweep = absl::Minutes(5);
 
 }  // namespace
 
+void SimHub::Note(const char* what, const std::string& device_id, int64_t epoch) {
+  universe_.Note(what, kNoJob, world_.DeviceOf(device_id), index(), epoch);
+}
+
 void SimHub::RefuseOpen(const EdgeRef& edge, uint64_t session) {
   HubFrame frame;
   frame.opened.push_back({.session = session, .is_accepted = false});
@@ -45,6 +49,7 @@ void SimHub::Enter(const EdgeRef& edge, const EdgeFrame::Open& open) {
   }
   if (!opened.ok()) return RefuseOpen(edge, open.session);
   OpenedSession entered = std::move(opened->front());
+  Note("hub enters", open.device_id, entered.entry.epoch);
   world_.OnRegistered(open.device_id, entered.entry.epoch);
   bool session_present =
       !open.is_clean &&
@@ -70,6 +75,7 @@ void SimHub::Enter(const EdgeRef& edge, const EdgeFrame::Open& open) {
 void SimHub::Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const OpenedSession& opened,
                     bool session_present) {
   const SessionEntry& entry = opened.entry;
+  Note("hub accepts", open.device_id, entry.epoch);
   HubFrame frame;
   GoOlder(open.device_id, entry.epoch);
   frame.opened.push_back({open.session, true, entry.epoch, entry.subscriptions, session_present});
@@ -119,6 +125,10 @@ void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& l
     const auto known = state_->sessions.Find(session.device_id);
     if (known.has_value() && known->epoch == session.epoch) session.stored = known->stored;
     const bool is_standing = !stands.ok() || (*stands)[i];
+    Note(!stands.ok()  ? "announced, no Redis"
+         : is_standing ? "announced"
+                       : "announced, but there is a newer one",
+         session.device_id, session.epoch);
     if (is_standing) GoOlder(session.device_id, session.epoch);
     if (!is_standing || !state_->sessions.Insert(session)) {
       TellToGo(edge, session.session, session.epoch);
@@ -165,7 +175,9 @@ void SimHub::CloseSession(const EdgeRef& edge, const EdgeFrame::Closed& closed) 
 }
 
 void SimHub::Close(const std::string& device_id, int64_t epoch) {
-  if (!state_->directory.Close({{device_id, epoch}}).ok()) state_->unclosed.push_back({device_id, epoch});
+  const bool is_closed = state_->directory.Close({{device_id, epoch}}).ok();
+  Note(is_closed ? "hub closes" : "hub closes later", device_id, epoch);
+  if (!is_closed) state_->unclosed.push_back({device_id, epoch});
 }
 
 // Tells the session of the device to go that this process knows with an older epoch.
@@ -263,7 +275,10 @@ void SimHub::EndEdge(const Edges::Ended& ended) {
     const auto leases = state_->directory.Leases({ended.name.edge_id});
     if (leases.ok() && leases->front() == ended.name.boot_id) return;
   }
-  for (const Session& session : sessions) state_->directory.Close({{session.device_id, session.epoch}}).IgnoreError();
+  for (const Session& session : sessions) {
+    Note("closed with its edge", session.device_id, session.epoch);
+    state_->directory.Close({{session.device_id, session.epoch}}).IgnoreError();
+  }
 }
 
 void SimHub::Sweep() {
@@ -279,6 +294,7 @@ void SimHub::Sweep() {
     }
     const auto leases = state_->directory.Leases({edge.edge_id});
     if (!leases.ok() || leases->front() == edge.boot_id || attached != nullptr) continue;
+    Note("swept", session.device_id, session.entry.epoch);
     state_->directory.Close({{session.device_id, session.entry.epoch}}).IgnoreError();
   }
 }

@@ -1,9 +1,11 @@
 // What one life of a SimHub holds; for its two source files.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "tests/sim/sim_dispatcher.h"
 #include "tests/sim/sim_edge.h"
@@ -48,6 +50,11 @@ struct SimHub::State {
     std::shared_ptr<Stream> stream;
   };
 
+  std::vector<EdgeSide>::iterator Find(const Stream* stream) {
+    return std::find_if(edge_streams.begin(), edge_streams.end(),
+                        [&](const EdgeSide& side) { return side.stream.get() == stream; });
+  }
+
   device_connection::SessionDirectory directory;
   device_connection::SessionTable sessions;
   device_connection::Edges edges;
@@ -55,7 +62,8 @@ struct SimHub::State {
   device_connection::WatchList watches;
   std::map<device_connection::DispatcherStream, DispatcherSide> dispatchers;
   device_connection::DispatcherStream last_stream = 0;
-  std::map<const Stream*, EdgeSide> edge_streams;
+  // In the order in which they were accepted: one by address would differ from process to process.
+  std::vector<EdgeSide> edge_streams;
   int64_t generation = 0;
   int64_t memory = 0;
   bool announce_soon = false;
