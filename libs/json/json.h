@@ -95,7 +95,9 @@ struct Member {
 };
 
 enum class NumberRule : uint8_t {
-  kDouble,     // Anything a double can hold: |x| < 1.8e308, at most 400 characters, exponent within +-400.
+  // Anything a double can hold: |x| < 1.8e308, exponent within +-400, at most 400 characters, also when written without
+  // exponent, as PostgreSQL prints it.
+  kDouble,
   kTwinValue,  // As kDouble, and integers within -2^52 .. 2^52-1 (service-rest.md 9.5).
 };
 

@@ -95,6 +95,16 @@ TEST(JsonTest, RefusesNumbersThatNoDoubleHolds) {
   }
 }
 
+// What the database holds it prints in full: that must be readable too.
+TEST(JsonTest, RefusesNumbersThatAreTooLongWithoutExponent) {
+  const std::string many(100, '7');
+  EXPECT_FALSE(IsRefused("0." + many + "e-290"));
+  EXPECT_TRUE(IsRefused("0." + many + "e-300"));
+  EXPECT_TRUE(IsRefused("-1." + many + "e-300"));
+  EXPECT_FALSE(IsRefused("1." + many + "e300"));
+  EXPECT_TRUE(IsRefused("0e-399"));
+}
+
 TEST(JsonTest, TwinValuesHaveANarrowerIntegerRange) {
   Limits limits;
   limits.numbers = NumberRule::kTwinValue;

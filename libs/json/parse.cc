@@ -1,5 +1,6 @@
 // Parse and ValidateDocument: Boost.JSON's push parser with a handler that checks limits, keeps the path and, when
 // asked, builds the tree. The only file of the system that includes Boost.JSON.
+#include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
 
@@ -19,20 +20,35 @@ constexpr int64_t kTwinIntegerMin = -4503599627370496;
 constexpr int64_t kTwinIntegerMax = 4503599627370495;
 constexpr size_t kPathInErrorMax = 256;
 
+// How long `literal` is at most when it is written without exponent, as PostgreSQL prints it. `exponent` is its own.
+size_t PlainLength(std::string_view literal, int64_t exponent) {
+  const size_t sign = literal.starts_with('-') ? 1 : 0;
+  const std::string_view digits = literal.substr(sign, literal.find_first_of("eE") - sign);
+  const size_t dot = digits.find('.');
+  const auto whole = static_cast<int64_t>(std::min(dot, digits.size()));
+  const int64_t fraction = dot == std::string_view::npos ? 0 : static_cast<int64_t>(digits.size()) - whole - 1;
+  const int64_t plain_fraction = std::max<int64_t>(fraction - exponent, 0);
+  return sign +
+         static_cast<size_t>(std::max<int64_t>(whole + exponent, 1) + plain_fraction + (plain_fraction > 0 ? 1 : 0));
+}
+
 // Why `literal`, a well-formed JSON number, is refused; nullptr when it is fine.
 const char* NumberFault(std::string_view literal, NumberRule rule) {
   if (literal.size() > kNumberCharactersMax) return "number is too long";
   const size_t power = literal.find_first_of("eE");
+  int64_t exponent = 0;
   if (power != std::string_view::npos) {
     std::string_view digits = literal.substr(power + 1);
     if (digits.starts_with('+') || digits.starts_with('-')) digits.remove_prefix(1);
-    int64_t exponent = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
     if (error != std::errc() || exponent > kExponentMax) return "number is outside the range of a double";
+    if (literal[power + 1] == '-') exponent = -exponent;
   }
   double number = 0;
   const auto [end, error] = std::from_chars(literal.data(), literal.data() + literal.size(), number);
   if (error != std::errc()) return "number is outside the range of a double";
+  // The database prints numbers in full, and what it prints must be readable.
+  if (PlainLength(literal, exponent) > kNumberCharactersMax) return "number is too long";
   const bool is_integer = literal.find_first_of(".eE") == std::string_view::npos;
   if (rule == NumberRule::kTwinValue && is_integer) {
     int64_t integer = 0;
