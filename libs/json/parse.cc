@@ -267,15 +267,6 @@ std::string Explain(const boost::system::error_code& code, int depth_max) {
   return code.message();
 }
 
-// For what the rules of a section refuse.
-absl::Status SectionRefusal(Section section, std::string_view fault, size_t position, const std::string& path) {
-  std::string full(SectionName(section));
-  if (!path.empty()) absl::StrAppend(&full, path.starts_with('[') ? "" : ".", path);
-  full = std::string(ClipUtf8(full, kPathInErrorMax));
-  return MakeError(absl::StatusCode::kInvalidArgument, kInvalidTwin, absl::StrCat(full, ": ", Absl(fault)),
-                   {{"position", absl::StrCat(position)}, {"path", full}});
-}
-
 absl::StatusOr<Value> Read(std::string_view text, const Limits& limits, bool is_building,
                            std::optional<Section> section = std::nullopt) {
   if (text.size() > limits.bytes_max) {
@@ -292,7 +283,7 @@ absl::StatusOr<Value> Read(std::string_view text, const Limits& limits, bool is_
   if (!error && position < text.size()) error = boost::json::error::extra_data;
   Handler& handler = parser.handler();
   if (!error) return handler.TakeResult();
-  if (handler.is_guard_fault()) return SectionRefusal(*section, handler.fault(), position, handler.Path());
+  if (handler.is_guard_fault()) return SectionRefusal(*section, handler.Path(), handler.fault(), position);
   const std::string what = handler.fault().empty() ? Explain(error, limits.depth_max) : std::string(handler.fault());
   return Refusal(kInvalidJson, what, position, handler.Path());
 }

@@ -38,6 +38,9 @@ size_t SectionSizeMax(Section section);
 // JSON_TOO_LARGE or INVALID_TWIN.
 absl::StatusOr<Value> ParseSection(std::string_view text, Section section);
 
+// As ParseSection for a value that was read as a part of something else. On error `value` is void.
+absl::Status CheckSection(Value& value, Section section);
+
 // Size of a section or value: every key and string its UTF-8 length without control characters (C0, C1), numbers 8,
 // Booleans 4, null 0; objects and arrays the sum of their parts.
 size_t TwinSize(const Value& value);

@@ -13,7 +13,20 @@ std::string Nested(int levels, const std::string& inner) {
   return text;
 }
 
-bool Accepts(std::string_view text, Section section = Section::kDesired) { return ParseSection(text, section).ok(); }
+// Both ways of judging have to agree.
+bool Accepts(std::string_view text, Section section = Section::kDesired) {
+  const absl::StatusOr<Value> read = ParseSection(text, section);
+  absl::StatusOr<Value> value = Parse(text, {.bytes_max = kTwinTextBytesMax, .depth_max = 32});
+  if (!value.ok()) return read.ok();
+  const absl::Status checked = CheckSection(*value, section);
+  EXPECT_EQ(checked.ok(), read.ok()) << text << checked << read.status();
+  if (!read.ok()) {
+    EXPECT_EQ(checked.message(), read.status().message());
+    return false;
+  }
+  EXPECT_EQ(Print(*value), Print(*read));
+  return true;
+}
 
 TEST(TwinRulesTest, DropsMetadataAndVersionAtTheRootOfProperties) {
   const absl::StatusOr<Value> desired = ParseSection(R"({"$version":7,"a":1,"$metadata":{"x":1}})", Section::kDesired);
