@@ -18,6 +18,7 @@ void DirectoryKeeper::Run(std::stop_token stop) {
     CheckMemory();
     RenewLeases();
     CloseAgain();
+    UndoAll();
     EndEdges();
     parts_.deliveries.OnTime();
     if (parts_.clock.Monotonic() >= sweep_at_) {
@@ -65,6 +66,7 @@ absl::Status DirectoryKeeper::RecoverLocked() {
       parts_.directory.set_settling(true);
       settled_at_ = parts_.clock.Monotonic() + kSettle;
     }
+    RenewLeases();  // Before the sessions are entered, or they would be taken for those of dead edges.
   }
   const absl::Status announced = AnnounceAll();
   if (!announced.ok()) {
@@ -105,10 +107,17 @@ void DirectoryKeeper::GiveUp(const Session& session, EdgeMessages& messages) {
 }
 
 void DirectoryKeeper::RenewLeases() {
-  const std::vector<EdgeName> alive = parts_.edges.Alive(parts_.clock.Monotonic(), options_.lease);
+  const absl::Duration now = parts_.clock.Monotonic();
+  const std::vector<EdgeName> alive = parts_.edges.Alive(now, options_.lease);
   if (alive.empty()) return;
-  const absl::Status renewed = parts_.directory.RenewLeases(alive, options_.lease);
+  const absl::Status renewed = parts_.directory.RenewLeases(alive);
   if (!renewed.ok()) FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "leases not renewed", {{"error", renewed}});
+  MutexLock lock(leases_mutex_);
+  if (!renewed.ok()) {
+    leases_.OnFailed(alive, now);
+  } else if (leases_.OnRenewed(alive, now)) {
+    AnnounceSoon();
+  }
 }
 
 void DirectoryKeeper::Close(std::vector<SessionDirectory::Ending> endings) {
@@ -134,6 +143,25 @@ void DirectoryKeeper::CloseAgain() {
   if (!endings.empty()) Close(std::move(endings));
 }
 
+void DirectoryKeeper::Undo(const std::vector<NewSession>& sessions) {
+  MutexLock lock(unclosed_mutex_);
+  const size_t room = kUnclosedMax - std::min(kUnclosedMax, doubtful_.size());
+  doubtful_.insert(doubtful_.end(), sessions.begin(), sessions.begin() + std::min(room, sessions.size()));
+}
+
+void DirectoryKeeper::UndoAll() {
+  std::vector<NewSession> doubtful;
+  {
+    MutexLock lock(unclosed_mutex_);
+    doubtful = std::exchange(doubtful_, {});
+  }
+  for (size_t begin = 0; begin < doubtful.size(); begin += SessionDirectory::kBatchMax) {
+    const size_t end = std::min(begin + SessionDirectory::kBatchMax, doubtful.size());
+    if (parts_.directory.Undo({doubtful.begin() + begin, doubtful.begin() + end}).ok()) continue;
+    return Undo({doubtful.begin() + begin, doubtful.end()});
+  }
+}
+
 void DirectoryKeeper::EndEdges() {
   for (const Edges::Ended& ended : parts_.edges.TakeEnded(parts_.clock.Monotonic(), options_.lease)) EndLife(ended);
 }
@@ -143,8 +171,8 @@ void DirectoryKeeper::EndLife(const Edges::Ended& ended) {
   const std::vector<Session> sessions = parts_.sessions.RemoveEdge(ended.name);
   if (!ended.is_certain) {
     // Silent here, but another replica may still hear it: then its sessions live on, at home there.
-    const auto leases = parts_.directory.Leases({ended.name.edge_id});
-    if (leases.ok() && leases->front() == ended.name.boot_id) return;
+    const auto leases = parts_.directory.HaveLeases({ended.name});
+    if (leases.ok() && leases->front()) return;
   }
   FLEETCAST_LOG(kWarning, "edge ended", {{"edge", ended.name.edge_id}, {"sessions", sessions.size()}});
   for (size_t begin = 0; begin < sessions.size(); begin += SessionDirectory::kBatchMax) {
@@ -172,16 +200,17 @@ void DirectoryKeeper::Sweep(std::stop_token stop) {
 }
 
 void DirectoryKeeper::EndDead(const SessionDirectory::Page& page) {
-  absl::flat_hash_map<std::string, std::string> boots;
-  for (const Announcement& session : page.sessions) boots[session.entry.edge.edge_id];
-  std::vector<std::string> edge_ids;
-  for (const auto& [edge_id, boot_id] : boots) edge_ids.push_back(edge_id);
-  const auto leases = parts_.directory.Leases(edge_ids);
+  std::vector<EdgeName> edges;
+  absl::flat_hash_map<std::string, bool> is_alive;  // By boot id.
+  for (const Announcement& session : page.sessions) {
+    if (is_alive.emplace(session.entry.edge.boot_id, false).second) edges.push_back(session.entry.edge);
+  }
+  const auto leases = parts_.directory.HaveLeases(edges);
   if (!leases.ok()) return;
-  for (size_t i = 0; i < edge_ids.size(); ++i) boots[edge_ids[i]] = (*leases)[i];
+  for (size_t i = 0; i < edges.size(); ++i) is_alive[edges[i].boot_id] = (*leases)[i];
   std::vector<SessionDirectory::Ending> endings;
   for (const Announcement& session : page.sessions) {
-    if (boots[session.entry.edge.edge_id] == session.entry.edge.boot_id) continue;
+    if (is_alive[session.entry.edge.boot_id]) continue;
     if (parts_.edges.Find(session.entry.edge) != nullptr) continue;
     endings.push_back({session.device_id, session.entry.epoch});
     parts_.presence.Disconnected(session.device_id, session.entry.epoch);

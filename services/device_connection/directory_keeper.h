@@ -15,6 +15,7 @@
 #include "services/device_connection/deliveries.h"
 #include "services/device_connection/edges.h"
 #include "services/device_connection/hub_metrics.h"
+#include "services/device_connection/lease_gaps.h"
 #include "services/device_connection/presence_reporter.h"
 #include "services/device_connection/session_directory.h"
 #include "services/device_connection/session_table.h"
@@ -56,12 +57,15 @@ class DirectoryKeeper {
   // Takes these sessions out of the directory; what cannot be done now is done at the next look that can. Blocks for
   // one round trip. Thread-safe.
   void Close(std::vector<SessionDirectory::Ending> endings) EXCLUDES(unclosed_mutex_);
+  // These could not be opened, but may stand in the directory: takes them out at the next look. Thread-safe.
+  void Undo(const std::vector<NewSession>& sessions) EXCLUDES(unclosed_mutex_);
   // The generation of the memory that this process announces, or has announced, its sessions to. A session with an
   // older epoch that comes about now may have missed that: whoever adds it to the table announces it, afterwards.
   int64_t memory() const { return memory_; }
 
-  // Renews the lease of the edges that were heard lately; also called from outside right after an edge attached.
-  void RenewLeases();
+  // Renews the leases of the edges that were heard lately; also called before sessions that an edge announces are
+  // entered. After a gap all sessions are entered again at the next look. Thread-safe.
+  void RenewLeases() EXCLUDES(leases_mutex_);
 
  private:
   void Run(std::stop_token stop);
@@ -70,6 +74,7 @@ class DirectoryKeeper {
   absl::Status AnnounceAll();
   void GiveUp(const Session& session, EdgeMessages& messages);
   void CloseAgain() EXCLUDES(unclosed_mutex_);
+  void UndoAll() EXCLUDES(unclosed_mutex_);
   void EndEdges();
   void EndLife(const Edges::Ended& ended);
   void Sweep(std::stop_token stop);
@@ -83,6 +88,9 @@ class DirectoryKeeper {
 
   Mutex unclosed_mutex_;
   std::vector<SessionDirectory::Ending> unclosed_ GUARDED_BY(unclosed_mutex_);
+  std::vector<NewSession> doubtful_ GUARDED_BY(unclosed_mutex_);
+  Mutex leases_mutex_;
+  LeaseGaps leases_ GUARDED_BY(leases_mutex_){options_.lease};
   std::atomic<int64_t> memory_ = 0;
   std::atomic<bool> announce_soon_ = false;
   Mutex recovery_;  // Held over I/O, on purpose: one recovery at a time. Taken by worker threads only.

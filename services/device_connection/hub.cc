@@ -41,7 +41,7 @@ struct Hub::Parts {
         policies(std::move(policies)),
         hosts(config.host_names),
         redis(std::move(redis_client)),
-        directory(*redis),
+        directory(*redis, config.edge_lease),
         records({.records_max = static_cast<size_t>(config.record_cache_max), .ttl = config.record_cache_ttl}),
         twin(twin_channel, records, clock),
         presence(twin, clock),

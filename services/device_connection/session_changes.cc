@@ -68,6 +68,7 @@ void SessionChanges::ForgetStored(const std::string& device_id) {
 }
 
 void SessionChanges::HandleAnnounced(std::vector<Live> batch) {
+  parts_.keeper.RenewLeases();  // Their edge may have attached just now; without a lease it would look dead.
   std::vector<bool> stands(batch.size(), true);
   if (!EnterAgain(batch, &stands)) parts_.keeper.AnnounceSoon();
   EdgeMessages messages;

@@ -1,8 +1,8 @@
 #include "services/device_connection/session_directory.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
@@ -23,7 +23,9 @@ constexpr char kReasonLost[] = "DIRECTORY_LOST";
 
 std::string KeyOf(std::string_view device_id) { return absl::StrCat(Absl(kSessionPrefix), Absl(device_id)); }
 
-std::string LeaseKeyOf(std::string_view edge_id) { return absl::StrCat("fleetcast:edge:", Absl(edge_id)); }
+std::string LeaseKeyOf(const EdgeName& edge) {
+  return absl::StrCat("fleetcast:edge:", edge.edge_id, ":", edge.boot_id);
+}
 
 absl::Status Lost() {
   return MakeError(absl::StatusCode::kUnavailable, kReasonLost, "the session directory has lost its memory");
@@ -86,14 +88,20 @@ absl::StatusOr<int64_t> SessionDirectory::Install(int64_t generation) {
 absl::StatusOr<std::vector<OpenedSession>> SessionDirectory::Open(const std::vector<NewSession>& sessions) {
   std::vector<std::string> keys = {kSentinel, kCounter};
   std::vector<std::string> arguments = {EncodeEpoch(highest_epoch_.load())};
+  std::vector<EdgeName> edges;
+  absl::flat_hash_set<std::string> boots;
   for (const NewSession& session : sessions) {
+    if (boots.insert(session.edge.boot_id).second) edges.push_back(session.edge);
     keys.push_back(KeyOf(session.device_id));
     arguments.push_back(ModeOf(session));
     arguments.push_back(EncodePlace(
         {.edge = session.edge, .session = session.session, .connect_unix_micros = session.connect_unix_micros}));
   }
-  FLEETCAST_ASSIGN_OR_RETURN(const auto replies, RunScript(OpenScript(), std::move(keys), arguments));
-  const std::vector<redis::Reply>& answer = replies.front().elements;
+  redis::Pipeline pipeline;
+  AddLeases(edges, pipeline);
+  pipeline.AddScript(OpenScript(), keys, arguments);
+  FLEETCAST_ASSIGN_OR_RETURN(const auto replies, Run(pipeline));
+  const std::vector<redis::Reply>& answer = replies.back().elements;
   if (answer.size() != sessions.size() + 2) return Lost();
   int64_t generation = 0;
   if (!absl::SimpleAtoi(answer[0].text, &generation)) return Lost();
@@ -144,6 +152,20 @@ absl::Status SessionDirectory::Close(const std::vector<Ending>& endings) {
   return Run(pipeline).status();
 }
 
+absl::Status SessionDirectory::Undo(const std::vector<NewSession>& sessions) {
+  std::vector<std::string> device_ids;
+  for (const NewSession& session : sessions) device_ids.push_back(session.device_id);
+  FLEETCAST_ASSIGN_OR_RETURN(const auto entries, Find(device_ids));
+  std::vector<Ending> entered;
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    const auto& entry = entries[i];
+    if (!entry.has_value() || !entry->is_connected()) continue;
+    if (entry->edge != sessions[i].edge || entry->session != sessions[i].session) continue;
+    entered.push_back({sessions[i].device_id, entry->epoch});
+  }
+  return entered.empty() ? absl::OkStatus() : Close(entered);
+}
+
 absl::Status SessionDirectory::ForgetStored(const std::vector<std::string>& device_ids) {
   redis::Pipeline pipeline;
   for (const std::string& device_id : device_ids) {
@@ -164,22 +186,26 @@ absl::StatusOr<std::vector<std::optional<SessionEntry>>> SessionDirectory::Find(
   return entries;
 }
 
-absl::Status SessionDirectory::RenewLeases(const std::vector<EdgeName>& edges, absl::Duration ttl) {
+absl::Status SessionDirectory::RenewLeases(const std::vector<EdgeName>& edges) {
   redis::Pipeline pipeline;
-  for (const EdgeName& edge : edges) {
-    pipeline.Add({"SET", LeaseKeyOf(edge.edge_id), edge.boot_id, "PX", absl::StrCat(absl::ToInt64Milliseconds(ttl))});
-  }
+  AddLeases(edges, pipeline);
   return Run(pipeline).status();
 }
 
-absl::StatusOr<std::vector<std::string>> SessionDirectory::Leases(const std::vector<std::string>& edge_ids) {
-  std::vector<std::string> boots;
-  if (edge_ids.empty()) return boots;
+void SessionDirectory::AddLeases(const std::vector<EdgeName>& edges, redis::Pipeline& pipeline) const {
+  const std::string ttl = absl::StrCat(absl::ToInt64Milliseconds(edge_lease_));
+  for (const EdgeName& edge : edges) pipeline.Add({"SET", LeaseKeyOf(edge), "1", "PX", ttl});
+}
+
+absl::StatusOr<std::vector<bool>> SessionDirectory::HaveLeases(const std::vector<EdgeName>& edges) {
+  std::vector<bool> alive;
+  if (edges.empty()) return alive;
   std::vector<std::string> command = {"MGET"};
-  for (const std::string& edge_id : edge_ids) command.push_back(LeaseKeyOf(edge_id));
+  for (const EdgeName& edge : edges) command.push_back(LeaseKeyOf(edge));
   FLEETCAST_ASSIGN_OR_RETURN(const redis::Reply reply, redis_.Run(std::move(command), kTimeout));
-  for (const redis::Reply& boot : reply.elements) boots.push_back(boot.text);
-  return boots;
+  if (reply.elements.size() != edges.size()) return absl::InternalError("directory: leases answered something else");
+  for (const redis::Reply& lease : reply.elements) alive.push_back(!lease.is_nil());
+  return alive;
 }
 
 absl::StatusOr<SessionDirectory::Page> SessionDirectory::Scan(std::string_view cursor, int size) {

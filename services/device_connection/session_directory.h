@@ -46,7 +46,9 @@ class SessionDirectory {
  public:
   static constexpr size_t kBatchMax = 1000;
 
-  explicit SessionDirectory(redis::Runner& redis) : redis_(redis) {}
+  // `edge_lease`: how long an edge is taken for alive after its lease was renewed.
+  explicit SessionDirectory(redis::Runner& redis, absl::Duration edge_lease = absl::Seconds(10))
+      : redis_(redis), edge_lease_(edge_lease) {}
 
   // True for the status with which calls say that the directory lost its memory.
   static bool IsLost(const absl::Status& status);
@@ -60,7 +62,9 @@ class SessionDirectory {
   // already. Returns the one that stands.
   absl::StatusOr<int64_t> Install(int64_t generation);
 
-  // Enters new connections, in order; results in the same order.
+  // Enters new connections, in order; results in the same order. Renews the leases of their edges, or a session of an
+  // edge that has just attached would look like one of a dead edge. When it fails they may stand there all the same:
+  // Undo.
   absl::StatusOr<std::vector<OpenedSession>> Open(const std::vector<NewSession>& sessions);
   // Enters live connections again, with the epochs they have. One bool each: false when a newer session stands there.
   absl::StatusOr<std::vector<bool>> Announce(const std::vector<Announcement>& sessions);
@@ -80,6 +84,8 @@ class SessionDirectory {
   };
   // Takes connections out whose epoch still stands there; stored subscriptions stay.
   absl::Status Close(const std::vector<Ending>& endings);
+  // Takes connections out that an Open entered although it failed here: entries that name exactly these.
+  absl::Status Undo(const std::vector<NewSession>& sessions);
   // The stored subscriptions of these devices are not to be trusted (deleted, perhaps created again).
   absl::Status ForgetStored(const std::vector<std::string>& device_ids);
 
@@ -91,10 +97,11 @@ class SessionDirectory {
   void set_settling(bool settling) { settling_ = settling; }
   bool is_settling() const { return settling_; }
 
-  // Proves for `ttl` that these edges live.
-  absl::Status RenewLeases(const std::vector<EdgeName>& edges, absl::Duration ttl);
-  // The boot id that each of these edges proved last; empty = no lease.
-  absl::StatusOr<std::vector<std::string>> Leases(const std::vector<std::string>& edge_ids);
+  // Proves for the length of a lease that these edges live.
+  absl::Status RenewLeases(const std::vector<EdgeName>& edges);
+  // Whether each of these lives of edges was proved within the length of a lease. Each life has a lease of its own: a
+  // replica that has not yet noticed the end of the last one does not take it from the next.
+  absl::StatusOr<std::vector<bool>> HaveLeases(const std::vector<EdgeName>& edges);
 
   struct Page {
     std::vector<Announcement> sessions;  // Connected ones.
@@ -107,9 +114,11 @@ class SessionDirectory {
   absl::StatusOr<std::vector<redis::Reply>> Run(const redis::Pipeline& pipeline);
   absl::StatusOr<std::vector<redis::Reply>> RunScript(const redis::Script& script, std::vector<std::string> keys,
                                                       const std::vector<std::string>& arguments);
+  void AddLeases(const std::vector<EdgeName>& edges, redis::Pipeline& pipeline) const;
   void Saw(int64_t epoch);
 
   redis::Runner& redis_;
+  const absl::Duration edge_lease_;
   std::atomic<int64_t> highest_epoch_ = 0;
   std::atomic<bool> settling_ = false;
 };

@@ -202,10 +202,30 @@ TEST_F(SessionDirectoryTest, TheHighestGenerationStands) {
   EXPECT_EQ(*directory_.Generation(), 3);
 }
 
-TEST_F(SessionDirectoryTest, LeasesNameTheLifeOfAnEdge) {
-  ASSERT_TRUE(directory_.RenewLeases({{"edge-0", "boot-0"}}, absl::Seconds(10)).ok());
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto leases, directory_.Leases({"edge-0", "edge-1"}));
-  EXPECT_THAT(leases, ElementsAre("boot-0", ""));
+TEST_F(SessionDirectoryTest, EachLifeOfAnEdgeHasItsLease) {
+  ASSERT_TRUE(directory_.RenewLeases({{"edge-9", "boot-1"}}).ok());
+  ASSERT_TRUE(directory_.RenewLeases({{"edge-9", "boot-0"}}).ok());  // By whoever has not noticed its end.
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto leases,
+                                 directory_.HaveLeases({{"edge-9", "boot-1"}, {"edge-9", "boot-2"}}));
+  EXPECT_THAT(leases, ElementsAre(true, false));
+}
+
+TEST_F(SessionDirectoryTest, AnEdgeThatOpensASessionHasALease) {
+  const NewSession session{.device_id = "dev", .edge = {"edge-8", "boot-1"}, .session = 1};
+  ASSERT_TRUE(directory_.Open({session}).ok());
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto leases, directory_.HaveLeases({session.edge}));
+  EXPECT_THAT(leases, ElementsAre(true));
+}
+
+TEST_F(SessionDirectoryTest, UndoTakesOutExactlyTheSessionThatWasRefused) {
+  const NewSession refused{.device_id = "dev", .edge = {"edge-8", "boot-1"}, .session = 1};
+  NewSession other = refused;
+  other.session = 2;
+  ASSERT_TRUE(directory_.Open({refused}).ok());
+  ASSERT_TRUE(directory_.Undo({other}).ok());
+  EXPECT_TRUE(Find("dev")->is_connected());
+  ASSERT_TRUE(directory_.Undo({refused}).ok());
+  EXPECT_FALSE(Find("dev").has_value() && Find("dev")->is_connected());
 }
 
 TEST_F(SessionDirectoryTest, AScanSeesEveryConnectedSession) {

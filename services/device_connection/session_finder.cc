@@ -33,20 +33,20 @@ class EdgeLookup {
 
 // Finds out whether the edges of entries that are not attached here still live.
 void SettleElsewhere(std::vector<FoundSession>& found, SessionDirectory& directory) {
-  absl::flat_hash_map<std::string, std::string> boots;
+  std::vector<EdgeName> edges;
+  absl::flat_hash_map<std::string, bool> is_alive;  // By boot id.
   for (const FoundSession& session : found) {
-    if (session.kind == FoundSession::Kind::kElsewhere) boots[session.entry.edge.edge_id];
+    if (session.kind != FoundSession::Kind::kElsewhere) continue;
+    if (is_alive.emplace(session.entry.edge.boot_id, false).second) edges.push_back(session.entry.edge);
   }
-  if (boots.empty()) return;
-  std::vector<std::string> edge_ids;
-  for (const auto& [edge_id, boot_id] : boots) edge_ids.push_back(edge_id);
-  const auto leases = directory.Leases(edge_ids);
-  for (size_t i = 0; leases.ok() && i < edge_ids.size(); ++i) boots[edge_ids[i]] = (*leases)[i];
+  if (edges.empty()) return;
+  const auto leases = directory.HaveLeases(edges);
+  for (size_t i = 0; leases.ok() && i < edges.size(); ++i) is_alive[edges[i].boot_id] = (*leases)[i];
   for (FoundSession& session : found) {
     if (session.kind != FoundSession::Kind::kElsewhere) continue;
     if (!leases.ok()) {
       session.kind = FoundSession::Kind::kUnknown;
-    } else if (boots[session.entry.edge.edge_id] != session.entry.edge.boot_id) {
+    } else if (!is_alive[session.entry.edge.boot_id]) {
       session.kind = FoundSession::Kind::kAbsent;
     }
   }

@@ -15,6 +15,12 @@ using Result = pb::OpenSessionResult;
 
 bool IsAccepted(const Admission& admission) { return admission.code == Result::CODE_ACCEPTED; }
 
+void TellToGo(const SessionEntry& entry, const std::shared_ptr<const Edge>& edge, EdgeMessages& messages) {
+  pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
+  disconnect->set_session(entry.session);
+  disconnect->set_epoch(entry.epoch);
+}
+
 Admission Unavailable(const char* why) { return {.code = Result::CODE_UNAVAILABLE, .why = why}; }
 
 }  // namespace
@@ -108,6 +114,7 @@ void SessionOpener::Enter(Attempts& attempts) {
   if (!opened.ok()) {
     FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "sessions cannot be entered", {{"error", opened.status()}});
     for (Attempt* attempt : entering) attempt->admission = Unavailable("directory");
+    parts_.keeper.Undo(sessions);
     return;
   }
   for (size_t i = 0; i < entering.size(); ++i) {
@@ -205,12 +212,23 @@ void SessionOpener::Finish(Attempts& attempts, RecordCache::Ticket ticket) {
 // The directory may have lost its memory between Enter and now: whoever announced the table did not find these.
 void SessionOpener::EnterLate(const Attempts& attempts) {
   std::vector<Announcement> late;
+  std::vector<std::shared_ptr<const Edge>> edges;
   for (const Attempt& attempt : attempts) {
     const SessionEntry& entry = attempt.opened.entry;
     if (!IsAccepted(attempt.admission) || GenerationOf(entry.epoch) >= parts_.keeper.memory()) continue;
     late.push_back({attempt.open.device_id(), entry});
+    edges.push_back(attempt.edge);
   }
-  if (!late.empty() && !parts_.directory.Announce(late).ok()) parts_.keeper.AnnounceSoon();
+  if (late.empty()) return;
+  const auto stands = parts_.directory.Announce(late);
+  if (!stands.ok()) return parts_.keeper.AnnounceSoon();
+  EdgeMessages messages;
+  for (size_t i = 0; i < late.size(); ++i) {
+    if ((*stands)[i]) continue;
+    parts_.sessions.Remove(late[i].device_id, late[i].entry.epoch);
+    TellToGo(late[i].entry, edges[i], messages);
+  }
+  messages.Send();
 }
 
 void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages) {
@@ -234,17 +252,12 @@ void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, E
   // A directory that lost its memory does not know the older connection; this process may.
   const auto known = parts_.sessions.Find(session.device_id);
   const auto older = known.has_value() && known->epoch < entry.epoch ? parts_.edges.Find(*known->edge) : nullptr;
-  if (older != nullptr) {
-    pb::DisconnectSession* disconnect = messages.To(older).add_disconnects();
-    disconnect->set_session(known->session);
-    disconnect->set_epoch(known->epoch);
-  }
-  parts_.sessions.Insert(std::move(session));
+  if (older != nullptr) TellToGo(known->ToEntry(), older, messages);
+  // A newer one that came about meanwhile, of a later memory, did not find this one to tell it to go.
+  if (!parts_.sessions.Insert(session)) TellToGo(entry, attempt.edge, messages);
   // A change of the device that came while it connected found no session to close: it has to connect once more.
   if (parts_.records.ChangedSince(ticket, attempt.open.device_id())) {
-    pb::DisconnectSession* disconnect = messages.To(attempt.edge).add_disconnects();
-    disconnect->set_session(attempt.open.session());
-    disconnect->set_epoch(entry.epoch);
+    TellToGo(entry, attempt.edge, messages);
   }
 }
 
@@ -252,10 +265,8 @@ void SessionOpener::TakeOver(const OpenedSession& opened, EdgeMessages& messages
   if (!opened.previous.has_value() || !opened.previous->is_connected()) return;
   parts_.metrics.takeovers.Add();
   const auto edge = parts_.edges.Find(opened.previous->edge);
-  if (edge == nullptr) return;  // Gone, or attached elsewhere only: its epoch is fenced at every write.
-  pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
-  disconnect->set_session(opened.previous->session);
-  disconnect->set_epoch(opened.previous->epoch);
+  // When it is gone, or attached elsewhere only, its epoch is fenced at every write.
+  if (edge != nullptr) TellToGo(*opened.previous, edge, messages);
 }
 
 }  // namespace fleetcast::device_connection

@@ -160,6 +160,7 @@ class MethodChunk final : public ChunkRun {
   // The latest attempt has ended: it is tried again, or that was the outcome.
   void Conclude(int position, job_store::Outcome outcome, CallSource source, Moment now, ChunkActions& actions);
   void ConcludeNotSent(int position, NotSentReason reason, Moment now, ChunkActions& actions);
+  void EndAsBefore(int position, Moment now, ChunkActions& actions);
   bool MayRetry(int position, FailureType failure) const;
   // How long to pause before the next try; nullopt when no time is left for one.
   std::optional<absl::Duration> RetryPause(int position, Moment now) const;

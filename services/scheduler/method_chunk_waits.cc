@@ -95,11 +95,14 @@ void MethodChunk::Conclude(int position, job_store::Outcome outcome, CallSource 
   const std::optional<FailureType> failure = FailureOf(outcome);
   const bool may_retry = failure.has_value() && MayRetry(position, *failure);
   const std::optional<absl::Duration> pause = may_retry ? RetryPause(position, now) : std::nullopt;
-  if (!pause.has_value()) return End(position, std::move(outcome), source, actions);
+  const bool was_sent = failure != FailureType::kNotOnline;
+  if (!pause.has_value()) {
+    if (!was_sent && target.attempt > 0) return EndAsBefore(position, now, actions);
+    return End(position, std::move(outcome), source, actions);
+  }
   LeaveFlightOrWait(position, actions);
   target.pauses = 0;
   target.wait_end = kNever;
-  const bool was_sent = failure != FailureType::kNotOnline;
   if (was_sent) {
     target.next_attempt = true;
     ends_[position] = {std::move(outcome), source};
@@ -112,16 +115,17 @@ void MethodChunk::Conclude(int position, job_store::Outcome outcome, CallSource 
 
 // The attempt was provably not sent and will not be.
 void MethodChunk::ConcludeNotSent(int position, NotSentReason reason, Moment now, ChunkActions& actions) {
-  const job_store::Outcome outcome = OutcomeOfNotSent(Named(position), reason, now.wall);
-  const Target& target = At(position);
-  const std::optional<FailureType> failure = FailureOf(outcome);
-  if (target.attempt == 0 || (failure == FailureType::kNotOnline && MayRetry(position, *failure))) {
-    Conclude(position, outcome, {}, now, actions);
-    return;
-  }
-  // An earlier attempt was sent: "not reached" would be a lie about the device.
+  job_store::Outcome outcome = OutcomeOfNotSent(Named(position), reason, now.wall);
+  const bool may_retry = FailureOf(outcome) == FailureType::kNotOnline;
+  if (At(position).attempt > 0 && !may_retry) return EndAsBefore(position, now, actions);
+  Conclude(position, std::move(outcome), {}, now, actions);
+}
+
+// An earlier attempt was sent: "not reached" would be a lie about the device. What came of that one is the outcome.
+void MethodChunk::EndAsBefore(int position, Moment now, ChunkActions& actions) {
   const auto end = ends_.find(position);
-  LastEnd last{OutcomeOfUnknown(Named(position), UnknownReason::kDispatcherLost, now.wall), {kNoPeer, target.attempt}};
+  LastEnd last{OutcomeOfUnknown(Named(position), UnknownReason::kDispatcherLost, now.wall),
+               {kNoPeer, At(position).attempt}};
   if (end != ends_.end()) last = std::move(end->second);
   End(position, std::move(last.outcome), last.source, actions);
 }

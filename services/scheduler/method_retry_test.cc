@@ -204,6 +204,22 @@ TEST_F(RetryTest, NotReachedIsNeverSaidOfADeviceThatWasCalled) {
   EXPECT_EQ(actions_.outcomes[0].device_status, 500);
 }
 
+// The policy would wait for the device once more, but the job is over before.
+TEST_F(RetryTest, NotReachedIsNotSaidEitherWhenNoTimeIsLeftForTheNextTry) {
+  auto leased = Retrying(FailureType::kAll, 5);
+  auto job = std::make_shared<job_store::Job>(*leased.job);
+  job->spec.execution_timeout = absl::Seconds(190);  // It started 100 s ago.
+  leased.job = job;
+  MethodChunk chunk(std::move(leased), options_, At({}));
+  Issue(chunk, {});
+  Event(chunk, 0, Answered(500), {});
+  IssueAgain(chunk, absl::Minutes(1));
+  Event(chunk, 0, Of(1, NotSent(NotSentReason::kOffline)), absl::Minutes(1));
+  chunk.Tick(At(absl::Seconds(89.9)), actions_);
+  ASSERT_THAT(actions_.outcomes, SizeIs(1));
+  EXPECT_EQ(actions_.outcomes[0].device_status, 500);
+}
+
 TEST_F(RetryTest, TheNextOwnerAsksAboutTheLatestAttempt) {
   auto leased = Retrying(FailureType::kTimedOut, 3);
   leased.pending = {};

@@ -1,6 +1,7 @@
 // What an all-seeing observer knows about a run: the facts that the rules are about.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -113,6 +114,16 @@ class History {
   std::map<int, std::vector<uint64_t>> connections_of;      // By device, the same.
   std::map<std::pair<int, uint64_t>, absl::Duration> rids;  // By device: request ids that were written to it.
   std::map<int, std::vector<int64_t>> registered;           // By device: epochs as the directory gave them.
+
+  std::vector<absl::Duration> memory_losses;  // When Redis forgot everything, or what came last.
+
+  // Whether anybody can know at `when` that this connection came about: it is alive, or Redis kept its memory since.
+  // After both an older connection that is alive is the newest that there is, and S6 has nothing closed for that.
+  bool IsKnown(const ConnectionHistory& connection, absl::Duration when) const {
+    if (!connection.ended.has_value() || *connection.ended > when) return true;
+    return std::none_of(memory_losses.begin(), memory_losses.end(),
+                        [&](absl::Duration loss) { return loss > connection.accepted && loss <= when; });
+  }
 
   std::set<int64_t> all_epochs;  // That the directory gave to whatever device.
 

@@ -84,12 +84,16 @@ void Scenario::DisturbNetwork() {
 
 void Scenario::DisturbRedis() {
   SimRedis& redis = world_.redis();
+  const auto note_loss = [this](const char* what) {
+    world_.universe().Note(what);
+    world_.history().memory_losses.push_back(world_.universe().queue.now());
+  };
   switch (random_.Below(4)) {
-    case 0: world_.universe().Note("Redis is flushed"); return redis.Flush();
+    case 0: note_loss("Redis is flushed"); return redis.Flush();
     case 1: {  // Fails over to a replica that lags.
       redis.KeepCopy();
-      world_.universe().queue.After(random_.Between(absl::Milliseconds(50), absl::Seconds(3)), [this] {
-        world_.universe().Note("Redis goes back");
+      world_.universe().queue.After(random_.Between(absl::Milliseconds(50), absl::Seconds(3)), [this, note_loss] {
+        note_loss("Redis goes back");
         world_.redis().GoBack();
       });
       return;

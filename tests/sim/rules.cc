@@ -88,7 +88,7 @@ void CheckOldConnection(World& world, int64_t job, int device, uint64_t connecti
   const absl::Duration bound = world.options().has_faults ? kOldConnectionFaulty : kOldConnectionHealthy;
   for (const uint64_t other : history.connections_of[device]) {
     const ConnectionHistory& newer = history.connections.at(other);
-    if (newer.epoch > epoch && newer.accepted + bound < now && world.is_healthy()) {
+    if (newer.epoch > epoch && newer.accepted + bound < now && world.is_healthy() && history.IsKnown(newer, now)) {
       history.Fail("S1", job, device,
                    absl::StrCat("connection ", connection, " was used ", absl::FormatDuration(now - newer.accepted),
                                 " after ", other, " was accepted"));
@@ -148,7 +148,9 @@ void OnWritten(World& world, int64_t job, int device, const TargetHistory& targe
   if (!is_new) history.Fail("M6", job, device, "a request id was used twice");
   CheckOldConnection(world, job, device, write.connection);
   if (IsDirect(job)) {
-    if (history.directs.at(job).ended.has_value()) history.Fail("M2", job, device, "written after the reply");
+    // Edge and dispatcher have to agree on an instant: the permit's end, which is also the end of the wait.
+    const std::optional<absl::Duration>& ended = history.directs.at(job).ended;
+    if (ended.has_value() && now > *ended + kEpsilon) history.Fail("M2", job, device, "written after the reply");
     return;
   }
   // A permit of a clock that is wrong lasts longer than its scheduler believes.

@@ -185,10 +185,10 @@ void CheckSessions(World& world) {
       const ConnectionHistory& newer = history.connections.at(other);
       if (newer.epoch <= old.epoch) continue;
       const absl::Duration end = old.ended.value_or(world.universe().queue.now());
-      if (end > std::max(newer.accepted, world.is_healthy() && world.options().has_faults
-                                             ? world.healthy_since + absl::Seconds(15)
-                                             : newer.accepted) +
-                    kOldConnectionLimit) {
+      const bool had_faults = world.is_healthy() && world.options().has_faults;
+      const absl::Duration healthy = had_faults ? world.healthy_since + absl::Seconds(15) : newer.accepted;
+      const absl::Duration limit = std::max(newer.accepted, healthy) + kOldConnectionLimit;
+      if (end > limit && history.IsKnown(newer, limit)) {
         history.Fail("S1", kNoJob, old.device, absl::StrCat("connection ", connection, " stayed open beside ", other));
       }
     }

@@ -62,6 +62,8 @@ class SimHub final : public Process {
   void RefuseOpen(const EdgeRef& edge, uint64_t session);
   void Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const device_connection::OpenedSession& opened,
               bool session_present);
+  void TakeOver(const device_connection::OpenedSession& opened);
+  void EnterLate(const EdgeRef& edge, const device_connection::Announcement& session);
   void Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& live);
   void Subscribe(const EdgeRef& edge, const EdgeFrame::Subscription& change);
   void CloseSession(const EdgeRef& edge, const EdgeFrame::Closed& closed);
@@ -70,6 +72,7 @@ class SimHub final : public Process {
   void Close(const std::string& device_id, int64_t epoch);
   void GoOlder(const std::string& device_id, int64_t epoch);
   void Keep();
+  void RenewLeases();
   absl::Status Recover();
   void EndEdge(const device_connection::Edges::Ended& ended);
   void Sweep();

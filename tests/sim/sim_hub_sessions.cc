@@ -19,7 +19,6 @@ using device_connection::Stored;
 
 constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr absl::Duration kSettle = absl::Seconds(5);
-constexpr absl::Duration kEdgeLease = absl::Seconds(10);
 constexpr absl::Duration kSweep = absl::Minutes(5);
 
 }  // namespace
@@ -47,7 +46,10 @@ void SimHub::Enter(const EdgeRef& edge, const EdgeFrame::Open& open) {
   if (!opened.ok() && SessionDirectory::IsLost(opened.status()) && Recover().ok()) {
     opened = state_->directory.Open({session});
   }
-  if (!opened.ok()) return RefuseOpen(edge, open.session);
+  if (!opened.ok()) {
+    state_->doubtful.push_back(session);
+    return RefuseOpen(edge, open.session);
+  }
   OpenedSession entered = std::move(opened->front());
   Note("hub enters", open.device_id, entered.entry.epoch);
   world_.OnRegistered(open.device_id, entered.entry.epoch);
@@ -57,7 +59,8 @@ void SimHub::Enter(const EdgeRef& edge, const EdgeFrame::Open& open) {
   const bool needs_twin = open.is_clean || entered.entry.stored == Stored::kUnknown;
   if (needs_twin && !world_.twin().is_alive()) {
     Close(open.device_id, entered.entry.epoch);
-    return RefuseOpen(edge, open.session);
+    RefuseOpen(edge, open.session);
+    return TakeOver(entered);  // The older one has been fenced, so it must go.
   }
   if (open.is_clean)
     stored = {.epoch = std::max(stored.epoch, entered.entry.epoch), .subscriptions = 0, .has_session = false};
@@ -79,29 +82,41 @@ void SimHub::Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const Open
   HubFrame frame;
   GoOlder(open.device_id, entry.epoch);
   frame.opened.push_back({open.session, true, entry.epoch, entry.subscriptions, session_present});
-  state_->sessions.Insert({.device_id = open.device_id,
-                           .epoch = entry.epoch,
-                           .session = entry.session,
-                           .stored = entry.stored,
-                           .subscriptions = entry.subscriptions,
-                           .connect_unix_micros = entry.connect_unix_micros,
-                           .edge = edge->name});
+  const bool is_newest = state_->sessions.Insert({.device_id = open.device_id,
+                                                  .epoch = entry.epoch,
+                                                  .session = entry.session,
+                                                  .stored = entry.stored,
+                                                  .subscriptions = entry.subscriptions,
+                                                  .connect_unix_micros = entry.connect_unix_micros,
+                                                  .edge = edge->name});
   Tell(edge, std::move(frame));
-  if (device_connection::GenerationOf(entry.epoch) < state_->memory &&
-      !state_->directory.Announce({{open.device_id, entry}}).ok()) {
-    state_->announce_soon = true;
-  }
-  if (opened.previous.has_value() && opened.previous->is_connected()) {
-    const EdgeRef previous = state_->edges.Find(opened.previous->edge);
-    if (previous != nullptr) TellToGo(previous, opened.previous->session, opened.previous->epoch);
-  }
+  if (!is_newest) TellToGo(edge, entry.session, entry.epoch);
+  TakeOver(opened);
+  if (device_connection::GenerationOf(entry.epoch) < state_->memory) EnterLate(edge, {open.device_id, entry});
   if ((entry.subscriptions & mqtt_edge::kMethodsBit) != 0) OnReady({open.device_id});
   if (state_->edges.Find(*edge->name) == edge) return;
   state_->sessions.Remove(open.device_id, entry.epoch);
   Close(open.device_id, entry.epoch);
 }
 
+void SimHub::TakeOver(const OpenedSession& opened) {
+  if (!opened.previous.has_value() || !opened.previous->is_connected()) return;
+  const EdgeRef edge = state_->edges.Find(opened.previous->edge);
+  if (edge != nullptr) TellToGo(edge, opened.previous->session, opened.previous->epoch);
+}
+
+void SimHub::EnterLate(const EdgeRef& edge, const device_connection::Announcement& session) {
+  const auto stands = state_->directory.Announce({session});
+  if (!stands.ok()) {
+    state_->announce_soon = true;
+  } else if (!stands->front()) {
+    state_->sessions.Remove(session.device_id, session.entry.epoch);
+    TellToGo(edge, session.entry.session, session.entry.epoch);
+  }
+}
+
 void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& live) {
+  RenewLeases();
   std::vector<device_connection::Announcement> entries;
   std::vector<Session> sessions;
   for (const EdgeFrame::Live& announced : live) {
@@ -195,10 +210,11 @@ void SimHub::Keep() {
     state_->directory.set_settling(false);
     state_->sweep_at = now;
   }
-  std::vector<EdgeName> alive = state_->edges.Alive(now, kEdgeLease);
-  if (!alive.empty()) state_->directory.RenewLeases(alive, kEdgeLease).IgnoreError();
+  RenewLeases();
   for (const auto& ending : std::exchange(state_->unclosed, {})) Close(ending.device_id, ending.epoch);
-  std::vector<Edges::Ended> ended = state_->edges.TakeEnded(now, kEdgeLease);
+  std::vector<NewSession> doubtful = std::exchange(state_->doubtful, {});
+  if (!doubtful.empty() && !state_->directory.Undo(doubtful).ok()) state_->doubtful = std::move(doubtful);
+  std::vector<Edges::Ended> ended = state_->edges.TakeEnded(now, State::kEdgeLease);
   std::sort(ended.begin(), ended.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
   for (const Edges::Ended& each : ended) EndEdge(each);
   state_->table.OnTime(now);
@@ -207,6 +223,14 @@ void SimHub::Keep() {
     state_->sweep_at = now + kSweep;
   }
   After(kTick, [this] { Keep(); });
+}
+
+void SimHub::RenewLeases() {
+  const absl::Duration now = clock().Monotonic();
+  const std::vector<EdgeName> alive = state_->edges.Alive(now, State::kEdgeLease);
+  if (alive.empty()) return;
+  if (!state_->directory.RenewLeases(alive).ok()) return state_->leases.OnFailed(alive, now);
+  if (state_->leases.OnRenewed(alive, now)) state_->announce_soon = true;
 }
 
 absl::Status SimHub::Recover() {
@@ -230,6 +254,7 @@ absl::Status SimHub::Recover() {
       state.directory.set_settling(true);
       state.settled_at = clock().Monotonic() + kSettle;
     }
+    RenewLeases();
   }
   const absl::Status announced = AnnounceAll();
   if (!announced.ok()) {
@@ -272,8 +297,8 @@ void SimHub::EndEdge(const Edges::Ended& ended) {
   std::vector<Session> sessions = state_->sessions.RemoveEdge(ended.name);
   std::sort(sessions.begin(), sessions.end(), [](const auto& a, const auto& b) { return a.device_id < b.device_id; });
   if (!ended.is_certain) {
-    const auto leases = state_->directory.Leases({ended.name.edge_id});
-    if (leases.ok() && leases->front() == ended.name.boot_id) return;
+    const auto leases = state_->directory.HaveLeases({ended.name});
+    if (leases.ok() && leases->front()) return;
   }
   for (const Session& session : sessions) {
     Note("closed with its edge", session.device_id, session.epoch);
@@ -292,8 +317,8 @@ void SimHub::Sweep() {
       frame.checks.push_back({session.entry.session, session.device_id, session.entry.epoch});
       Tell(attached, std::move(frame));
     }
-    const auto leases = state_->directory.Leases({edge.edge_id});
-    if (!leases.ok() || leases->front() == edge.boot_id || attached != nullptr) continue;
+    const auto leases = state_->directory.HaveLeases({edge});
+    if (!leases.ok() || leases->front() || attached != nullptr) continue;
     Note("swept", session.device_id, session.entry.epoch);
     state_->directory.Close({{session.device_id, session.entry.epoch}}).IgnoreError();
   }

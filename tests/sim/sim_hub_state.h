@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "services/device_connection/lease_gaps.h"
 #include "tests/sim/sim_dispatcher.h"
 #include "tests/sim/sim_edge.h"
 #include "tests/sim/sim_hub.h"
@@ -32,8 +33,10 @@ class SimHub::Outlet final : public device_connection::EdgeOutlet {
 };
 
 struct SimHub::State {
+  static constexpr absl::Duration kEdgeLease = absl::Seconds(10);
+
   State(SimHub& hub, redis::Runner& redis)
-      : directory(redis),
+      : directory(redis, kEdgeLease),
         table({}),
         openers{Worker(hub), Worker(hub)},
         announcer(hub),
@@ -64,10 +67,12 @@ struct SimHub::State {
   device_connection::DispatcherStream last_stream = 0;
   // In the order in which they were accepted: one by address would differ from process to process.
   std::vector<EdgeSide> edge_streams;
+  device_connection::LeaseGaps leases{kEdgeLease};
   int64_t generation = 0;
   int64_t memory = 0;
   bool announce_soon = false;
   std::vector<device_connection::SessionDirectory::Ending> unclosed;
+  std::vector<device_connection::NewSession> doubtful;
   absl::Duration settled_at;
   absl::Duration sweep_at;
   Worker openers[2];
