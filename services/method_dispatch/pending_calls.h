@@ -32,7 +32,9 @@ struct PendingLimits {
   size_t watched_devices_max =
       4'000'000;  // What one Delivery stream accepts; about 50 bytes each, more with ids of over 19.
   absl::Duration permit = absl::Seconds(1);  // How long a direct call may be on its way to the device's socket.
-  int redeliveries_max = 3;                  // Of a direct call that provably was not sent.
+  // A job call's permit lasts no longer from now: --permit-lifetime of schedulers is 10 s at most, and clocks differ.
+  absl::Duration job_permit_max = absl::Seconds(11);
+  int redeliveries_max = 3;  // Of a direct call that provably was not sent.
 };
 
 struct DirectCall {

@@ -293,6 +293,17 @@ TEST_F(PendingCallsTest, AJobCallWithAnExpiredPermitIsNotSent) {
   EXPECT_EQ(std::get<pb::NotSent>(actions_.events[0].outcome).reason(), pb::NOT_SENT_REASON_PERMIT_EXPIRED);
 }
 
+TEST_F(PendingCallsTest, AJobCallWhosePermitLastsTooLongIsNotSent) {
+  const JobBatch batch = {.job_seq = 3,
+                          .request = request_,
+                          .response_timeout = absl::Seconds(30),
+                          .permit_expire = kStart + absl::Seconds(91)};  // Of a clock that is 90 s ahead.
+  calls_.StartJobCall(At(0), kStream, batch, {.position = 1, .device_id = "dev-1"}, actions_ = {});
+  EXPECT_THAT(actions_.deliver, IsEmpty());
+  ASSERT_THAT(actions_.events, SizeIs(1));
+  EXPECT_EQ(std::get<pb::NotSent>(actions_.events[0].outcome).reason(), pb::NOT_SENT_REASON_PERMIT_EXPIRED);
+}
+
 TEST_F(PendingCallsTest, TheEventsOfAJobCallGoToItsStream) {
   JobCall(0, 10);
   ASSERT_THAT(Event(0.1, last_job_call_, SentTo(kEpoch)).events, SizeIs(1));

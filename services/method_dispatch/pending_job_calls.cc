@@ -31,7 +31,9 @@ void PendingCalls::StartJobCall(const Now& now, SchedulerStream stream, const Jo
   const bool busy = device != devices_.end() && device->second.calls >= limits_.calls_per_device_max;
   const bool full = calls_.size() >= limits_.calls_max || results_.size() >= limits_.results_max ||
                     result_bytes_ >= limits_.result_bytes_max;
-  const bool late = now.wall >= batch.permit_expire;
+  // A permit of a clock that is ahead outlives what its scheduler believes: by then another one may have taken over.
+  const bool is_wrong = batch.permit_expire > now.wall + limits_.job_permit_max;
+  const bool late = is_wrong || now.wall >= batch.permit_expire;
   if (busy || full || late) {
     if (!late) ++counts_.refused_calls;
     actions.events.push_back({stream, key,

@@ -1,5 +1,6 @@
 // A lease is measured by the monotonic clock: a scheduler that was stopped between its intent and its calls, and whose
 // wall clock was set back meanwhile, may not send any more. Permits are instants of the wall clock and would let it.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,9 +15,12 @@
 namespace fleetcast::sim {
 namespace {
 
-constexpr absl::Duration kClockAhead = absl::Seconds(90);
+using ::testing::IsEmpty;
+
 // Longer than a lease, so that the other scheduler goes on.
 constexpr absl::Duration kStopped = absl::Seconds(20);
+// The permit that it stamped looks fresh when it goes on; one that looks like more than a permit is refused.
+constexpr absl::Duration kClockAhead = kStopped;
 
 class LeaseTest : public ::testing::Test {
  protected:
@@ -75,7 +79,8 @@ class LeaseTest : public ::testing::Test {
   SimMetrics metrics_;
 };
 
-TEST_F(LeaseTest, WhoWasStoppedLongerThanTheLeaseSendsNothing) { EXPECT_TRUE(Run({}).empty()); }
+// tests/chaos/seeded wants this to fail by M1 in a process that has the bug wall-clock-lease.
+TEST_F(LeaseTest, WhoWasStoppedLongerThanTheLeaseSendsNothing) { EXPECT_THAT(Run({}), IsEmpty()); }
 
 TEST_F(LeaseTest, TheRulesNoticeALeaseThatIsBelievedOn) {
   Mutations mutations;

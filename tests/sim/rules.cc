@@ -29,7 +29,6 @@ void CheckWindow(World& world, int64_t number, int device) {
         "J8", number, device,
         absl::StrCat("reached ", absl::FormatDuration(SinceStart(*job.start_time) - now), " before the start"));
   }
-  if (world.has_wrong_clock) return;
   if (job.deadline.has_value() && now > *job.deadline + kPermit + kEpsilon) {
     history.Fail("J9", number, device,
                  absl::StrCat("reached ", absl::FormatDuration(now - *job.deadline), " after the execution time"));
@@ -153,9 +152,7 @@ void OnWritten(World& world, int64_t job, int device, const TargetHistory& targe
     if (ended.has_value() && now > *ended + kEpsilon) history.Fail("M2", job, device, "written after the reply");
     return;
   }
-  // A permit of a clock that is wrong lasts longer than its scheduler believes.
-  if (target.ended.has_value() && now > *target.ended && !world.has_wrong_clock)
-    history.Fail("M2", job, device, "written after the outcome");
+  if (target.ended.has_value() && now > *target.ended) history.Fail("M2", job, device, "written after the outcome");
   JobHistory& of_job = history.jobs.at(job);
   if (!of_job.first_action.has_value()) of_job.first_action = now;
   CheckWindow(world, job, device);

@@ -79,7 +79,7 @@ class World {
 
   void RunFor(absl::Duration duration);
 
-  // A wall clock was set wrong in this run: rules about instants that machines agree on are not asked for.
+  // A wall clock was set wrong in this run, and has to be set right at the end of the faults.
   bool has_wrong_clock = false;
   // Since when no fault has been at work; InfiniteFuture while one is.
   absl::Duration healthy_since = absl::ZeroDuration();
