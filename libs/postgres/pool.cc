@@ -59,6 +59,17 @@ Pool::Pool(PoolOptions options, telemetry::Metrics& metrics)
 
 Pool::~Pool() = default;
 
+absl::StatusOr<Result> Pool::RunSql(absl::Time deadline, std::string_view sql, const Params& params) {
+  std::optional<Result> result;
+  const absl::Status status = Attempt(deadline, Mode::kSingleStatement, [&](Transaction& transaction) -> absl::Status {
+    absl::StatusOr<Result> answer = transaction.ExecuteSql(sql, params);
+    if (answer.ok()) result.emplace(*std::move(answer));
+    return answer.status();
+  });
+  if (!status.ok()) return status;
+  return *std::move(result);
+}
+
 absl::Status Pool::Attempt(absl::Time deadline, Mode mode, const std::function<absl::Status(Transaction&)>& fn) {
   const absl::Duration start = SystemClock().Monotonic();
   absl::Status status;

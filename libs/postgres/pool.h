@@ -71,6 +71,10 @@ class Pool {
     return *std::move(result);
   }
 
+  // Runs one statement that was made at run time, outside any transaction block, as CREATE INDEX CONCURRENTLY wants
+  // it. Give a deadline later than the pool's statement_timeout: a nearer one needs a block to be enforced.
+  absl::StatusOr<Result> RunSql(absl::Time deadline, std::string_view sql, const Params& params = {});
+
   const PoolOptions& options() const { return options_; }
 
  private:

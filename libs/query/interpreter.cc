@@ -1,7 +1,11 @@
 #include "libs/query/interpreter.h"
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
+
+#include "absl/strings/ascii.h"
+#include "libs/query/functions.h"
+#include "libs/query/numbers.h"
 
 namespace fleetcast::query {
 namespace {
@@ -93,27 +97,16 @@ Result Connect(const Expr& expr, const Value& document) {
   return Value::Bool(!decisive);
 }
 
-Result Number(double number) {
-  if (!std::isfinite(number)) return std::nullopt;
-  char text[32];
-  const auto [end, error] = std::to_chars(text, text + sizeof(text), number);
-  return Value::NumberLiteral(std::string(text, end));
+Result Number(std::optional<std::string> literal) {
+  if (!literal) return std::nullopt;
+  return Value::NumberLiteral(*std::move(literal));
 }
 
-Result Calculate(const Expr& expr, const Value& document) {
+Result Calculated(const Expr& expr, const Value& document) {
   const Result a = Evaluate(expr.args[0], document);
   const Result b = Evaluate(expr.args[1], document);
   if (!a || !b || !a->is_number() || !b->is_number()) return std::nullopt;
-  const double x = a->AsDouble();
-  const double y = b->AsDouble();
-  switch (expr.arithmetic) {
-    case Arithmetic::kAdd: return Number(x + y);
-    case Arithmetic::kSubtract: return Number(x - y);
-    case Arithmetic::kMultiply: return Number(x * y);
-    case Arithmetic::kDivide: return y == 0 ? std::nullopt : Number(x / y);
-    case Arithmetic::kRemainder: return y == 0 ? std::nullopt : Number(std::fmod(x, y));
-  }
-  return std::nullopt;
+  return Number(Calculate(expr.arithmetic, a->NumberText(), b->NumberText()));
 }
 
 bool HasKind(Function function, const Value& value) {
@@ -137,26 +130,100 @@ Result ArrayContains(const Value& array, const Value& wanted) {
   return Value::Bool(false);
 }
 
+// Characters (code points) of valid UTF-8.
+size_t Characters(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+// The byte at which character `n` begins; the end for texts that are shorter.
+size_t ByteOf(std::string_view text, size_t n) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if ((text[i] & 0xC0) == 0x80) continue;
+    if (n-- == 0) return i;
+  }
+  return text.size();
+}
+
+Result Substring(const std::vector<Value>& args) {
+  const bool is_good = args[0].is_string() && args[1].is_number() && (args.size() < 3 || args[2].is_number());
+  if (!is_good) return std::nullopt;
+  const std::optional<size_t> start = WholePart(args[1].NumberText(), kCharactersMax);
+  const std::optional<size_t> length =
+      args.size() < 3 ? kCharactersMax : WholePart(args[2].NumberText(), kCharactersMax);
+  if (!start || !length) return std::nullopt;
+  std::string_view text = args[0].AsString();
+  text.remove_prefix(ByteOf(text, *start));
+  return Value::String(text.substr(0, ByteOf(text, *length)));
+}
+
+Result IndexOf(const std::string& text, const std::string& part) {
+  const size_t at = text.find(part);
+  const auto index = at == std::string::npos ? -1 : static_cast<int64_t>(Characters(text.substr(0, at)));
+  return Value::Int(index);
+}
+
+Result TextFunction(Function function, const std::vector<Value>& args) {
+  for (const Value& arg : args) {
+    if (!arg.is_string()) return std::nullopt;
+  }
+  const std::string& text = args[0].AsString();
+  switch (function) {
+    case Function::kLower: return Value::String(absl::AsciiStrToLower(text));
+    case Function::kUpper: return Value::String(absl::AsciiStrToUpper(text));
+    case Function::kLength: return Value::Int(static_cast<int64_t>(Characters(text)));
+    case Function::kConcat: {
+      std::string all;
+      for (const Value& arg : args) all += arg.AsString();
+      return Value::String(all);
+    }
+    case Function::kIndexOf: return IndexOf(text, args[1].AsString());
+    case Function::kStartsWith: return Value::Bool(text.starts_with(args[1].AsString()));
+    case Function::kEndsWith: return Value::Bool(text.ends_with(args[1].AsString()));
+    default: return Value::Bool(text.find(args[1].AsString()) != std::string::npos);  // CONTAINS
+  }
+}
+
+Result NumberFunction(Function function, const std::vector<Value>& args) {
+  for (const Value& arg : args) {
+    if (!arg.is_number()) return std::nullopt;
+  }
+  if (function == Function::kPower) return Number(Power(args[0].NumberText(), args[1].NumberText()));
+  return Number(CalculateUnary(function, args[0].NumberText()));
+}
+
 Result Call(const Expr& expr, const Value& document) {
-  const Result a = Evaluate(expr.args[0], document);
-  if (expr.args.size() == 1) return Value::Bool(a.has_value() && HasKind(expr.function, *a));
-  const Result b = Evaluate(expr.args[1], document);
-  if (!a || !b) return std::nullopt;
-  if (expr.function == Function::kArrayContains) return ArrayContains(*a, *b);
-  if (!a->is_string() || !b->is_string()) return std::nullopt;
-  const std::string& text = a->AsString();
-  const std::string& part = b->AsString();
+  if (IsTypeTest(expr.function)) {
+    const Result subject = Evaluate(expr.args[0], document);
+    return Value::Bool(subject.has_value() && HasKind(expr.function, *subject));
+  }
+  std::vector<Value> args;
+  for (const Expr& arg : expr.args) {
+    Result value = Evaluate(arg, document);
+    if (!value) return std::nullopt;
+    args.push_back(*std::move(value));
+  }
   switch (expr.function) {
-    case Function::kStartsWith: return Value::Bool(text.starts_with(part));
-    case Function::kEndsWith: return Value::Bool(text.ends_with(part));
-    default: return Value::Bool(text.find(part) != std::string::npos);
+    case Function::kArrayContains: return ArrayContains(args[0], args[1]);
+    case Function::kSubstring: return Substring(args);
+    case Function::kAsNumber:
+      if (args[0].is_number()) return args[0];
+      return args[0].is_string() ? Number(NumberOfText(args[0].AsString())) : std::nullopt;
+    case Function::kAbs:
+    case Function::kCeiling:
+    case Function::kFloor:
+    case Function::kSign:
+    case Function::kSqrt:
+    case Function::kSquare:
+    case Function::kPower:
+    case Function::kExp: return NumberFunction(expr.function, args);
+    default: return TextFunction(expr.function, args);
   }
 }
 
 Result Sign(const Expr& expr, const Value& document) {
   const Result inner = Evaluate(expr.args[0], document);
   if (!inner || !inner->is_number()) return std::nullopt;
-  return Number(expr.is_negated ? -inner->AsDouble() : inner->AsDouble());
+  return expr.is_negated ? Number(Negate(inner->NumberText())) : inner;
 }
 
 }  // namespace
@@ -186,7 +253,7 @@ Result Evaluate(const Expr& expr, const Value& document) {
       return Value::Bool(!inner->AsBool());
     }
     case Expr::Kind::kSign: return Sign(expr, document);
-    case Expr::Kind::kArithmetic: return Calculate(expr, document);
+    case Expr::Kind::kArithmetic: return Calculated(expr, document);
     case Expr::Kind::kCall: return Call(expr, document);
   }
   return std::nullopt;
@@ -210,14 +277,6 @@ const Value* Resolve(const Path& path, const Value& document) {
     if (at == nullptr) return nullptr;
   }
   return at;
-}
-
-Value Project(const std::vector<SelectItem>& items, const Value& document) {
-  Value row = Value::MakeObject();
-  for (const SelectItem& item : items) {
-    if (const Value* value = Resolve(item.path, document)) row.Set(item.name, *value);
-  }
-  return row;
 }
 
 }  // namespace fleetcast::query

@@ -19,7 +19,4 @@ bool Matches(const Expr& expr, const json::Value& document);
 // What `path` leads to; nullptr = undefined.
 const json::Value* Resolve(const Path& path, const json::Value& document);
 
-// The row that the items of a projection make of `document`. Precondition: no aggregates.
-json::Value Project(const std::vector<SelectItem>& items, const json::Value& document);
-
 }  // namespace fleetcast::query

@@ -18,7 +18,8 @@ bool IsNamePart(char c) { return IsNameStart(c) || absl::ascii_isdigit(c); }
 
 class Lexer {
  public:
-  Lexer(std::string_view text, std::string_view reason) : text_(text), reason_(reason) {}
+  Lexer(std::string_view text, Profile profile, std::string_view reason)
+      : text_(text), profile_(profile), reason_(reason) {}
 
   absl::StatusOr<std::vector<Token>> Run() {
     std::vector<Token> tokens;
@@ -178,6 +179,8 @@ class Lexer {
       } else if (c != quote) {
         out.push_back(c);
       } else if (Peek() == quote) {  // A doubled quote stands for one.
+        if (profile_ == Profile::kStrict)
+          return Error("a doubled quote is not part of the strict profile; use a backslash");
         out.push_back(Take());
       } else {
         return Make(Token::Kind::kString, std::move(out));
@@ -187,6 +190,7 @@ class Lexer {
   }
 
   const std::string_view text_;
+  const Profile profile_;
   const std::string_view reason_;
   size_t at_ = 0;
   Position position_;
@@ -195,12 +199,13 @@ class Lexer {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Token>> Tokenize(std::string_view text, size_t bytes_max, std::string_view reason) {
+absl::StatusOr<std::vector<Token>> Tokenize(std::string_view text, size_t bytes_max, Profile profile,
+                                            std::string_view reason) {
   if (text.size() > bytes_max)
     return ErrorAt(reason, {}, absl::StrCat("the text is longer than ", bytes_max, " bytes"));
   if (!json::IsValidUtf8(text)) return ErrorAt(reason, {}, "the text is not valid UTF-8");
   if (text.find('\0') != std::string_view::npos) return ErrorAt(reason, {}, "the character U+0000 is not allowed");
-  return Lexer(text, reason).Run();
+  return Lexer(text, profile, reason).Run();
 }
 
 }  // namespace fleetcast::query

@@ -26,6 +26,7 @@ struct Token {
 };
 
 // The tokens of `text`, the last one kEnd. `reason` is that of the errors.
-absl::StatusOr<std::vector<Token>> Tokenize(std::string_view text, size_t bytes_max, std::string_view reason);
+absl::StatusOr<std::vector<Token>> Tokenize(std::string_view text, size_t bytes_max, Profile profile,
+                                            std::string_view reason);
 
 }  // namespace fleetcast::query

@@ -6,8 +6,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/time/time.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
 
@@ -132,21 +130,6 @@ bool IsTimePath(const Path& path) {
     if (path[0].name == member) return true;
   }
   return false;
-}
-
-std::optional<std::string> NormalizeTime(std::string_view text) {
-  // absl accepts years of any length and leading blanks; our times have four-digit years.
-  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  absl::Time time;
-  std::string error;
-  for (const char* format :
-       {"%Y-%m-%dT%H:%M:%E*S%Ez", "%Y-%m-%dT%H:%M:%E*S", "%Y-%m-%dT%H:%M%Ez", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
-    if (!absl::ParseTime(format, Absl(text), &time, &error)) continue;
-    std::string normal = absl::FormatTime("%E4Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone());
-    if (normal.size() != std::string_view("2026-03-04T05:06:07.123456Z").size()) return std::nullopt;
-    return normal;
-  }
-  return std::nullopt;
 }
 
 std::string PathText(const Path& path) {

@@ -28,6 +28,9 @@ struct Limits {
   int terms_max;  // Comparisons, calls, paths: everything that becomes a piece of SQL.
   int list_max;   // Elements of one IN list.
 };
+// How much of the language is read: all of it, or only what IoT Hub itself executes (query-language.md 2, 3, 4.3, 5).
+enum class Profile : uint8_t { kLenient, kStrict };
+
 inline constexpr Limits kQueryLimits = {size_t{64} * 1024, 200, 500, 5'000};
 inline constexpr Limits kJobConditionLimits = {size_t{1024} * 1024, 200, 1'000, 30'000};
 
@@ -42,6 +45,8 @@ enum class Collection : uint8_t { kDevices, kModules, kJobs };
 struct Segment {
   std::string name;
   bool is_index = false;
+
+  friend bool operator==(const Segment& a, const Segment& b) = default;
 };
 
 // A path from the root of the document, without the collection's name; system members in their canonical spelling.
@@ -50,6 +55,7 @@ using Path = std::vector<Segment>;
 enum class Comparison : uint8_t { kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
 enum class Arithmetic : uint8_t { kAdd, kSubtract, kMultiply, kDivide, kRemainder };
 enum class Function : uint8_t {
+  // Booleans.
   kIsDefined,
   kIsNull,
   kIsNumber,
@@ -62,6 +68,23 @@ enum class Function : uint8_t {
   kEndsWith,
   kContains,
   kArrayContains,
+  // Texts.
+  kLower,
+  kUpper,
+  kConcat,
+  kSubstring,
+  // Numbers.
+  kLength,
+  kIndexOf,
+  kAsNumber,
+  kAbs,
+  kCeiling,
+  kFloor,
+  kSign,
+  kSqrt,
+  kSquare,
+  kPower,
+  kExp,
 };
 
 // A node of an expression.
@@ -116,18 +139,27 @@ struct Query {
   bool is_aggregate() const { return !group_by.empty() || (!items.empty() && items[0].aggregate != Aggregate::kNone); }
 };
 
-// Reads `SELECT … FROM …`. Errors: INVALID_ARGUMENT with kInvalidQuery; constructs of the language that this version
-// does not execute are errors too and say so.
-absl::StatusOr<Query> ParseQuery(std::string_view text, const Limits& limits = kQueryLimits);
+// Reads `SELECT … FROM …`. Errors: INVALID_ARGUMENT with kInvalidQuery.
+absl::StatusOr<Query> ParseQuery(std::string_view text, Profile profile = Profile::kLenient,
+                                 const Limits& limits = kQueryLimits);
 
-// Reads the condition of a job: `*` or an expression over devices. Errors as ParseQuery, with kInvalidCondition.
-absl::StatusOr<Condition> ParseCondition(std::string_view text, const Limits& limits = kJobConditionLimits);
+// Reads the condition of a job: `*` or an expression over devices; leniently also `SELECT * FROM devices WHERE …`.
+// Errors as ParseQuery, with kInvalidCondition.
+absl::StatusOr<Condition> ParseCondition(std::string_view text, Profile profile = Profile::kLenient,
+                                         const Limits& limits = kJobConditionLimits);
+
+// Which of `query`'s GROUP BY paths `path` is.
+std::optional<size_t> GroupIndex(const Query& query, const Path& path);
+
+// Reads one path over `collection`, as it would stand in a query. Errors as ParseQuery.
+absl::StatusOr<Path> ParsePath(std::string_view text, Collection collection = Collection::kDevices);
 
 // True for a member whose strings are times, so that comparisons with ISO 8601 literals compare instants.
 bool IsTimePath(const Path& path);
 
-// `text`, an ISO 8601 date or date-time (no zone = UTC), as UTC with exactly six fractional digits (more are cut), so
-// that comparing two results as strings compares the instants. nullopt when it is none.
+// `text` as UTC with exactly six fractional digits (more are cut), so that comparing two results as strings compares
+// the instants. nullopt when it is no time: YYYY-MM-DD, or that with Thh:mm[:ss[.fraction]] and Z, +hh:mm, -hh:mm or
+// nothing (UTC), which exists in the calendar and lies in the years 1 to 9999 of UTC.
 std::optional<std::string> NormalizeTime(std::string_view text);
 
 // "tags.site[2]", for messages.

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/auth/sealing.h"
+#include "services/twin/store/index_store.h"
 
 namespace fleetcast::twin {
 
@@ -25,8 +26,17 @@ void Config::Declare(config::Settings& settings) {
                 "Changes that a device_connection has not fetched are dropped after this time");
   settings.Time("slice-retention", &slice_retention, {.min = absl::Hours(1), .max = absl::Hours(24 * 366)},
                 "How long results of job slices are kept for repeats");
+  settings.Text("query-profile", &query_profile, {.one_of = {"lenient", "strict"}},
+                "strict: queries and conditions have only what IoT Hub itself executes");
+  settings.List("query-indexes", &query_indexes, {.count_max = kQueryIndexesMax},
+                "Paths that queries test often, for instance reported.firmware.version: each gets indexes of its own, "
+                "built while serving; those of paths that are no longer here are dropped");
   settings.SecretFile("page-token-key-file", &page_token_key, {},
                       "File with a key of 16 bytes or more, the same for all replicas; none = a random one per start");
+  settings.Rule([this]() -> std::string {
+    const absl::Status status = ParseIndexPaths(query_indexes).status();
+    return status.ok() ? "" : absl::StrCat("--query-indexes: ", status.message());
+  });
   settings.Rule([this]() -> std::string {
     if (page_token_key.empty() || page_token_key.size() >= 16) return "";
     return "the file of --page-token-key-file must hold at least 16 bytes";

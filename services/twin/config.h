@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "libs/config/config.h"
+#include "libs/query/query.h"
 
 namespace fleetcast::twin {
 
@@ -21,10 +22,16 @@ struct Config {
   std::vector<std::string> device_connection_addresses;   // Every replica: each hears of every change.
   absl::Duration outbox_retention = absl::Hours(1);       // Changes that nobody fetched are dropped after this.
   absl::Duration slice_retention = absl::Hours(24 * 31);  // How long the results of job slices are kept.
+  std::string query_profile = "lenient";                  // Or "strict".
+  std::vector<std::string> query_indexes;                 // Paths with expression indexes.
   std::string page_token_key;                             // At least 16 bytes, the same in all replicas; a secret.
   std::string key_encryption_keys;  // For the keys of devices, as auth::SealingKeys reads them; a secret.
 
   void Declare(config::Settings& settings);
+
+  query::Profile profile() const {
+    return query_profile == "strict" ? query::Profile::kStrict : query::Profile::kLenient;
+  }
 };
 
 }  // namespace fleetcast::twin

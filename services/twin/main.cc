@@ -6,6 +6,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/rpc/process.h"
 #include "services/twin/parts.h"
+#include "services/twin/query_indexes.h"
 #include "services/twin/store/schema.h"
 
 namespace fleetcast::twin {
@@ -54,8 +55,11 @@ class TwinProcess final : public rpc::Application {
   void Started() override {
     feed_->Start();
     key_upkeep_->Start();
+    indexes_ =
+        std::make_unique<QueryIndexKeeper>(stores_->indexes, QueryIndexesOf(stores_->index_paths), SystemClock());
   }
   void Stop() override {
+    indexes_.reset();
     key_upkeep_->Stop();
     feed_->Stop();
   }
@@ -66,6 +70,7 @@ class TwinProcess final : public rpc::Application {
   std::unique_ptr<KeyUpkeep> key_upkeep_;
   std::unique_ptr<ChangeFeed> feed_;
   std::unique_ptr<Services> services_;
+  std::unique_ptr<QueryIndexKeeper> indexes_;
 };
 
 }  // namespace

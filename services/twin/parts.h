@@ -11,6 +11,7 @@
 #include "services/twin/key_upkeep.h"
 #include "services/twin/module_service.h"
 #include "services/twin/record_service.h"
+#include "services/twin/store/index_store.h"
 #include "services/twin/target_service.h"
 #include "services/twin/twin_service.h"
 #include "services/twin/twin_write_service.h"
@@ -22,6 +23,7 @@ inline constexpr int kFeedConnections = 2;
 // An export lasts as long as its reader takes: it gets a thread and a session that queries cannot miss.
 inline constexpr int kExportsAtOnceMax = 2;
 inline constexpr size_t kExportQueueLimit = 8;
+inline constexpr absl::Duration kIndexBuildLimit = absl::Hours(24);
 
 // What the services stand on.
 struct Stores {
@@ -35,11 +37,20 @@ struct Stores {
                    .application_name = "fleetcast-twin-scan",
                    .connections = config.scan_connections + kExportsAtOnceMax,
                    .statement_timeout = config.scan_limit},
-                  metrics) {}
+                  metrics),
+        index_pool({.connection_string = config.postgres,
+                    .application_name = "fleetcast-twin-index",
+                    .connections = 1,
+                    .statement_timeout = kIndexBuildLimit,
+                    .lock_timeout = kIndexBuildLimit},
+                   metrics),
+        index_paths(ParseIndexPaths(config.query_indexes).value_or(std::vector<query::Path>())) {}
 
   const KeyVault vault;
   postgres::Pool pool;
   postgres::Pool scan_pool;
+  postgres::Pool index_pool;
+  std::vector<query::Path> index_paths;
   DeviceStore devices{pool};
   RegistryBatchStore batches{pool, vault};
   KeyStore keys{pool};
@@ -48,7 +59,8 @@ struct Stores {
   ReportedStore reported{pool};
   SliceStore slices{pool};
   FeedStore feed{pool};
-  QueryStore queries{scan_pool};
+  QueryStore queries{scan_pool, index_paths};
+  IndexStore indexes{index_pool, pool};
   ExportStore exports{scan_pool};
 };
 
@@ -60,7 +72,7 @@ struct Services {
         slice_workers(config.slice_connections, kQueueLimit),
         scan_workers(config.scan_connections, kQueueLimit),
         export_workers(kExportsAtOnceMax, kExportQueueLimit),
-        queries(stores.queries, tokens),
+        queries(stores.queries, tokens, config.profile(), SystemClock()),
         exports(stores.exports, stores.vault, tokens),
         devices({stores.devices, stores.batches, stores.vault}, exports, tokens, workers, export_workers,
                 [&feed] { feed.Wake(); }),

@@ -11,7 +11,7 @@
 #include "libs/base/strings.h"
 #include "libs/json/json.h"
 #include "libs/model/reasons.h"
-#include "libs/query/interpreter.h"
+#include "libs/query/rows.h"
 #include "services/twin/page_size.h"
 
 namespace fleetcast::twin {
@@ -32,13 +32,17 @@ absl::StatusOr<std::string> RowText(const query::Query& query, std::string docum
   return json::Print(query::Project(query.items, value));
 }
 
+absl::Status BadToken(std::string_view message) {
+  return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidPageToken, message);
+}
+
 }  // namespace
 
 absl::Status QueryRunner::Run(absl::Time deadline, const QueryTwinsRequest& request, QueryTwinsResponse& response) {
   FLEETCAST_ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
-  FLEETCAST_ASSIGN_OR_RETURN(const query::Query query, query::ParseQuery(request.query()));
-  if (query.collection != query::Collection::kDevices) {
-    return query::ErrorAt(query::kInvalidQuery, {}, "only devices can be queried here; devices.jobs belongs to jobs");
+  FLEETCAST_ASSIGN_OR_RETURN(const query::Query query, query::ParseQuery(request.query(), profile_));
+  if (query.collection == query::Collection::kJobs) {
+    return query::ErrorAt(query::kInvalidQuery, {}, "devices.jobs is not here but with the jobs");
   }
   FLEETCAST_ASSIGN_OR_RETURN(const Start start, Open(query, request));
   response.set_row_kind(query.items.empty() ? QueryTwinsResponse::ROW_KIND_TWIN : QueryTwinsResponse::ROW_KIND_RAW);
@@ -53,20 +57,23 @@ absl::StatusOr<QueryRunner::Start> QueryRunner::Open(const query::Query& query,
   if (request.page_token().empty()) return start;
   FLEETCAST_ASSIGN_OR_RETURN(const std::string position,
                              tokens_.Open(request.page_token(), {"QueryTwins", request.query()}));
-  // The token is authentic, so its form is ours: left, offset, last device id.
-  const std::vector<std::string> parts = absl::StrSplit(position, absl::MaxSplits(' ', 2));
-  const bool is_good =
-      parts.size() == 3 && absl::SimpleAtoi(parts[0], &start.left) && absl::SimpleAtoi(parts[1], &start.offset);
-  if (!is_good) {
-    return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidPageToken,
-                     "the page token is of another version");
-  }
-  start.after = parts[2];
+  // The token is authentic, so its form is ours: left, offset, expiry in seconds, last key.
+  const std::vector<std::string> parts = absl::StrSplit(position, absl::MaxSplits(' ', 3));
+  int64_t expiry = 0;
+  const bool is_good = parts.size() == 4 && absl::SimpleAtoi(parts[0], &start.left) &&
+                       absl::SimpleAtoi(parts[1], &start.offset) && absl::SimpleAtoi(parts[2], &expiry);
+  if (!is_good) return BadToken("the page token is of another version");
+  if (absl::FromUnixSeconds(expiry) <= clock_.Now())
+    return BadToken("the page token is too old; start again without it");
+  const std::vector<std::string> key = absl::StrSplit(parts[3], absl::MaxSplits('/', 1));
+  start.after = {key[0], key.size() > 1 ? key[1] : ""};
   return start;
 }
 
 std::string QueryRunner::Seal(const Start& next, const QueryTwinsRequest& request) const {
-  return tokens_.Seal(absl::StrCat(next.left, " ", next.offset, " ", next.after), {"QueryTwins", request.query()});
+  const int64_t expiry = absl::ToUnixSeconds(clock_.Now() + kPageTokenLife);
+  return tokens_.Seal(absl::StrCat(next.left, " ", next.offset, " ", expiry, " ", next.after.ToString()),
+                      {"QueryTwins", request.query()});
 }
 
 absl::Status QueryRunner::RunGroups(absl::Time deadline, const query::Query& query, const Start& start, int page_size,
@@ -76,7 +83,7 @@ absl::Status QueryRunner::RunGroups(absl::Time deadline, const query::Query& que
                              store_.Groups(deadline, query, start.offset, limit + 1));
   for (int i = 0; i < std::min(limit, static_cast<int>(rows.size())); ++i)
     response.add_rows(rows[static_cast<size_t>(i)]);
-  const Start next = {start.left == kNoTop ? kNoTop : start.left - limit, "", start.offset + limit};
+  const Start next = {start.left == kNoTop ? kNoTop : start.left - limit, {}, start.offset + limit};
   if (static_cast<int>(rows.size()) > limit && next.left > 0) response.set_next_page_token(Seal(next, request));
   return absl::OkStatus();
 }
@@ -90,7 +97,7 @@ absl::Status QueryRunner::RunDocuments(absl::Time deadline, const query::Query& 
     // One more than fits tells whether there is another page.
     const int wanted = std::min(limit - response.rows_size() + 1, kRowsPerRead);
     FLEETCAST_ASSIGN_OR_RETURN(const std::vector<TwinRow> rows,
-                               store_.Twins(deadline, query.where, next.after, wanted));
+                               store_.Twins(deadline, query.collection, query.where, next.after, wanted));
     for (const TwinRow& row : rows) {
       FLEETCAST_ASSIGN_OR_RETURN(std::string text, RowText(query, TwinDocument(row)));
       const bool is_full =
@@ -101,7 +108,7 @@ absl::Status QueryRunner::RunDocuments(absl::Time deadline, const query::Query& 
       }
       bytes += text.size();
       response.add_rows(std::move(text));
-      next.after = row.device_id;
+      next.after = {row.device_id, row.module_id};
       if (next.left != kNoTop) --next.left;
     }
     if (static_cast<int>(rows.size()) < wanted) return absl::OkStatus();

@@ -4,6 +4,8 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "fleetcast/twins/v1/twin.pb.h"
+#include "libs/base/clock.h"
+#include "libs/model/ids.h"
 #include "libs/model/page_token.h"
 #include "libs/query/query.h"
 #include "services/twin/store/query_store.h"
@@ -13,12 +15,17 @@ namespace fleetcast::twin {
 // A page also ends before its rows exceed this, so that it fits into a message.
 inline constexpr size_t kPageBytesMax = size_t{3} << 20;
 
+// How long the token of a page can be used.
+inline constexpr absl::Duration kPageTokenLife = absl::Hours(24);
+
 // Thread-safe.
 class QueryRunner {
  public:
-  QueryRunner(QueryStore& store, const PageTokens& tokens) : store_(store), tokens_(tokens) {}
+  QueryRunner(QueryStore& store, const PageTokens& tokens, query::Profile profile, Clock& clock)
+      : store_(store), tokens_(tokens), profile_(profile), clock_(clock) {}
 
-  // One page. INVALID_ARGUMENT: INVALID_QUERY, INVALID_PAGE_TOKEN, a negative page size.
+  // One page. INVALID_ARGUMENT: INVALID_QUERY, INVALID_PAGE_TOKEN (of another query, changed, older than
+  // kPageTokenLife), a negative page size.
   absl::Status Run(absl::Time deadline, const twins::v1::QueryTwinsRequest& request,
                    twins::v1::QueryTwinsResponse& response);
 
@@ -26,7 +33,7 @@ class QueryRunner {
   // Where a page begins.
   struct Start {
     int64_t left = 0;    // Rows that TOP still allows; a huge number without TOP.
-    std::string after;   // Documents: the last device id.
+    Identity after;      // Documents: the last one.
     int64_t offset = 0;  // Groups: rows already given.
   };
 
@@ -39,6 +46,8 @@ class QueryRunner {
 
   QueryStore& store_;
   const PageTokens& tokens_;
+  const query::Profile profile_;
+  Clock& clock_;
 };
 
 }  // namespace fleetcast::twin

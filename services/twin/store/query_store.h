@@ -1,16 +1,19 @@
-// Conditions and queries over all twins: pages of ids, counts, pages of documents, groups.
+// Conditions and queries over all twins of devices or of modules: pages of ids, counts, pages of documents, groups.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "libs/model/ids.h"
 #include "libs/postgres/pool.h"
 #include "libs/query/query.h"
+#include "services/twin/store/columns.h"
 #include "services/twin/twin_document.h"
 
 namespace fleetcast::twin {
@@ -22,10 +25,11 @@ struct TargetCount {
 };
 
 // Thread-safe. Meant for a pool of its own, with a longer statement timeout: a scan must not hold up single reads.
-// INVALID_ARGUMENT (INVALID_QUERY or INVALID_CONDITION, as given) for what cannot be compiled.
 class QueryStore {
  public:
-  explicit QueryStore(postgres::Pool& pool) : pool_(pool) {}
+  // `indexed_paths` have expression indexes (index_store.h); conditions on them are compiled so that these can be used.
+  explicit QueryStore(postgres::Pool& pool, std::vector<query::Path> indexed_paths = {})
+      : pool_(pool), indexed_paths_(std::move(indexed_paths)) {}
 
   // Ids of the devices that `condition` selects, ascending in byte order, after `after`. Each page sees the state of
   // its own moment; each device is looked at once.
@@ -35,16 +39,19 @@ class QueryStore {
   // What `condition` selects, counted and seen at one moment, with the first `sample_size` ids.
   absl::StatusOr<TargetCount> Count(absl::Time deadline, const query::Condition& condition, int sample_size);
 
-  // Twins that `where` selects (empty = all), in order of id, after `after`.
-  absl::StatusOr<std::vector<TwinRow>> Twins(absl::Time deadline, const std::optional<query::Expr>& where,
-                                             std::string_view after, int limit);
+  // Twins of `collection` that `where` selects (empty = all), in order of their keys, after `after`.
+  absl::StatusOr<std::vector<TwinRow>> Twins(absl::Time deadline, query::Collection collection,
+                                             const std::optional<query::Expr>& where, const Identity& after, int limit);
 
   // The rows of an aggregate query, as JSON text, from the `offset`th on. Their order is stable while nothing changes.
   absl::StatusOr<std::vector<std::string>> Groups(absl::Time deadline, const query::Query& query, int64_t offset,
                                                   int limit);
 
  private:
+  query::Binding BindingOf(const Source& source) const { return {source.columns, indexed_paths_}; }
+
   postgres::Pool& pool_;
+  const std::vector<query::Path> indexed_paths_;
 };
 
 }  // namespace fleetcast::twin
