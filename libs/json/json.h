@@ -36,14 +36,21 @@ using Object = std::vector<Member>;
 // from Parse are at most Limits::depth_max deep, so copying, printing and destroying them recurse no deeper.
 class Value {
  public:
-  Value() = default;  // null
-  static Value Bool(bool value) { return Value(Storage(value)); }
-  static Value Int(int64_t value) { return Value(Storage(Number{std::to_string(value)})); }
+  Value();  // null
+  ~Value();
+  Value(const Value&);
+  Value& operator=(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(Value&&) noexcept;
+  static Value Bool(bool value);
+  static Value Int(int64_t value);
   // `literal` must be a valid JSON number; it is kept as it is.
-  static Value NumberLiteral(std::string literal) { return Value(Storage(Number{std::move(literal)})); }
-  static Value String(std::string_view text) { return Value(Storage(std::string(text))); }
-  static Value MakeArray(Array elements = {});
-  static Value MakeObject(Object members = {});
+  static Value NumberLiteral(std::string literal);
+  static Value String(std::string_view text);
+  static Value MakeArray();
+  static Value MakeArray(Array elements);
+  static Value MakeObject();
+  static Value MakeObject(Object members);
 
   Kind kind() const { return static_cast<Kind>(storage_.index()); }
   bool is_null() const { return kind() == Kind::kNull; }
@@ -84,7 +91,7 @@ class Value {
     std::string literal;
   };
   using Storage = std::variant<std::monostate, bool, Number, std::string, Array, Object>;
-  explicit Value(Storage storage) : storage_(std::move(storage)) {}
+  explicit Value(Storage storage);
 
   Storage storage_;
 };
@@ -93,6 +100,21 @@ struct Member {
   std::string key;
   Value value;
 };
+
+// Here, because they need to know what a Member is.
+inline Value::Value() = default;
+inline Value::~Value() = default;
+inline Value::Value(const Value&) = default;
+inline Value& Value::operator=(const Value&) = default;
+inline Value::Value(Value&&) noexcept = default;
+inline Value& Value::operator=(Value&&) noexcept = default;
+inline Value::Value(Storage storage) : storage_(std::move(storage)) {}
+inline Value Value::MakeArray() { return MakeArray(Array()); }
+inline Value Value::MakeObject() { return MakeObject(Object()); }
+inline Value Value::Bool(bool value) { return Value(Storage(value)); }
+inline Value Value::Int(int64_t value) { return Value(Storage(Number{std::to_string(value)})); }
+inline Value Value::NumberLiteral(std::string literal) { return Value(Storage(Number{std::move(literal)})); }
+inline Value Value::String(std::string_view text) { return Value(Storage(std::string(text))); }
 
 enum class NumberRule : uint8_t {
   // Anything a double can hold: |x| < 1.8e308, exponent within +-400, at most 400 characters, also when written without

@@ -19,6 +19,8 @@ void Config::Declare(config::Settings& settings) {
   settings.Text("cancel-running", &cancel_running,
                 {.one_of = {std::string(kCancelRunningDrain), std::string(kCancelRunningReject)}},
                 "Cancel of a running job: drain stops it, reject answers 405 as IoT Hub does");
+  settings.Text("query-profile", &query_profile, {.one_of = {"lenient", "strict"}},
+                "strict: queries have only what IoT Hub itself executes; give twin the same");
   settings.Number("max-connections", &connections_max, {.min = 1, .max = 1'000'000}, "Open client connections");
   settings.Number("io-threads", &io_threads, {.min = 1, .max = 64}, "Threads that read and write client connections");
   settings.Time("http-drain-timeout", &http_drain_timeout, {.max = absl::Minutes(6)},

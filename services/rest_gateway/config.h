@@ -30,6 +30,7 @@ struct Config {
   std::vector<std::string> api_versions = DefaultApiVersions();
   bool strict_job_rights = false;
   std::string cancel_running = std::string(kCancelRunningDrain);
+  std::string query_profile = "lenient";  // Or "strict".
   int64_t connections_max = 10'000;
   int io_threads = 2;
   absl::Duration http_drain_timeout = absl::Seconds(20);

@@ -33,11 +33,15 @@ Front::Front(const Config& config, GatewayOptions options, const Backends& backe
 absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Config& config, const Backends& backends,
                                                     telemetry::Metrics& metrics) {
   FLEETCAST_ASSIGN_OR_RETURN(auth::PolicySet policies, auth::PolicySet::FromJson(config.policies));
-  GatewayOptions options = {.api_versions = ApiVersions(config.api_versions),
-                            .policies = std::move(policies),
-                            .hosts = auth::HostNames(config.host_names),
-                            .strict_job_rights = config.strict_job_rights,
-                            .reject_cancel_running = config.cancel_running == kCancelRunningReject};
+  GatewayOptions options = {
+      .api_versions = ApiVersions(config.api_versions),
+      .policies = std::move(policies),
+      .hosts = auth::HostNames(config.host_names),
+      .strict_job_rights = config.strict_job_rights,
+      .reject_cancel_running = config.cancel_running == kCancelRunningReject,
+      .query_profile = config.query_profile == "strict" ? query::Profile::kStrict : query::Profile::kLenient,
+      // A secret that all replicas have; a new one only ends listings that are under way.
+      .page_token_key = absl::StrCat("page tokens of rest_gateway\n", config.policies)};
   std::unique_ptr<Front> front(new Front(config, std::move(options), backends, metrics));
   FLEETCAST_RETURN_IF_ERROR(front->Listen(config, metrics));
   return front;

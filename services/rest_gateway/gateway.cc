@@ -49,7 +49,7 @@ Gateway::Gateway(GatewayOptions options, const Backends& backends, telemetry::Me
       methods_(backends),
       registry_(backends),
       modules_(backends),
-      query_(backends),
+      query_(backends, options_.query_profile, options_.page_token_key, clock),
       requests_(metrics.NewCounters("fleetcast_http_requests_total", "Requests answered by the REST surface",
                                     {"route", "status"})),
       durations_(metrics.NewHistograms("fleetcast_http_request_duration_seconds",

@@ -12,6 +12,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/http/server.h"
+#include "libs/query/query.h"
 #include "libs/telemetry/metrics.h"
 #include "services/rest_gateway/dialect.h"
 #include "services/rest_gateway/exchange.h"
@@ -30,6 +31,8 @@ struct GatewayOptions {
   auth::HostNames hosts;
   bool strict_job_rights = false;      // Jobs also need registryRead or registryWrite (service-rest.md 3.4).
   bool reject_cancel_running = false;  // Cancel of a running job answers 405 (service-rest.md 5.8).
+  query::Profile query_profile = query::Profile::kLenient;
+  std::string page_token_key;  // At least 16 bytes, the same in all replicas.
 };
 
 // Counts what is present and lets somebody wait until nothing is. Thread-safe.

@@ -1,9 +1,5 @@
 #include "services/rest_gateway/routes/execution_wire.h"
 
-#include "absl/strings/str_cat.h"
-#include "libs/base/status_macros.h"
-#include "libs/query/job_filter.h"
-#include "services/rest_gateway/azure_errors.h"
 #include "services/rest_gateway/proto_time.h"
 #include "services/rest_gateway/routes/job_wire.h"
 #include "services/rest_gateway/wire.h"
@@ -24,16 +20,6 @@ std::string_view StatusName(Execution::State state) {
   }
 }
 
-// The states that a row of this status has; empty when no row ever has it.
-std::vector<Execution::State> StatesOf(std::string_view status) {
-  if (status == "pending") return {Execution::STATE_PENDING};
-  if (status == "running") return {Execution::STATE_RUNNING};
-  if (status == "completed") return {Execution::STATE_SUCCEEDED};
-  if (status == "failed") return {Execution::STATE_FAILED, Execution::STATE_TIMED_OUT};
-  if (status == "canceled" || status == "cancelled") return {Execution::STATE_CANCELED};
-  return {};
-}
-
 std::string PrintOutcome(const Execution& execution) {
   if (execution.action_kind() != jobs::v1::ACTION_KIND_INVOKE_METHOD) {
     return ObjectWriter().Json("deviceMethodResponse", "").Finish();
@@ -44,6 +30,15 @@ std::string PrintOutcome(const Execution& execution) {
 }
 
 }  // namespace
+
+std::vector<Execution::State> StatesOfStatus(std::string_view status) {
+  if (status == "pending") return {Execution::STATE_PENDING};
+  if (status == "running") return {Execution::STATE_RUNNING};
+  if (status == "completed") return {Execution::STATE_SUCCEEDED};
+  if (status == "failed") return {Execution::STATE_FAILED, Execution::STATE_TIMED_OUT};
+  if (status == "canceled" || status == "cancelled") return {Execution::STATE_CANCELED};
+  return {};
+}
 
 std::string PrintExecution(const Execution& execution) {
   const std::string_view status = StatusName(execution.state());
@@ -65,37 +60,6 @@ std::string PrintExecution(const Execution& execution) {
                              .Finish());
   }
   return writer.Finish();
-}
-
-absl::StatusOr<ExecutionQuery> PlanExecutionQuery(const query::Query& query) {
-  if (!query.items.empty() || query.is_aggregate()) {
-    return BadRequest(kArgumentInvalid, "devices.jobs supports SELECT * only");
-  }
-  if (query.top && *query.top > kPageSizeMax) {
-    return BadRequest(kArgumentInvalid, absl::StrCat("TOP over devices.jobs is at most ", kPageSizeMax));
-  }
-  const query::JobFilter filter = query::SplitJobFilter(query.where);
-  ExecutionQuery plan;
-  plan.residual = filter.residual;
-  plan.top = query.top;
-  plan.is_empty = filter.is_empty;
-  if (!filter.job_id && !filter.device_id) {
-    return BadRequest(kArgumentInvalid,
-                      "a query over devices.jobs must say devices.jobs.jobId = '…' or devices.jobs.deviceId = '…'");
-  }
-  plan.request.set_job_id(filter.job_id.value_or(""));
-  plan.request.set_device_id(filter.device_id.value_or(""));
-  if (filter.job_type) {
-    const absl::StatusOr<JobFilterValues> type = ParseJobFilters(*filter.job_type, "");
-    plan.is_empty |= !type.ok() || type->is_empty;
-    if (type.ok()) plan.request.set_action_kind(type->kind);
-  }
-  if (filter.status) {
-    const std::vector<Execution::State> states = StatesOf(*filter.status);
-    plan.is_empty |= states.empty();
-    plan.request.mutable_states()->Add(states.begin(), states.end());
-  }
-  return plan;
 }
 
 }  // namespace fleetcast::rest_gateway

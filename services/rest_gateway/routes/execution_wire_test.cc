@@ -1,4 +1,5 @@
 #include "services/rest_gateway/routes/execution_wire.h"
+#include "services/rest_gateway/routes/execution_query.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -59,19 +60,18 @@ TEST(PrintExecutionTest, OneLInCanceledAndNoResponseOfTwinJobs) {
               HasSubstr(R"("outcome":{"deviceMethodResponse":null})"));
 }
 
-TEST(PlanExecutionQueryTest, TakesEqualitiesAndLeavesTheRest) {
+TEST(PlanExecutionsTest, TakesEqualitiesAndLeavesTheRest) {
   const absl::StatusOr<query::Query> query = query::ParseQuery(
       "SELECT TOP 5 * FROM devices.jobs WHERE devices.jobs.deviceId = 'd' AND devices.jobs.jobType = "
       "'scheduleUpdateTwin' "
       "AND devices.jobs.createdDateTimeUtc > '2026-03-01'");
   ASSERT_TRUE(query.ok()) << query.status();
-  const absl::StatusOr<ExecutionQuery> plan = PlanExecutionQuery(*query);
-  ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_EQ(plan->request.device_id(), "d");
-  EXPECT_EQ(plan->request.action_kind(), jobs::v1::ACTION_KIND_UPDATE_TWIN);
-  EXPECT_TRUE(plan->residual.has_value());
-  EXPECT_EQ(plan->top, 5);
-  EXPECT_FALSE(plan->is_empty);
+  const ExecutionPlan plan = PlanExecutions(*query);
+  EXPECT_EQ(plan.request.device_id(), "d");
+  EXPECT_EQ(plan.request.action_kind(), jobs::v1::ACTION_KIND_UPDATE_TWIN);
+  EXPECT_TRUE(plan.residual.has_value());
+  EXPECT_FALSE(plan.reads_all_jobs());
+  EXPECT_FALSE(plan.is_empty);
 }
 
 }  // namespace

@@ -74,8 +74,8 @@ TEST_F(QueryTest, PreviewHasItsOwnBodies) {
 
 TEST_F(QueryTest, RefusesBadQueriesWithTheirPosition) {
   for (const char* text :
-       {"SELECT", "SELECT * FROM twins", "SELECT * FROM devices WHERE a = = 1", "SELECT * FROM devices.jobs",
-        "SELECT COUNT() AS n FROM devices.jobs", "SELECT TOP 101 * FROM devices.jobs WHERE devices.jobs.jobId = 'j'"}) {
+       {"SELECT", "SELECT * FROM twins", "SELECT * FROM devices WHERE a = = 1", "SELECT * FROM devices.job",
+        "SELECT AVG(status) AS n FROM devices.jobs", "SELECT jobId, COUNT() FROM devices.jobs GROUP BY jobId"}) {
     ExpectError(Query(text), 400, "ArgumentInvalid");
   }
   EXPECT_THAT(Query("SELECT * FROM devices WHERE a = = 1").body, ::testing::HasSubstr("Line 1:33"));
@@ -93,8 +93,8 @@ TEST_F(QueryTest, JobRecordsComeFromExecutions) {
   const http::TestResponse page =
       Query("select * from devices.jobs where devices.jobs.jobId = 'j' and devices.jobs.status = 'failed'");
   EXPECT_EQ(page.Header("x-ms-item-type"), "DeviceJob");
-  EXPECT_EQ(page.Header("x-ms-continuation"), "next");
-  EXPECT_EQ(Json(page).array().size(), 1u);
+  EXPECT_EQ(page.headers.count("x-ms-continuation"), 1u);
+  EXPECT_EQ(Json(page).array().size(), 40u);
   EXPECT_EQ(jobs_.executions.last().job_id(), "j");
   EXPECT_THAT(jobs_.executions.last().states(),
               ::testing::ElementsAre(Execution::STATE_FAILED, Execution::STATE_TIMED_OUT));
@@ -114,6 +114,94 @@ TEST_F(QueryTest, OtherConditionsAreTestedOnTheRows) {
   EXPECT_EQ(Json(page).array()[0].Find("deviceId")->AsString(), "b");
   EXPECT_EQ(page.headers.count("x-ms-continuation"), 0u);
   EXPECT_EQ(jobs_.executions.count(), 2u);
+}
+
+// Two jobs of three executions each, a page of two at a time, as job_api pages them.
+class AllJobsTest : public QueryTest {
+ protected:
+  AllJobsTest() {
+    jobs_.list.Play([](const jobs::v1::ListJobsRequest& request) {
+      jobs::v1::ListJobsResponse response;
+      const bool is_first = request.page_token().empty();
+      response.add_jobs()->set_id(is_first ? "j2" : "j1");
+      if (is_first) response.set_next_page_token("older");
+      return response;
+    });
+    jobs_.executions.Play([](const jobs::v1::ListExecutionsRequest& request) {
+      jobs::v1::ListExecutionsResponse response;
+      const int first = request.page_token().empty() ? 0 : std::stoi(request.page_token());
+      const int end = std::min({3, first + 2, first + request.page_size()});
+      for (int i = first; i < end; ++i) {
+        Execution* const execution = response.add_executions();
+        *execution = MakeExecution(absl::StrCat("d", i), i == 0 ? Execution::STATE_FAILED : Execution::STATE_SUCCEEDED);
+        execution->set_job_id(request.job_id());
+      }
+      if (end < 3) response.set_next_page_token(std::to_string(end));
+      return response;
+    });
+  }
+
+  // All rows of a query, page by page.
+  std::vector<std::string> Rows(std::string_view text, int page_size) {
+    std::vector<std::string> rows;
+    std::string headers = absl::StrCat("x-ms-max-item-count: ", page_size, "\r\n");
+    for (int pages = 0; pages < 20; ++pages) {
+      const http::TestResponse page = Query(text, headers);
+      EXPECT_EQ(page.status, 200) << page.body;
+      if (page.status != 200) break;
+      EXPECT_LE(Json(page).array().size(), static_cast<size_t>(page_size));
+      const json::Value page_rows = Json(page);
+      for (const json::Value& row : page_rows.array()) rows.push_back(json::Print(row));
+      if (page.headers.count("x-ms-continuation") == 0) return rows;
+      headers = absl::StrCat("x-ms-max-item-count: ", page_size,
+                             "\r\nx-ms-continuation: ", page.Header("x-ms-continuation"), "\r\n");
+    }
+    ADD_FAILURE() << "no end of pages";
+    return rows;
+  }
+};
+
+TEST_F(AllJobsTest, WithoutAJobEveryJobIsRead) {
+  const std::string_view text =
+      "SELECT devices.jobs.jobId AS j, deviceId AS d FROM devices.jobs WHERE devices.jobs.status = 'completed' OR "
+      "deviceId = 'd0'";
+  const std::vector<std::string> all = {R"({"j":"j2","d":"d0"})", R"({"j":"j2","d":"d1"})", R"({"j":"j2","d":"d2"})",
+                                        R"({"j":"j1","d":"d0"})", R"({"j":"j1","d":"d1"})", R"({"j":"j1","d":"d2"})"};
+  EXPECT_EQ(Rows(text, 100), all);
+  EXPECT_EQ(Rows(text, 2), all);
+  EXPECT_EQ(Query(text).Header("x-ms-item-type"), "Raw");
+}
+
+TEST_F(AllJobsTest, TopCountsOverAllPages) {
+  EXPECT_EQ(Rows("SELECT TOP 4 deviceId FROM devices.jobs", 2).size(), 4u);
+  EXPECT_EQ(Rows("SELECT TOP 4 * FROM devices.jobs", 3).size(), 4u);
+  EXPECT_EQ(Rows("SELECT TOP 1000 * FROM devices.jobs", 100).size(), 6u);
+}
+
+TEST_F(AllJobsTest, TokensBelongToTheirQuery) {
+  const std::string_view text = "SELECT TOP 4 * FROM devices.jobs";
+  const http::TestResponse page = Query(text, "x-ms-max-item-count: 2\r\n");
+  const std::string token = absl::StrCat("x-ms-continuation: ", page.Header("x-ms-continuation"), "\r\n");
+  EXPECT_EQ(Query(text, token).status, 200);
+  ExpectError(Query("SELECT TOP 5 * FROM devices.jobs", token), 400, "ArgumentInvalid");
+  ExpectError(Query(text, "x-ms-continuation: AAAA\r\n"), 400, "ArgumentInvalid");
+}
+
+TEST_F(AllJobsTest, CountsByStatus) {
+  EXPECT_EQ(Rows("SELECT COUNT() AS n FROM devices.jobs", 100), std::vector<std::string>{R"({"n":6})"});
+  EXPECT_EQ(Rows("SELECT status, COUNT() AS n FROM devices.jobs WHERE jobId = 'j1' GROUP BY status", 100),
+            (std::vector<std::string>{R"({"status":"completed","n":2})", R"({"status":"failed","n":1})"}));
+  EXPECT_EQ(Rows("SELECT COUNT() AS n FROM devices.jobs WHERE jobId = 'a' AND jobId = 'b'", 100),
+            std::vector<std::string>{R"({"n":0})"});
+}
+
+TEST_F(AllJobsTest, TheStrictProfileHasSelectStarOnly) {
+  Config config = MakeConfig();
+  config.query_profile = "strict";
+  Restart(config);
+  ExpectError(Query("SELECT deviceId FROM devices.jobs WHERE jobId = 'j'"), 400, "ArgumentInvalid");
+  ExpectError(Query("SELECT COUNT() AS n FROM devices.jobs WHERE jobId = 'j'"), 400, "ArgumentInvalid");
+  EXPECT_EQ(Query("SELECT * FROM devices.jobs WHERE jobId = 'j'").status, 200);
 }
 
 TEST_F(QueryTest, ContradictionsNeedNoBackend) {
