@@ -28,6 +28,8 @@ constexpr std::pair<std::string_view, Comparison> kComparisons[] = {
 
 // Twins are at most 10 levels deep below their section, method answers 32.
 constexpr size_t kSegmentsMax = 64;
+// Calls within calls. The time that PostgreSQL takes to plan them grows with the cube of their number.
+constexpr int kCallDepthMax = 64;
 
 bool IsSame(std::string_view a, std::string_view b) { return absl::EqualsIgnoreCase(Absl(a), Absl(b)); }
 
@@ -266,7 +268,9 @@ absl::StatusOr<Expr> ExpressionParser::Call() {
   call.function = info->function;
   Take();
   FLEETCAST_RETURN_IF_ERROR(CountTerm());
+  if (++call_depth_ > kCallDepthMax) return Error(absl::StrCat("more than ", kCallDepthMax, " calls within calls"));
   FLEETCAST_RETURN_IF_ERROR(Elements(")", call.args));
+  --call_depth_;
   const int count = static_cast<int>(call.args.size());
   if (count >= info->arguments_min && count <= info->arguments_max) return call;
   const std::string counts = info->arguments_min == info->arguments_max

@@ -84,6 +84,7 @@ class ExpressionParser {
   size_t at_ = 0;
   int depth_ = 0;
   int terms_ = 0;
+  int call_depth_ = 0;
 };
 
 }  // namespace fleetcast::query

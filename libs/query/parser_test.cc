@@ -110,6 +110,8 @@ TEST(ParserTest, BoundsEverything) {
   EXPECT_FALSE(ParseCondition(repeat("NOT ", 20'000) + "a").ok());
   EXPECT_FALSE(ParseCondition(repeat("a=1 AND ", 20'000) + "b=1").ok());
   EXPECT_FALSE(ParseCondition("a = 1" + repeat(" + 1", 20'000)).ok());
+  EXPECT_FALSE(ParseCondition(repeat("ABS(", 65) + "a" + repeat(")", 65)).ok());
+  EXPECT_TRUE(ParseCondition(repeat("ABS(", 64) + "a" + repeat(")", 64)).ok());
   EXPECT_FALSE(ParseCondition("deviceId IN [" + repeat("'x',", 40'000) + "'y']").ok());
   EXPECT_TRUE(ParseCondition("deviceId IN [" + repeat("'device-000001',", 29'999) + "'y']").ok());
   EXPECT_FALSE(ParseCondition("deviceId = '" + repeat("x", 1 << 20) + "'").ok());
