@@ -153,7 +153,7 @@ TEST_F(JobServiceTest, ErrorsHaveReasons) {
 
 TEST_F(JobServiceTest, ABadConditionIsRefusedUnlessItIsToBeAccepted) {
   jobs::v1::CreateJobRequest request = MethodJob("job-1");
-  request.mutable_job()->set_condition("SELECT * FROM devices");
+  request.mutable_job()->set_condition("SELECT deviceId FROM devices");
   EXPECT_THAT(Create(request), StatusIs(Code::kInvalidArgument, "INVALID_CONDITION"));
   request.set_accept_invalid_condition(true);
   FLEETCAST_EXPECT_OK(Create(request));

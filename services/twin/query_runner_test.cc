@@ -147,6 +147,40 @@ TEST_F(QueryRunnerTest, TheDeepestQueriesAreAnswered) {
   EXPECT_THAT(Run(absl::StrCat("SELECT deviceId FROM devices WHERE ", terms)), IsOk());
 }
 
+TEST_F(QueryRunnerTest, ModulesAreACollectionOfTheirOwn) {
+  Create({"d1", "d2"});
+  for (const auto& [device, module] :
+       std::vector<std::pair<std::string, std::string>>{{"d2", "opc"}, {"d1", "opc"}, {"d1", "cam"}}) {
+    NewDevice identity = Device(device);
+    identity.settings.module_id = module;
+    FLEETCAST_ASSERT_OK(DeviceStore(pool_).CreateModule(Deadline(), identity));
+    FLEETCAST_ASSERT_OK(TwinStore(pool_).Edit(Deadline(), Identity{device, module},
+                                              *ParseMerge(R"({"m":")" + module + "\"}", R"({"n":1})"),
+                                              EtagCondition::Parse("")));
+  }
+  Tag("d1", R"({"site":"x"})");
+  const std::vector<std::string> all = {R"({"deviceId":"d1","moduleId":"cam"})",
+                                        R"({"deviceId":"d1","moduleId":"opc"})",
+                                        R"({"deviceId":"d2","moduleId":"opc"})"};
+  for (const int page_size : {1, 2, 100}) {
+    EXPECT_EQ(All("SELECT deviceId, ModuleId FROM devices.modules", page_size), all);
+  }
+  EXPECT_THAT(
+      All("SELECT devices.modules.deviceId FROM devices.modules WHERE tags.m = 'opc' AND devices.deviceId > 'd1'", 9),
+      ElementsAre(R"({"deviceId":"d2"})"));
+  EXPECT_THAT(
+      All("SELECT moduleId, COUNT() AS n, SUM(properties.desired.n) AS s FROM devices.modules GROUP BY moduleId", 9),
+      ElementsAre(R"({"moduleId":"cam","n":1,"s":1})", R"({"moduleId":"opc","n":2,"s":2})"));
+  // Tags of devices are not theirs, and they have no capabilities.
+  EXPECT_THAT(All("SELECT moduleId FROM devices.modules WHERE tags.site = 'x' OR IS_DEFINED(capabilities)", 9),
+              IsEmpty());
+  EXPECT_THAT(All("SELECT deviceId FROM devices WHERE IS_DEFINED(moduleId) OR tags.m = 'opc'", 9), IsEmpty());
+  const auto whole = Run("SELECT * FROM devices.modules WHERE moduleId = 'cam'");
+  ASSERT_THAT(whole, IsOk());
+  EXPECT_EQ(whole->row_kind(), QueryTwinsResponse::ROW_KIND_TWIN);
+  EXPECT_EQ(json::Parse(whole->rows(0))->Find("moduleId")->AsString(), "cam");
+}
+
 TEST_F(QueryRunnerTest, ErrorsSayWhere) {
   const auto answer = Run("SELECT * FROM devices WHERE a = = 1");
   EXPECT_THAT(answer, StatusIs(absl::StatusCode::kInvalidArgument, "INVALID_QUERY"));

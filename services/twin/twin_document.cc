@@ -52,6 +52,8 @@ std::string TwinDocument(const TwinRow& row) {
   if (!is_module) {
     absl::StrAppend(&out, ",\"capabilities\":{\"iotEdge\":", row.is_iot_edge ? "true" : "false", "}");
   }
+  if (row.device_scope) absl::StrAppend(&out, ",\"deviceScope\":", json::Quote(*row.device_scope));
+  if (row.parent_scope) absl::StrAppend(&out, ",\"parentScopes\":[", json::Quote(*row.parent_scope), "]");
   out.push_back('}');
   return out;
 }

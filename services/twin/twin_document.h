@@ -24,6 +24,8 @@ struct TwinRow {
   std::optional<std::string> primary_thumbprint;
   std::optional<std::string> secondary_thumbprint;
   bool is_iot_edge = false;
+  std::optional<std::string> device_scope;  // Of the edge gateway that it stands behind, or that it is.
+  std::optional<std::string> parent_scope;
   int64_t etag = 0;
   int64_t version = 0;
   int64_t desired_version = 0;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/strings.h"
+#include "services/twin/store/twin_rows.h"
 
 namespace fleetcast::twin {
 namespace {
@@ -55,6 +56,10 @@ constexpr Column kCommonColumns[] = {
 constexpr Column kDeviceColumns[] = {
     {"capabilities", "", ColumnType::kObject},
     {"capabilities.iotEdge", "d.iot_edge", ColumnType::kBool, false, kUsesDevice},
+    {"deviceScope", FLEETCAST_DEVICE_SCOPE, ColumnType::kText, false, kUsesDevice},
+    {"parentScopes",
+     "(CASE WHEN " FLEETCAST_PARENT_SCOPE " IS NOT NULL THEN jsonb_build_array(" FLEETCAST_PARENT_SCOPE ") END)",
+     ColumnType::kJson, false, kUsesDevice},
 };
 
 constexpr Column kModuleColumns[] = {

@@ -31,6 +31,7 @@ const Words& DeviceWords() {
       {"{given.name}", "given.device_id"},
       {"{t.name}", "t.device_id"},
       {"{t.module}", ""},
+      {"{scopes}", FLEETCAST_DEVICE_SCOPES},
       {"{t is one}", "t.device_id = $1 AND $2 = ''"},
       {"{own columns}",
        "''::text AS module_id, NULL::text AS managed_by, d.primary_key, d.secondary_key, d.device_scope, "
@@ -61,6 +62,7 @@ const Words& ModuleWords() {
       {"{given.name}", "given.device_id || '/' || given.module_id"},
       {"{t.name}", "t.device_id || '/' || t.module_id"},
       {"{t.module}", "t.module_id, "},
+      {"{scopes}", FLEETCAST_MODULE_SCOPES},
       {"{t is one}", "t.device_id = $1 AND t.module_id = $2"},
       {"{own columns}",
        "d.module_id, d.managed_by, NULL::text AS primary_key, NULL::text AS secondary_key, NULL::text AS device_scope, "
@@ -152,7 +154,7 @@ std::string WriteTwin(std::string_view set, std::string_view arrays, std::string
 
 std::string GetTwin() {
   return "SELECT {t.module}" FLEETCAST_TWIN_COLUMNS
-         " FROM {twins} AS t JOIN {table} AS d USING ({key}) WHERE {t is one}";
+         "{scopes} FROM {twins} AS t JOIN {table} AS d USING ({key}) WHERE {t is one}";
 }
 
 // A statement that lives as long as the process.

@@ -38,6 +38,8 @@ class QueryPropertyTest : public StoreTest {
       device.settings.is_disabled = generator.Below(3) == 0;
       device.settings.is_iot_edge = generator.Below(3) == 0;
       if (generator.Below(3) == 0) device.settings.status_reason = "a reason";
+      if (generator.Below(3) == 0) device.settings.device_scope = "ms-azure-iot-edge://a";
+      if (generator.Below(3) == 0) device.settings.parent_scope = "ms-azure-iot-edge://b";
       devices.push_back(device);
     }
     ++fleet_;

@@ -74,10 +74,12 @@ absl::StatusOr<std::vector<TwinRow>> QueryStore::Twins(absl::Time deadline, quer
   Params params = is_modules ? Params::Of(limit, after.device_id, after.module_id) : Params::Of(limit, after.device_id);
   const query::Sql condition = Compile(where, BindingOf(source), static_cast<int>(params.values().size()) + 1);
   AddAll(condition.parameters, params);
-  const std::string sql = absl::StrCat(
-      "SELECT " FLEETCAST_TWIN_COLUMNS, is_modules ? ", t.module_id " : " ", FromClause(source, kUsesDevice), " WHERE ",
-      is_modules ? "(t.device_id, t.module_id) > ($2::text, $3::text)" : "t.device_id > $2", " AND ", condition.text,
-      " ORDER BY ", Absl(source.key), " LIMIT $1");
+  const std::string sql =
+      absl::StrCat("SELECT " FLEETCAST_TWIN_COLUMNS,
+                   is_modules ? FLEETCAST_MODULE_SCOPES ", t.module_id " : FLEETCAST_DEVICE_SCOPES " ",
+                   FromClause(source, kUsesDevice), " WHERE ",
+                   is_modules ? "(t.device_id, t.module_id) > ($2::text, $3::text)" : "t.device_id > $2", " AND ",
+                   condition.text, " ORDER BY ", Absl(source.key), " LIMIT $1");
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows, Execute(pool_, deadline, sql, params));
   std::vector<TwinRow> twins;
   twins.reserve(rows.size());

@@ -15,6 +15,8 @@ TwinRow ReadTwin(const postgres::Row& row) {
   twin.primary_thumbprint = row.Get<std::optional<std::string>>("primary_thumbprint");
   twin.secondary_thumbprint = row.Get<std::optional<std::string>>("secondary_thumbprint");
   twin.is_iot_edge = row.Get<bool>("iot_edge");
+  twin.device_scope = row.Get<std::optional<std::string>>("device_scope");
+  twin.parent_scope = row.Get<std::optional<std::string>>("parent_scope");
   twin.etag = row.Get<int64_t>("etag");
   twin.version = row.Get<int64_t>("version");
   twin.desired_version = row.Get<int64_t>("desired_version");

@@ -6,6 +6,18 @@
 
 namespace fleetcast::twin {
 
+// An edge gateway's scope is made from its identity (EdgeScope in device_settings.cc). A leaf's parent is the gateway
+// in whose scope it is.
+#define FLEETCAST_DEVICE_SCOPE                                                                  \
+  "(CASE WHEN d.iot_edge THEN 'ms-azure-iot-edge://' || d.device_id || '-' || d.generation_id " \
+  "ELSE d.device_scope END)"
+#define FLEETCAST_PARENT_SCOPE "coalesce(d.parent_scope, CASE WHEN NOT d.iot_edge THEN d.device_scope END)"
+
+// The scopes that ReadTwin wants besides the columns below; modules have none.
+#define FLEETCAST_DEVICE_SCOPES \
+  ", " FLEETCAST_DEVICE_SCOPE " AS device_scope, " FLEETCAST_PARENT_SCOPE " AS parent_scope"
+#define FLEETCAST_MODULE_SCOPES ", NULL::text AS device_scope, NULL::text AS parent_scope"
+
 // The columns that ReadTwin wants, of `twin.twin AS t JOIN twin.device AS d USING (device_id)`.
 #define FLEETCAST_TWIN_COLUMNS                                                                                      \
   "t.device_id, d.etag AS device_etag, d.disabled, d.status_reason, d.status_update_time, d.connected, "            \
