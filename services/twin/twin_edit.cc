@@ -1,5 +1,6 @@
 #include "services/twin/twin_edit.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,9 +43,24 @@ bool IsReplaced(const TwinEdit& edit, const std::optional<Value>& section) {
   return edit.kind != TwinEdit::Kind::kMerge || (section && section->is_null());
 }
 
-// Whether `before` already is what a restoration makes of it. A number in another spelling is another document.
+// As ==, but a number in another spelling is another one.
+bool IsSame(const Value& a, const Value& b) {
+  if (a.kind() != b.kind()) return false;
+  if (a.is_number()) return a.NumberText() == b.NumberText();
+  if (a.is_array()) {
+    return std::equal(a.array().begin(), a.array().end(), b.array().begin(), b.array().end(), IsSame);
+  }
+  if (!a.is_object()) return a == b;
+  return a.object().size() == b.object().size() &&
+         std::all_of(a.object().begin(), a.object().end(), [&b](const json::Member& member) {
+           const Value* other = b.Find(member.key);
+           return other != nullptr && IsSame(member.value, *other);
+         });
+}
+
+// Whether `before` already is what a restoration makes of it.
 bool IsRestored(const TwinEdit& edit, const Value& before, const Value& after) {
-  return edit.kind == TwinEdit::Kind::kRestore && before == after && json::Print(before) == json::Print(after);
+  return edit.kind == TwinEdit::Kind::kRestore && IsSame(before, after);
 }
 
 absl::Status EditTags(const TwinEdit& edit, TwinState& state, EditEffect& effect) {

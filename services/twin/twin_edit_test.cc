@@ -91,5 +91,19 @@ TEST(TwinEditTest, ReportedWritesLeaveTheEtag) {
             R"({"$lastUpdated":"2026-03-04T05:06:07.1234560Z","fw":{"$lastUpdated":"2026-03-04T05:06:07.1234560Z"}})");
 }
 
+TEST(TwinEditTest, ARestorationWritesOnlyWhatDiffers) {
+  TwinState state = FreshTwin(kThen);
+  ASSERT_TRUE(ApplyEdit(*ParseMerge(R"({"a":{"x":1,"y":[1,{"z":2}]}})", R"({"b":1.0})"), kThen, state).ok());
+  const auto changes = [&](std::string_view tags, std::string_view desired) {
+    TwinState copy = state;
+    const absl::StatusOr<EditEffect> effect = ApplyEdit(*ParseRestoration(tags, desired), kThen, copy);
+    return std::make_pair(effect->is_tags_changed, effect->is_desired_changed);
+  };
+  EXPECT_EQ(changes(R"({"a":{"y":[1,{"z":2}],"x":1}})", R"({"b":1.0})"), std::make_pair(false, false));
+  EXPECT_EQ(changes("", R"({"b":1.00})"), std::make_pair(false, true));
+  EXPECT_EQ(changes(R"({"a":{"y":[1,{"z":3}],"x":1}})", ""), std::make_pair(true, false));
+  EXPECT_EQ(changes("{}", ""), std::make_pair(true, false));
+}
+
 }  // namespace
 }  // namespace fleetcast::twin
