@@ -79,7 +79,7 @@ Admission CheckRequest(const OpenSession& open, const AdmissionRules& rules) {
     return Refused(OpenSessionResult::CODE_BAD_IDENTIFIER, "identifier");
   }
   if (!rules.hosts.Contains(open.host())) return NotAuthorized("host");
-  // Modules cannot be registered yet, so none exists.
+  // Modules cannot connect yet: to a device they do not exist.
   if (!open.module_id().empty()) return NotAuthorized("unknown_device");
   return Accepted();
 }

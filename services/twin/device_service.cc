@@ -105,7 +105,7 @@ grpc::ServerUnaryReactor* DeviceService::GetRegistryStatistics(grpc::CallbackSer
                                                                const pb::GetRegistryStatisticsRequest*,
                                                                pb::GetRegistryStatisticsResponse* response) {
   return rpc::RunOn(workers_, context, [this, response](const rpc::Call& call) -> absl::Status {
-    FLEETCAST_ASSIGN_OR_RETURN(const DeviceCounts counts, parts_.devices.Count(call.deadline));
+    FLEETCAST_ASSIGN_OR_RETURN(const DeviceCounts counts, parts_.statistics.Get(call.deadline));
     response->set_total_devices(counts.total);
     response->set_enabled_devices(counts.total - counts.disabled);
     response->set_disabled_devices(counts.disabled);

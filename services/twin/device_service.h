@@ -9,6 +9,7 @@
 #include "libs/rpc/run_on.h"
 #include "services/twin/device_export.h"
 #include "services/twin/device_import.h"
+#include "services/twin/device_statistics.h"
 #include "services/twin/key_vault.h"
 #include "services/twin/store/device_store.h"
 #include "services/twin/store/registry_batch.h"
@@ -19,6 +20,7 @@ namespace fleetcast::twin {
 struct RegistryParts {
   DeviceStore& devices;
   RegistryBatchStore& batches;
+  DeviceStatistics& statistics;
   const KeyVault& vault;
 };
 

@@ -1,6 +1,7 @@
 // The parts of the process, put together. Used by main.cc and by the tests of the services.
 #pragma once
 
+#include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/worker_pool.h"
 #include "libs/model/page_token.h"
@@ -73,8 +74,9 @@ struct Services {
         scan_workers(config.scan_connections, kQueueLimit),
         export_workers(kExportsAtOnceMax, kExportQueueLimit),
         queries(stores.queries, tokens, config.profile(), SystemClock()),
+        statistics(stores.devices, SystemClock()),
         exports(stores.exports, stores.vault, tokens),
-        devices({stores.devices, stores.batches, stores.vault}, exports, tokens, workers, export_workers,
+        devices({stores.devices, stores.batches, statistics, stores.vault}, exports, tokens, workers, export_workers,
                 [&feed] { feed.Wake(); }),
         modules(stores.devices, stores.vault, workers, [&feed] { feed.Wake(); }),
         twins(stores.twins, queries, workers, scan_workers, [&feed] { feed.Wake(); }),
@@ -88,6 +90,7 @@ struct Services {
   WorkerPool scan_workers;
   WorkerPool export_workers;
   QueryRunner queries;
+  DeviceStatistics statistics;
   DeviceExport exports;
   DeviceService devices;
   ModuleService modules;
