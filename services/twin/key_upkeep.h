@@ -14,8 +14,8 @@
 namespace fleetcast::twin {
 
 // Seals what stands in clear text (rows of versions that did not seal) or under another key, page after page, in the
-// background: once after the start, as long as another key is in use, and once a day. Every process of ours does so;
-// what one has sealed the others skip. Thread-safe.
+// background: five minutes after the start, as long as another key was in use lately, and once a day. Every process of
+// ours does so; what one has sealed the others skip. Thread-safe.
 class KeyUpkeep {
  public:
   KeyUpkeep(KeyStore& store, const KeyVault& vault, Clock& clock, telemetry::Metrics& metrics);

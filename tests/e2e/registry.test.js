@@ -197,6 +197,19 @@ test('the command line exports a hub and puts it back', async () => {
   fs.rmSync(work, { recursive: true });
 });
 
+test('the command line knows modules', async () => {
+  const deviceId = id('cli');
+  await commandLine(['device', 'create', deviceId]);
+  const created = await commandLine(['module', 'create', `${deviceId}/m`, '--managed-by', 'me', '-o', 'json']);
+  assert.strictEqual(JSON.parse(created.stdout).primaryKey.length, 44);
+  assert.match((await commandLine(['module', 'list', deviceId])).stdout, /m +me +no/);
+  await commandLine(['twin', 'update', `${deviceId}/m`, '--desired', '{"a":1}']);
+  assert.strictEqual(JSON.parse((await commandLine(['twin', 'get', `${deviceId}/m`, '-o', 'jsonl'])).stdout).properties.desired.a, 1);
+  assert.strictEqual((await commandLine(['module', 'delete', `${deviceId}/m`])).code, 0);
+  const gone = await commandLine(['module', 'get', `${deviceId}/m`]);
+  assert.deepStrictEqual({ code: gone.code, isNamed: gone.stderr.includes('MODULE_NOT_FOUND') }, { code: 1, isNamed: true });
+});
+
 test('no key stands in a log', async () => {
   const deviceId = id('secret');
   const created = (await request('PUT', `/devices/${deviceId}?${V}`, { body: { deviceId } })).json;

@@ -14,6 +14,7 @@ void AddDevCommand(CLI::App& app, Context& context);
 void AddJobCommands(CLI::App& app, Context& context);
 void AddDeviceCommands(CLI::App& app, Context& context);
 void AddMethodCommands(CLI::App& app, Context& context);
+void AddModuleCommands(CLI::App& app, Context& context);
 void AddTwinCommands(CLI::App& app, Context& context);  // Also `query`.
 
 }  // namespace fleetcast::cli

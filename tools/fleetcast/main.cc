@@ -80,6 +80,7 @@ int Main(int argc, char** argv) {
   AddDevCommand(app, context);
   AddJobCommands(app, context);
   AddDeviceCommands(app, context);
+  AddModuleCommands(app, context);
   AddMethodCommands(app, context);
   AddTwinCommands(app, context);
   try {

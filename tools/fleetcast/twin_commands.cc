@@ -32,6 +32,14 @@ absl::StatusOr<std::unique_ptr<pb::TwinService::Stub>> Connect(const Context& co
   return pb::TwinService::NewStub(channel);
 }
 
+// Whose twin: "DEVICE" or "DEVICE/MODULE".
+template <typename Request>
+void SetName(const std::string& name, Request& request) {
+  const size_t slash = name.find('/');
+  request.set_device_id(name.substr(0, slash));
+  if (slash != std::string::npos) request.set_module_id(name.substr(slash + 1));
+}
+
 // A twin is a document: people read it as one too.
 void PrintTwin(const Context& context, const pb::Twin& twin) {
   const json::Value document = Document(twin.document());
@@ -45,7 +53,7 @@ absl::Status GetTwin(Context& context, const std::string& device_id) {
   grpc::ClientContext call;
   context.Prepare(call);
   pb::GetTwinRequest request;
-  request.set_device_id(device_id);
+  SetName(device_id, request);
   pb::GetTwinResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->GetTwin(&call, request, &response)));
   PrintTwin(context, response.twin());
@@ -57,7 +65,7 @@ absl::Status UpdateTwin(Context& context, const UpdateOptions& options) {
     return absl::InvalidArgumentError("nothing to change\ntry:   --tags JSON or --desired JSON");
   }
   pb::PatchTwinRequest request;
-  request.set_device_id(options.device_id);
+  SetName(options.device_id, request);
   request.set_if_match(options.if_match);
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_tags_patch(), ArgumentText(options.tags));
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_desired_patch(), ArgumentText(options.desired));
@@ -99,13 +107,13 @@ void AddTwinCommands(CLI::App& app, Context& context) {
 
   auto device_id = std::make_shared<std::string>();
   CLI::App* const get = twins->add_subcommand("get", "Print a twin");
-  get->add_option("device", *device_id, "The device")->required();
+  get->add_option("device", *device_id, "DEVICE or DEVICE/MODULE")->required();
   get->footer("Example:\n  fleetcast twin get d1");
   get->callback([&context, device_id] { context.Finish(GetTwin(context, *device_id)); });
 
   auto options = std::make_shared<UpdateOptions>();
   CLI::App* const update = twins->add_subcommand("update", "Merge into tags and desired properties; null removes");
-  update->add_option("device", options->device_id, "The device")->required();
+  update->add_option("device", options->device_id, "DEVICE or DEVICE/MODULE")->required();
   update->add_option("--tags", options->tags, "JSON object; @FILE reads a file");
   update->add_option("--desired", options->desired, "JSON object; @FILE reads a file");
   update->add_option("--if-match", options->if_match, "Only if the twin still has this etag");
