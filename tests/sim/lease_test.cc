@@ -19,20 +19,19 @@ using ::testing::IsEmpty;
 
 // Longer than a lease, so that the other scheduler goes on.
 constexpr absl::Duration kStopped = absl::Seconds(20);
-// The permit that it stamped looks fresh when it goes on; one that looks like more than a permit is refused.
-constexpr absl::Duration kClockAhead = kStopped;
 
 class LeaseTest : public ::testing::Test {
  protected:
-  // The rules that were broken.
-  std::vector<std::string> Run(const Mutations& mutations) {
+  // The rules that were broken. `ahead`: of the first scheduler's wall clock; by default so much that the permit which
+  // it stamped looks fresh when it goes on.
+  std::vector<std::string> Run(const Mutations& mutations, absl::Duration ahead = kStopped) {
     WorldOptions options;
     options.dispatchers = options.hubs = options.edges = 1;
     options.devices = 20;
     options.skew_max = absl::ZeroDuration();
     options.mutations = mutations;
     World world(options, metrics_);
-    Prepare(world);
+    Prepare(world, ahead);
     StopAtTheIntent(world);
     world.scheduler(1).Start();
     world.RunFor(kStopped);
@@ -47,10 +46,10 @@ class LeaseTest : public ::testing::Test {
   }
 
  private:
-  static void Prepare(World& world) {
+  static void Prepare(World& world, absl::Duration ahead) {
     world.StartAll();
     world.scheduler(1).Kill();
-    world.scheduler(0).clock().SetSkew(kClockAhead);
+    world.scheduler(0).clock().SetSkew(ahead);
     for (int device = 0; device < world.device_count(); ++device) {
       world.device(device).habits().answer_after = absl::Milliseconds(20);
       world.device(device).GoOnline();
@@ -88,6 +87,12 @@ TEST_F(LeaseTest, TheRulesNoticeALeaseThatIsBelievedOn) {
   const std::vector<std::string> broken = Run(mutations);
   EXPECT_EQ(std::count(broken.begin(), broken.end(), "M1"), 20) << broken.size();
   EXPECT_EQ(std::count(broken.begin(), broken.end(), "M2"), 20);
+}
+
+TEST_F(LeaseTest, APermitThatLooksLikeMoreThanAPermitIsRefusedWhoeverSendsIt) {
+  Mutations mutations;
+  mutations.scheduler_trusts_leases = true;
+  EXPECT_THAT(Run(mutations, absl::Seconds(90)), IsEmpty());
 }
 
 }  // namespace
