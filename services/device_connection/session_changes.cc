@@ -87,6 +87,11 @@ void SessionChanges::HandleAnnounced(std::vector<Live> batch) {
     const auto older = known.has_value() && known->epoch < session.epoch ? parts_.edges.Find(*known->edge) : nullptr;
     if (older != nullptr) TellToGo(older, known->session, known->epoch, messages);
     parts_.presence.Connected(session);
+    // The end of the session may have overtaken its announcement: the edge answers if it is gone.
+    pb::SessionCheck* check = messages.To(batch[i].edge).add_session_checks();
+    check->set_session(session.session);
+    check->set_device_id(session.device_id);
+    check->set_epoch(session.epoch);
     if (session.has(pb::SUBSCRIPTION_BIT_METHODS)) ready.push_back(session.device_id);
     live.push_back(std::move(batch[i]));
   }

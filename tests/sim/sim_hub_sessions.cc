@@ -135,6 +135,7 @@ void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& l
   }
   if (!stands.ok()) state_->announce_soon = true;
   std::vector<std::string> ready;
+  HubFrame checks;  // The end of a session may have overtaken its announcement.
   for (size_t i = 0; i < live.size(); ++i) {
     Session& session = sessions[i];
     const auto known = state_->sessions.Find(session.device_id);
@@ -147,10 +148,12 @@ void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& l
     if (is_standing) GoOlder(session.device_id, session.epoch);
     if (!is_standing || !state_->sessions.Insert(session)) {
       TellToGo(edge, session.session, session.epoch);
-    } else if (session.has(mqtt_edge::kMethodsBit)) {
-      ready.push_back(session.device_id);
+      continue;
     }
+    if (session.has(mqtt_edge::kMethodsBit)) ready.push_back(session.device_id);
+    checks.checks.push_back({session.session, session.device_id, session.epoch});
   }
+  Tell(edge, std::move(checks));
   OnReady(ready);
 }
 
