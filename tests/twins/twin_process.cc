@@ -2,15 +2,20 @@
 
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <csignal>
 #include <filesystem>
 #include <vector>
 
+#include "libs/auth/base64.h"
 #include "libs/base/check.h"
+#include "libs/base/random.h"
 #include "libs/testing/free_port.h"
 
 namespace fleetcast::twin_history {
 namespace {
+
+constexpr size_t kKeyBytes = 32;
 
 // bin/fleetcast-twin beside the folder that this program is in.
 std::string Program() {
@@ -22,7 +27,18 @@ std::string Program() {
 TwinProcess::TwinProcess(std::string postgres, std::string feed_address)
     : postgres_(std::move(postgres)),
       feed_address_(std::move(feed_address)),
-      address_("127.0.0.1:" + std::to_string(testing::FreePort())) {}
+      address_("127.0.0.1:" + std::to_string(testing::FreePort())) {
+  key_file_ = (std::filesystem::temp_directory_path() / "fleetcast-twin-key-XXXXXX").string();
+  const int file = mkstemp(key_file_.data());
+  const std::string key = auth::Base64Encode(RandomBytes(kKeyBytes));
+  FLEETCAST_CHECK(file >= 0 && write(file, key.data(), key.size()) == static_cast<ssize_t>(key.size()));
+  close(file);
+}
+
+TwinProcess::~TwinProcess() {
+  Kill();
+  unlink(key_file_.c_str());
+}
 
 void TwinProcess::Start() {
   FLEETCAST_CHECK(pid_ < 0);
@@ -34,6 +50,7 @@ void TwinProcess::Start() {
                                       Program(),
                                       "--listen=" + address_,
                                       "--postgres=" + postgres_,
+                                      "--key-encryption-key-file=" + key_file_,
                                       "--migrate-on-start=true",
                                       "--allow-unsafe-database=true",
                                       "--log-level=warning",

@@ -13,7 +13,7 @@ class TwinProcess {
  public:
   // `postgres`: the connection string of an empty database. `feed_address`: where changes are published.
   TwinProcess(std::string postgres, std::string feed_address);
-  ~TwinProcess() { Kill(); }
+  ~TwinProcess();
   TwinProcess(const TwinProcess&) = delete;
   TwinProcess& operator=(const TwinProcess&) = delete;
 
@@ -26,7 +26,8 @@ class TwinProcess {
  private:
   std::string postgres_;
   std::string feed_address_;
-  std::string address_;  // The same after each start.
+  std::string address_;   // The same after each start.
+  std::string key_file_;  // That of --key-encryption-key-file.
   pid_t pid_ = -1;
 };
 
