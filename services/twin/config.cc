@@ -44,6 +44,9 @@ void Config::Declare(config::Settings& settings) {
   settings.SecretFile("key-encryption-key-file", &key_encryption_keys, {},
                       "File with the keys that encrypt device keys at rest: base64 of 32 bytes, one a line; the first "
                       "encrypts, all decrypt. Needed to serve");
+  settings.Time("seal-delay", &seal_delay, {.max = absl::Hours(24)},
+                "How long after the start device keys in clear text are encrypted; replicas of versions that did not "
+                "encrypt must have ended by then");
   settings.Rule([this]() -> std::string {
     if (key_encryption_keys.empty()) {
       return migrate ? "" : "--key-encryption-key-file is needed (openssl rand -base64 32 > FILE makes one)";

@@ -25,6 +25,7 @@ struct Config {
   std::string query_profile = "lenient";                  // Or "strict".
   std::vector<std::string> query_indexes;                 // Paths with expression indexes.
   std::string page_token_key;                             // At least 16 bytes, the same in all replicas; a secret.
+  absl::Duration seal_delay = absl::Minutes(5);           // Longer than a rolling upgrade takes: see key_upkeep.h.
   std::string key_encryption_keys;  // For the keys of devices, as auth::SealingKeys reads them; a secret.
 
   void Declare(config::Settings& settings);

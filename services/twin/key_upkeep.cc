@@ -17,16 +17,16 @@ constexpr int kIdentitiesPerPage = 2000;
 constexpr absl::Duration kPageLimit = absl::Seconds(20);
 constexpr absl::Duration kAnnounceInterval = absl::Minutes(1);
 constexpr absl::Duration kFullInterval = absl::Hours(24);
-// Replicas of a version that does not seal cannot read what we sealed: a rolling upgrade is over by then.
-constexpr absl::Duration kFirstDelay = absl::Minutes(5);
 // A process that seals with a key says so every minute; after this time nobody does.
 constexpr absl::Duration kRetiredAge = absl::Minutes(5);
 
 }  // namespace
 
-KeyUpkeep::KeyUpkeep(KeyStore& store, const KeyVault& vault, Clock& clock, telemetry::Metrics& metrics)
+KeyUpkeep::KeyUpkeep(KeyStore& store, const KeyVault& vault, absl::Duration first_delay, Clock& clock,
+                     telemetry::Metrics& metrics)
     : store_(store),
       vault_(vault),
+      first_delay_(first_delay),
       clock_(clock),
       sealed_(metrics.NewCounter("fleetcast_twin_keys_sealed_total",
                                  "Pairs of device keys that were sealed with the current key encryption key")),
@@ -95,7 +95,7 @@ absl::StatusOr<int64_t> KeyUpkeep::SealKind(IdentityKind kind, std::stop_token s
 }
 
 void KeyUpkeep::Loop(std::stop_token stop) {
-  absl::Duration next_full = clock_.Monotonic() + kFirstDelay;
+  absl::Duration next_full = clock_.Monotonic() + first_delay_;
   do {
     const absl::Status announced = store_.Announce(absl::Now() + kPageLimit, vault_.sealing_keys().ids().front());
     if (!announced.ok()) {

@@ -14,11 +14,14 @@
 namespace fleetcast::twin {
 
 // Seals what stands in clear text (rows of versions that did not seal) or under another key, page after page, in the
-// background: five minutes after the start, as long as another key was in use lately, and once a day. Every process of
+// background: some time after the start, as long as another key was in use lately, and once a day. Every process of
 // ours does so; what one has sealed the others skip. Thread-safe.
 class KeyUpkeep {
  public:
-  KeyUpkeep(KeyStore& store, const KeyVault& vault, Clock& clock, telemetry::Metrics& metrics);
+  // `first_delay`: replicas of a version that does not seal cannot read what we seal; a rolling upgrade is over by
+  // then.
+  KeyUpkeep(KeyStore& store, const KeyVault& vault, absl::Duration first_delay, Clock& clock,
+            telemetry::Metrics& metrics);
   ~KeyUpkeep() { Stop(); }
 
   // Whether this process can open what the database holds; says then that it seals with the current key.
@@ -41,6 +44,7 @@ class KeyUpkeep {
 
   KeyStore& store_;
   const KeyVault& vault_;
+  const absl::Duration first_delay_;
   Clock& clock_;
   const telemetry::Counter sealed_;
   const telemetry::Counter unreadable_;

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/auth/base64.h"
 #include "libs/base/random.h"
+#include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 
 namespace fleetcast::twin {
@@ -19,9 +20,13 @@ StoredKeys KeyVault::Seal(const Identity& identity, const KeyTexts& keys) const 
 
 absl::StatusOr<KeyTexts> KeyVault::Open(const Identity& identity, const StoredKeys& stored) const {
   if (stored.sealed.empty()) return KeyTexts{stored.clear_primary, stored.clear_secondary};
-  FLEETCAST_ASSIGN_OR_RETURN(const std::string texts, keys_.Open(stored.sealed, identity.ToString()));
-  const size_t end = texts.find('\n');
-  return KeyTexts{texts.substr(0, end), end == std::string::npos ? "" : texts.substr(end + 1)};
+  const absl::StatusOr<std::string> texts = keys_.Open(stored.sealed, identity.ToString());
+  if (!texts.ok()) {
+    return MakeError(texts.status().code(), GetReason(texts.status()),
+                     absl::StrCat(identity.ToString(), ": ", texts.status().message()));
+  }
+  const size_t end = texts->find('\n');
+  return KeyTexts{texts->substr(0, end), end == std::string::npos ? "" : texts->substr(end + 1)};
 }
 
 absl::StatusOr<StoredKeys> KeyVault::Renew(const Identity& identity, const StoredKeys& stored) const {

@@ -36,7 +36,8 @@ class TwinProcess final : public rpc::Application {
     const absl::Time check = absl::Now() + kCheckLimit;
     FLEETCAST_RETURN_IF_ERROR(postgres::CheckServer(stores_->pool, check, config_.allow_unsafe_database));
     FLEETCAST_RETURN_IF_ERROR(postgres::CheckSchema(stores_->pool, check, kSchema, SchemaMigrations()));
-    key_upkeep_ = std::make_unique<KeyUpkeep>(stores_->keys, stores_->vault, SystemClock(), process.metrics());
+    key_upkeep_ = std::make_unique<KeyUpkeep>(stores_->keys, stores_->vault, config_.seal_delay, SystemClock(),
+                                              process.metrics());
     FLEETCAST_RETURN_IF_ERROR(key_upkeep_->CheckKeys(check));
     FLEETCAST_ASSIGN_OR_RETURN(
         feed_,

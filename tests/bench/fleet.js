@@ -6,7 +6,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { request, waitFor } = require('../e2e/lib/hub');
 const { startJsonLines } = require('../e2e/lib/processes');
-const { V, sql } = require('./lib');
+const { V, inClearText, sql } = require('./lib');
 
 const bin = process.env.FLEETCAST_BIN_DIR;
 
@@ -20,7 +20,7 @@ async function registerBySql(prefix, count) {
     information_schema.columns WHERE table_schema = 'twin' AND table_name = '${table}' AND column_name <> 'device_id'`));
   for (const table of ['device', 'twin']) {
     const names = await columns(table);
-    await sql(`INSERT INTO twin.${table} (device_id, ${names}) SELECT '${prefix}' || lpad(n::text, 7, '0'), ${names}
+    await sql(`INSERT INTO twin.${table} (device_id, ${names}) SELECT '${prefix}' || lpad(n::text, 7, '0'), ${inClearText(names, made.json)}
       FROM twin.${table} AS model, generate_series(0, ${count - 1}) AS n WHERE model.device_id = '${model}'`);
   }
   await request('DELETE', `/devices/${model}?${V}`, { headers: { 'If-Match': '*' } });

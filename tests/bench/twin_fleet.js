@@ -2,7 +2,7 @@
 // A fleet with twins of 1 to 1.5 kB, put straight into the tables of the private database: a million through the API takes minutes.
 
 const { request } = require('../e2e/lib/hub');
-const { V, sql } = require('./lib');
+const { V, inClearText, sql } = require('./lib');
 
 const STAMP = '{"$lastUpdated": "2026-01-01T00:00:00.0000000Z"}';
 const CHUNK = 50000; // Devices of one statement.
@@ -41,7 +41,7 @@ async function registerTwins(prefix, count, progress) {
   await sql(PREPARE);
   for (let first = 0; first < count; first += CHUNK) {
     const last = Math.min(first + CHUNK, count) - 1;
-    await sql(`INSERT INTO twin.device (device_id, ${columns}) SELECT '${prefix}' || lpad(n::text, 7, '0'), ${columns}
+    await sql(`INSERT INTO twin.device (device_id, ${columns}) SELECT '${prefix}' || lpad(n::text, 7, '0'), ${inClearText(columns, made.json)}
       FROM twin.device AS model, generate_series(${first}, ${last}) AS n WHERE model.device_id = '${model}'`);
     await sql(`INSERT INTO twin.twin (device_id, etag, version, desired_version, reported_version, session_epoch, tags, desired, reported,
         desired_metadata, reported_metadata)

@@ -54,7 +54,7 @@ TEST_F(KeyStoreTest, RowsInClearTextAreReadAndThenSealed) {
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const KeyTexts keys, Vault().Open({"d200", ""}, old.settings.keys));
   EXPECT_EQ(keys.primary, "b2xkLWtleS1vbGQta2V5");
 
-  KeyUpkeep upkeep(store_, Vault(), SystemClock(), metrics_);
+  KeyUpkeep upkeep(store_, Vault(), absl::ZeroDuration(), SystemClock(), metrics_);
   EXPECT_THAT(upkeep.SealAll(), IsOkAndHolds(2400));
   EXPECT_THAT(StoredText("d200"), ::testing::Not(::testing::HasSubstr("b2xkLWtle")));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const DeviceRow sealed, devices_.Get(Deadline(), "d200"));
@@ -91,11 +91,11 @@ TEST_F(KeyStoreTest, ANewFirstKeySealsEverythingAnew) {
   module.settings.keys = old_vault.Seal({"d", "m"}, {"a2V5LW9uZS1rZXktb25l", "a2V5LXR3by1rZXktdHdv"});
   FLEETCAST_ASSERT_OK(devices_.Create(Deadline(), {device}));
   FLEETCAST_ASSERT_OK(devices_.CreateModule(Deadline(), module));
-  KeyUpkeep first(store_, old_vault, SystemClock(), metrics_);
+  KeyUpkeep first(store_, old_vault, absl::ZeroDuration(), SystemClock(), metrics_);
   FLEETCAST_ASSERT_OK(first.CheckKeys(Deadline()));
 
   telemetry::Metrics metrics;
-  KeyUpkeep second(store_, both, SystemClock(), metrics);
+  KeyUpkeep second(store_, both, absl::ZeroDuration(), SystemClock(), metrics);
   FLEETCAST_ASSERT_OK(second.CheckKeys(Deadline()));
   EXPECT_THAT(second.SealAll(), IsOkAndHolds(2));
   const KeyVault only_new = VaultOf(new_key);
@@ -106,7 +106,7 @@ TEST_F(KeyStoreTest, ANewFirstKeySealsEverythingAnew) {
 
   // The old key may go when nobody seals with it any more.
   telemetry::Metrics more;
-  KeyUpkeep third(store_, only_new, SystemClock(), more);
+  KeyUpkeep third(store_, only_new, absl::ZeroDuration(), SystemClock(), more);
   EXPECT_THAT(third.CheckKeys(Deadline()), StatusIs(absl::StatusCode::kInvalidArgument, reasons::kUnknownSealingKey));
   FLEETCAST_ASSERT_OK(store_.Forget(Deadline(), old_vault.sealing_keys().ids()[0], absl::Hours(1)));
   EXPECT_THAT(third.CheckKeys(Deadline()), StatusIs(absl::StatusCode::kInvalidArgument, reasons::kUnknownSealingKey));
@@ -118,7 +118,7 @@ TEST_F(KeyStoreTest, WhatNoKeyOpensIsLeftAlone) {
   Create({"a", "b"});
   FLEETCAST_ASSERT_OK(pool_.Run(Deadline(), kClearText, std::vector<std::string>{"b"}));
   const KeyVault other = VaultOf(NewKey());
-  KeyUpkeep upkeep(store_, other, SystemClock(), metrics_);
+  KeyUpkeep upkeep(store_, other, absl::ZeroDuration(), SystemClock(), metrics_);
   EXPECT_THAT(upkeep.SealAll(), IsOkAndHolds(1));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const DeviceRow a, devices_.Get(Deadline(), "a"));
   EXPECT_THAT(Vault().Open({"a", ""}, a.settings.keys), IsOk());
