@@ -205,6 +205,22 @@ class Batch {
 absl::StatusOr<std::vector<RegistryResult>> RegistryBatchStore::Apply(absl::Time deadline,
                                                                       const std::vector<RegistryChange>& changes) {
   FLEETCAST_CHECK(changes.size() <= kDevicesPerBatchMax);
+  FLEETCAST_ASSIGN_OR_RETURN(std::vector<RegistryResult> results, ApplyOnce(deadline, changes));
+  // Somebody else created it between our look and our creation: now it is there to be updated.
+  std::vector<RegistryChange> raced;
+  std::vector<size_t> index;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    if (changes[i].kind != Kind::kCreateOrUpdate || !absl::IsAlreadyExists(results[i].status)) continue;
+    raced.push_back(changes[i]);
+    index.push_back(i);
+  }
+  FLEETCAST_ASSIGN_OR_RETURN(std::vector<RegistryResult> again, ApplyOnce(deadline, raced));
+  for (size_t i = 0; i < index.size(); ++i) results[index[i]] = std::move(again[i]);
+  return results;
+}
+
+absl::StatusOr<std::vector<RegistryResult>> RegistryBatchStore::ApplyOnce(absl::Time deadline,
+                                                                          const std::vector<RegistryChange>& changes) {
   if (changes.empty()) return std::vector<RegistryResult>();
   return TransactOnce(pool_, deadline, [&](Transaction& transaction) -> absl::StatusOr<std::vector<RegistryResult>> {
     std::vector<RegistryResult> results(changes.size());

@@ -52,6 +52,9 @@ class RegistryBatchStore {
   absl::StatusOr<std::vector<RegistryResult>> Apply(absl::Time deadline, const std::vector<RegistryChange>& changes);
 
  private:
+  absl::StatusOr<std::vector<RegistryResult>> ApplyOnce(absl::Time deadline,
+                                                        const std::vector<RegistryChange>& changes);
+
   postgres::Pool& pool_;
   const KeyVault& vault_;
 };

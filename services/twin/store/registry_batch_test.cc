@@ -141,5 +141,28 @@ TEST_F(RegistryBatchTest, EditsTwinsEachInItsOwnWay) {
   EXPECT_THAT(Apply(changes)[0].status, StatusIs(absl::StatusCode::kAborted, reasons::kEtagMismatch));
 }
 
+// Batches of the same new devices at once: each device is created once, everybody else finds it, nobody fails.
+TEST_F(RegistryBatchTest, CreateOrUpdateAtOnceNeverFails) {
+  constexpr int kWriters = 6;
+  std::vector<RegistryChange> changes;
+  for (int i = 0; i < 200; ++i) changes.push_back(Change(Kind::kCreateOrUpdate, absl::StrCat("d", i)));
+  std::atomic<int> created = 0, failed = 0;
+  {
+    std::vector<std::jthread> writers;
+    for (int w = 0; w < kWriters; ++w) {
+      writers.emplace_back([&, w] {
+        std::vector<RegistryChange> mine = changes;
+        std::rotate(mine.begin(), mine.begin() + w * 30, mine.end());
+        for (const RegistryResult& result : Apply(mine)) {
+          created += result.effect == Effect::kCreated ? 1 : 0;
+          failed += result.status.ok() ? 0 : 1;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(created, 200);
+  EXPECT_EQ(failed, 0);
+}
+
 }  // namespace
 }  // namespace fleetcast::twin
