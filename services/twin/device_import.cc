@@ -12,6 +12,7 @@
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 #include "libs/model/reasons.h"
+#include "libs/rpc/guard.h"
 #include "libs/rpc/server_stream.h"
 #include "services/twin/import_line.h"
 #include "services/twin/store/device_store.h"
@@ -80,17 +81,19 @@ class Import : public std::enable_shared_from_this<Import> {
 
  private:
   void Take(ImportDevicesRequest&& request) {
+    bool is_full = false;
     {
       MutexLock lock(mutex_);
-      if (waiting_.size() >= kImportRequestsMax) {
-        return stream_->Close(MakeError(absl::StatusCode::kResourceExhausted, reasons::kServerBusy,
-                                        absl::StrCat("more than ", kImportRequestsMax, " requests wait")));
+      is_full = waiting_.size() >= kImportRequestsMax;
+      if (!is_full) {
+        waiting_.push_back(std::move(request));
+        if (is_working_) return;
+        is_working_ = true;
       }
-      waiting_.push_back(std::move(request));
-      if (is_working_) return;
-      is_working_ = true;
     }
-    Work();
+    if (!is_full) return Work();
+    stream_->Close(MakeError(absl::StatusCode::kResourceExhausted, reasons::kServerBusy,
+                             absl::StrCat("more than ", kImportRequestsMax, " requests wait")));
   }
 
   // Runs what waits, on a worker.
@@ -109,7 +112,8 @@ class Import : public std::enable_shared_from_this<Import> {
     }
     if (stream_->stop_token().stop_requested()) return;  // Nobody would hear the answer.
     ImportDevicesResponse response;
-    const absl::Status status = ImportBatch(absl::Now() + kBatchLimit, request, parts_.batches, parts_.vault, response);
+    const absl::Status status = rpc::Guarded(
+        [&] { return ImportBatch(absl::Now() + kBatchLimit, request, parts_.batches, parts_.vault, response); });
     on_change_();
     if (!status.ok()) return stream_->Close(status);
     stream_->TrySend(std::move(response));  // There is room for all that may wait.

@@ -174,7 +174,10 @@ absl::Status ImportDevices(Context& context, const ImportOptions& options) {
   Import import(lines, errors);
   const absl::Status status = import.Run(*stub);
   Summarise(import);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    Say("What was answered is done, and maybe more; import the same file again to go on.");
+    return status;
+  }
   if (import.was_interrupted()) {
     Say("Stopped. What was sent is done; import the same file again to go on.");
     context.exit_code = kExitInterrupted;
