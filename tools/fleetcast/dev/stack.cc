@@ -52,7 +52,8 @@ absl::StatusOr<auth::PolicySet> EnsurePolicies(const std::string& file) {
 
 // Makes the file with the key that encrypts the keys of devices, unless it is there.
 absl::Status EnsureSealingKey(const std::string& file) {
-  if (files::Read(file).ok()) return absl::OkStatus();
+  const absl::Status status = files::Read(file).status();
+  if (!absl::IsNotFound(status)) return status;  // Never another key in the place of one that cannot be read just now.
   return files::Replace(file, absl::StrCat(auth::Base64Encode(RandomBytes(auth::kSealingKeyBytes)), "\n"), 0600);
 }
 
