@@ -33,6 +33,7 @@ namespace internal {
 Sql Compiler::Finish(std::string_view text, int first_parameter) {
   Sql sql;
   sql.uses = uses_;
+  sql.is_indexed = is_indexed_;
   std::vector<size_t> number_of(parameters_.size(), 0);
   while (true) {
     const size_t at = text.find('$');

@@ -48,6 +48,8 @@ struct Sql {
   std::string text;
   std::vector<std::string> parameters;
   uint32_t uses = 0;  // Of the columns in it.
+  // An index on what the documents hold (containment, or of Binding::indexed_paths) finds a superset of the rows.
+  bool is_indexed = false;
 };
 
 // A Boolean SQL expression that is true exactly for the rows that `expr` selects. Parameters are numbered from

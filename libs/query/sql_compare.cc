@@ -93,6 +93,7 @@ std::string Compiler::CompareJson(const Operand& left, const Operand& right, Com
   const absl::string_view op = OperatorOf(comparison);
   const Kind kind = KindOf(right);
   const bool is_indexable = left.is_indexed && want == Want::kTruth && comparison == Comparison::kEqual;
+  is_indexed_ = is_indexable || (left.is_indexed && want == Want::kTruth && IsOrder(comparison));
   if (IsOrder(comparison) || is_indexable) {
     switch (kind) {
       case Kind::kNumber: return absl::Substitute("($0 $1 $2)", AsNumber(left), op, AsNumber(right));
@@ -199,6 +200,7 @@ bool Compiler::CanContain(const Operand& operand) {
 
 // True exactly when the path holds the primitive, or an array with the elements, that `value` spells; NULL never.
 std::string Compiler::Contains(const Operand& left, const std::string& value) {
+  is_indexed_ = true;
   std::string document = value;
   for (auto it = left.below.rbegin(); it != left.below.rend(); ++it) {
     document = absl::StrCat("{", json::Quote(it->name), ":", document, "}");

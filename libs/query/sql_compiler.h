@@ -88,6 +88,7 @@ class Compiler {
   std::string Bind(std::string sql, const std::function<std::string(std::string_view)>& use);
 
   // --- sql_logic.cc ---
+  std::string TruthOfAll(const Expr& expr, bool is_and, bool is_negated);
   std::string Connect(const Expr& expr, bool is_and, const std::function<std::string(const Expr&)>& part);
   std::string In(const Expr& expr, bool is_negated, Want want);
   std::string InElements(const Operand& subject, const Expr* elements, size_t count, bool is_negated, Want want);
@@ -124,6 +125,7 @@ class Compiler {
   const bool inlines_;
   std::vector<std::string> parameters_;
   uint32_t uses_ = 0;
+  bool is_indexed_ = false;  // Sql::is_indexed, of what Truth has last made.
   int bindings_ = 0;
 };
 

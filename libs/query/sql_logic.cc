@@ -42,22 +42,40 @@ std::string Compiler::Connect(const Expr& expr, bool is_and, const std::function
 // NOT goes down to the leaves: in three-valued logic NOT (a AND b) is NOT a OR NOT b, and NOT a < b is a >= b, for
 // what is undefined stays undefined. So an index can answer what stands below NOT.
 std::string Compiler::Truth(const Expr& expr, bool is_negated) {
+  is_indexed_ = false;
   switch (expr.kind) {
     case Expr::Kind::kAnd:
-    case Expr::Kind::kOr:
-      return Connect(expr, (expr.kind == Expr::Kind::kAnd) != is_negated,
-                     [&](const Expr& arg) { return Truth(arg, is_negated); });
+    case Expr::Kind::kOr: return TruthOfAll(expr, (expr.kind == Expr::Kind::kAnd) != is_negated, is_negated);
     case Expr::Kind::kNot: return Truth(expr.args[0], !is_negated);
     case Expr::Kind::kCompare:
       return Compare(expr, is_negated ? Opposite(expr.comparison) : expr.comparison, Want::kTruth);
     case Expr::Kind::kIn: return In(expr, expr.is_negated != is_negated, Want::kTruth);
     case Expr::Kind::kCall:
       if (expr.function == Function::kArrayContains && !is_negated) return ArrayContains(expr, Want::kTruth);
+      if (expr.function == Function::kStartsWith && !is_negated) {
+        std::string test = Boolean(expr);
+        is_indexed_ = Compile(expr.args[0]).is_indexed;
+        return test;
+      }
       break;
     default: break;
   }
   const std::string value = Boolean(expr);
   return is_negated ? absl::StrCat("(NOT ", value, ")") : value;
+}
+
+// One part that an index finds is enough for AND; OR needs all of them.
+std::string Compiler::TruthOfAll(const Expr& expr, bool is_and, bool is_negated) {
+  bool is_any_indexed = false;
+  bool are_all_indexed = true;
+  std::string all = Connect(expr, is_and, [&](const Expr& arg) {
+    std::string part = Truth(arg, is_negated);
+    is_any_indexed |= is_indexed_;
+    are_all_indexed &= is_indexed_;
+    return part;
+  });
+  is_indexed_ = is_and ? is_any_indexed : are_all_indexed;
+  return all;
 }
 
 std::string Compiler::In(const Expr& expr, bool is_negated, Want want) {
@@ -91,7 +109,9 @@ std::string Compiler::FoundIn(const Operand& subject, const Expr* elements, size
       parts.push_back(CompareOperands(subject, operand, Comparison::kEqual, Want::kTruth));
     }
   }
+  is_indexed_ = false;
   if (!literals.empty()) parts.insert(parts.begin(), FoundInLiterals(subject, literals, want));
+  is_indexed_ = is_indexed_ && parts.size() == 1;
   return AnyOf(std::move(parts));
 }
 
@@ -171,6 +191,7 @@ std::string Compiler::FoundJson(const Operand& subject, const std::vector<const 
     if (!elements.empty())
       parts.push_back(absl::StrCat("(", sql, " = ANY(", Parameter(ArrayLiteral(elements), type), "))"));
   };
+  is_indexed_ = want == Want::kTruth && subject.is_indexed && others.empty();
   if (!texts.empty()) any(AsText(subject), texts, "text[] COLLATE \"C\"");
   if (!numbers.empty()) any(AsNumber(subject), numbers, "numeric[]");
   any(subject.sql, others, "jsonb[]");

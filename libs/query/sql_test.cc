@@ -94,6 +94,21 @@ TEST(SqlTest, RemembersWhichTablesItNeeds) {
   EXPECT_EQ(Compile("lastActivityTime > '2026-01-01'").parameters[0], "2026-01-01T00:00:00.000000Z");
 }
 
+TEST(SqlTest, KnowsWhenAnIndexFindsTheRows) {
+  for (const char* condition :
+       {"tags.a = 1", "tags.a = 1 AND version > 2", "tags.a = 1 OR tags.b IN [2, 'x']",
+        "NOT (tags.a != 1 OR version = 2)", "ARRAY_CONTAINS(tags.a, 1)", "properties.desired.fw.v < '2'",
+        "properties.desired.fw.v IN ['1', 2]", "STARTSWITH(properties.desired.fw.v, '2')"}) {
+    EXPECT_TRUE(Compile(condition).is_indexed) << condition;
+  }
+  for (const char* condition :
+       {"tags.a > 1", "tags.a = 1 OR version = 2", "NOT tags.a = 1", "NOT (tags.a = 1 AND tags.b != 2)",
+        "tags.a NIN [1]", "tags.a IN [1, tags.b]", "(tags.a = 1) = true", "properties.desired.fw.v != '2'",
+        "properties.desired.x = 1", "deviceId = 'x'", "true", "tags.a = 1 OR true"}) {
+    EXPECT_FALSE(Compile(condition).is_indexed) << condition;
+  }
+}
+
 TEST(SqlTest, ConstantsAreFolded) {
   EXPECT_EQ(Compile("1 + 1 = 2 AND undefined OR 1 / 0 = 1").text, "NULL::boolean");
   EXPECT_EQ(Compile("version = 2 * 3 + 1").parameters, std::vector<std::string>{"7"});

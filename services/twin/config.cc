@@ -27,7 +27,7 @@ void Config::Declare(config::Settings& settings) {
   settings.Time("slice-retention", &slice_retention, {.min = absl::Hours(1), .max = absl::Hours(24 * 366)},
                 "How long results of job slices are kept for repeats");
   settings.Text("query-profile", &query_profile, {.one_of = {"lenient", "strict"}},
-                "strict: queries and conditions have only what IoT Hub itself executes");
+                "strict: queries have only what IoT Hub itself executes; give rest_gateway the same");
   settings.List("query-indexes", &query_indexes, {.count_max = kQueryIndexesMax},
                 "Paths that queries test often, for instance reported.firmware.version: each gets indexes of its own, "
                 "built while serving; those of paths that are no longer here are dropped");

@@ -21,8 +21,9 @@ using twins::v1::QueryTwinsRequest;
 using twins::v1::QueryTwinsResponse;
 
 constexpr int64_t kNoTop = std::numeric_limits<int64_t>::max();
-// Documents read from the database at once: at most some 10 MB.
-constexpr int kRowsPerRead = 100;
+// Documents read from the database at once: at most some 10 MB. More than a page of 100: one more row than that tells
+// that there is another page.
+constexpr int kRowsPerRead = 128;
 
 // The row of a projection, or the whole document.
 absl::StatusOr<std::string> RowText(const query::Query& query, std::string document) {

@@ -181,6 +181,29 @@ TEST_F(QueryRunnerTest, ModulesAreACollectionOfTheirOwn) {
   EXPECT_EQ(json::Parse(whole->rows(0))->Find("moduleId")->AsString(), "cam");
 }
 
+// More devices than a page looks at along the key before it asks the index.
+TEST_F(QueryRunnerTest, PagesThatTheIndexFindsAreComplete) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4'500; ++i) ids.push_back(absl::StrCat("d", 10'000 + i));
+  Create(ids);
+  std::vector<std::string> few;
+  for (const int i : {5, 1'990, 1'999, 2'000, 2'001, 3'000, 4'001, 4'499}) {
+    Tag(ids[static_cast<size_t>(i)], R"({"few":1})");
+    few.push_back(absl::StrCat(R"({"deviceId":")", ids[static_cast<size_t>(i)], "\"}"));
+  }
+  FLEETCAST_ASSERT_OK(
+      pool_.Run(Deadline(), postgres::Statement{"test_tag_all", "UPDATE twin.twin SET tags = tags || '{\"all\": 1}'"}));
+  for (const int page_size : {1, 3, 100}) {
+    EXPECT_EQ(All("SELECT deviceId FROM devices WHERE tags.few = 1", page_size), few);
+  }
+  EXPECT_EQ(All("SELECT deviceId FROM devices WHERE tags.all = 1", 1'000).size(), ids.size());
+  const query::Condition condition = *query::ParseCondition("tags.few = 1");
+  EXPECT_THAT(store_.Ids(Deadline(), condition, "", 10'000), testing::IsOkAndHolds(::testing::SizeIs(8)));
+  EXPECT_THAT(store_.Ids(Deadline(), condition, ids[1'999], 2),
+              testing::IsOkAndHolds(ElementsAre(ids[2'000], ids[2'001])));
+  EXPECT_THAT(store_.Ids(Deadline(), *query::ParseCondition("tags.all = 1"), "", 10'000), testing::IsOkAndHolds(ids));
+}
+
 TEST_F(QueryRunnerTest, ErrorsSayWhere) {
   const auto answer = Run("SELECT * FROM devices WHERE a = = 1");
   EXPECT_THAT(answer, StatusIs(absl::StatusCode::kInvalidArgument, "INVALID_QUERY"));

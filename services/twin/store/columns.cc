@@ -85,8 +85,10 @@ std::vector<Column> CommonAnd(std::span<const Column> own) {
 const Source& SourceOf(query::Collection collection) {
   static const std::vector<Column> device_columns = CommonAnd(kDeviceColumns);
   static const std::vector<Column> module_columns = CommonAnd(kModuleColumns);
-  static const Source devices = {device_columns, "t.device_id", "twin.twin", "twin.device"};
-  static const Source modules = {module_columns, "t.device_id, t.module_id", "twin.module_twin", "twin.module"};
+  static const Source devices = {device_columns, "t.device_id", "(t.device_id || '')",
+                                 false,          "twin.twin",   "twin.device"};
+  static const Source modules = {module_columns, "t.device_id, t.module_id", "(t.device_id || ''), (t.module_id || '')",
+                                 true,           "twin.module_twin",         "twin.module"};
   FLEETCAST_CHECK(collection != query::Collection::kJobs);
   return collection == query::Collection::kModules ? modules : devices;
 }
@@ -98,7 +100,7 @@ std::string FromClause(const Source& source, uint32_t uses) {
     case kUsesTwin: return absl::StrCat("FROM ", Absl(source.documents), " AS t");
     default:
       return absl::StrCat("FROM ", Absl(source.documents), " AS t JOIN ", Absl(source.registry), " AS d USING (",
-                          source.key == "t.device_id" ? "device_id" : "device_id, module_id", ")");
+                          source.has_modules ? "device_id, module_id" : "device_id", ")");
   }
 }
 

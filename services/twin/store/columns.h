@@ -20,6 +20,9 @@ struct Source {
   std::span<const query::Column> columns;
   // In the order of the key, in byte order: t.device_id, or t.device_id, t.module_id.
   std::string_view key;
+  // The same order for sorting: no index has it, so that the planner does not read along the key.
+  std::string_view sorted_key;
+  bool has_modules = false;
   std::string_view documents;  // "twin.twin": the table of the documents.
   std::string_view registry;   // "twin.device": of the same rows, narrower; it changes less often.
 };

@@ -48,6 +48,11 @@ class QueryStore {
                                                   int limit);
 
  private:
+  struct Page;
+
+  // The rows of `page`, in the order of their keys.
+  absl::StatusOr<std::vector<postgres::Result>> Read(absl::Time deadline, const Page& page);
+
   query::Binding BindingOf(const Source& source) const { return {source.columns, indexed_paths_}; }
 
   postgres::Pool& pool_;
