@@ -82,6 +82,7 @@ class ExecutionReader : public std::enable_shared_from_this<ExecutionReader> {
         limit_(static_cast<size_t>(std::min<int64_t>(query_.page.size, position_.left))) {}
 
   void Read() {
+    if (CountsOneJob()) return ReadStatistics();
     if (++reads_ > (is_aggregate() ? kCountReadsMax : kReadsMax)) return Pause();
     if (plan_.reads_all_jobs() && position_.job_id.empty()) return ReadJob();
     ReadExecutions();
@@ -89,6 +90,37 @@ class ExecutionReader : public std::enable_shared_from_this<ExecutionReader> {
 
  private:
   bool is_aggregate() const { return query_.query.is_aggregate(); }
+
+  // A job knows its own counts, however many records it has.
+  bool CountsOneJob() const {
+    const jobs::v1::ListExecutionsRequest& request = plan_.request;
+    return is_aggregate() && !plan_.residual && !request.job_id().empty() && request.device_id().empty() &&
+           request.action_kind() == jobs::v1::ACTION_KIND_UNSPECIFIED;
+  }
+
+  void ReadStatistics() {
+    jobs::v1::GetJobRequest request;
+    request.set_job_id(plan_.request.job_id());
+    CallBackend(*exchange_, kQueryLimit, "fleetcast.jobs.v1.JobService/GetJob", jobs_.async(), &Async::GetJob,
+                std::move(request), [self = shared_from_this()](const absl::StatusOr<jobs::v1::GetJobResponse>& job) {
+                  if (!job.ok() && !absl::IsNotFound(job.status())) return self->exchange_->Fail(job.status());
+                  if (job.ok()) self->TakeStatistics(job->job().statistics());
+                  self->End();
+                });
+  }
+
+  void TakeStatistics(const jobs::v1::JobStatistics& statistics) {
+    using jobs::v1::Execution;
+    const std::pair<Execution::State, int64_t> counts[] = {
+        {Execution::STATE_PENDING, statistics.pending()},     {Execution::STATE_RUNNING, statistics.running()},
+        {Execution::STATE_SUCCEEDED, statistics.succeeded()}, {Execution::STATE_FAILED, statistics.failed()},
+        {Execution::STATE_TIMED_OUT, statistics.timed_out()}, {Execution::STATE_CANCELED, statistics.canceled()}};
+    const auto& states = plan_.request.states();
+    for (const auto& [state, count] : counts) {
+      const bool is_wanted = states.empty() || std::find(states.begin(), states.end(), state) != states.end();
+      if (is_wanted && count > 0) counts_[std::string(StatusName(state))] += count;
+    }
+  }
 
   void ReadJob() {
     jobs::v1::ListJobsRequest request;

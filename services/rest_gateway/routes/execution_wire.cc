@@ -9,17 +9,6 @@ namespace {
 
 using jobs::v1::Execution;
 
-// The wire knows no `timedout`: it is a failure with a code that says so.
-std::string_view StatusName(Execution::State state) {
-  switch (state) {
-    case Execution::STATE_PENDING: return "pending";
-    case Execution::STATE_RUNNING: return "running";
-    case Execution::STATE_SUCCEEDED: return "completed";
-    case Execution::STATE_CANCELED: return "canceled";
-    default: return "failed";
-  }
-}
-
 std::string PrintOutcome(const Execution& execution) {
   if (execution.action_kind() != jobs::v1::ACTION_KIND_INVOKE_METHOD) {
     return ObjectWriter().Json("deviceMethodResponse", "").Finish();
@@ -30,6 +19,16 @@ std::string PrintOutcome(const Execution& execution) {
 }
 
 }  // namespace
+
+std::string_view StatusName(Execution::State state) {
+  switch (state) {
+    case Execution::STATE_PENDING: return "pending";
+    case Execution::STATE_RUNNING: return "running";
+    case Execution::STATE_SUCCEEDED: return "completed";
+    case Execution::STATE_CANCELED: return "canceled";
+    default: return "failed";
+  }
+}
 
 std::vector<Execution::State> StatesOfStatus(std::string_view status) {
   if (status == "pending") return {Execution::STATE_PENDING};

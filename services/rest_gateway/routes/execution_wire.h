@@ -12,6 +12,9 @@ namespace fleetcast::rest_gateway {
 // One row of `devices.jobs`.
 std::string PrintExecution(const jobs::v1::Execution& execution);
 
+// The status of a row in this state. The wire knows no `timedout`: it is a failure with a code that says so.
+std::string_view StatusName(jobs::v1::Execution::State state);
+
 // The states that a row of this status has; empty when no row ever has it.
 std::vector<jobs::v1::Execution::State> StatesOfStatus(std::string_view status);
 

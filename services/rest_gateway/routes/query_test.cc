@@ -189,10 +189,27 @@ TEST_F(AllJobsTest, TokensBelongToTheirQuery) {
 
 TEST_F(AllJobsTest, CountsByStatus) {
   EXPECT_EQ(Rows("SELECT COUNT() AS n FROM devices.jobs", 100), std::vector<std::string>{R"({"n":6})"});
-  EXPECT_EQ(Rows("SELECT status, COUNT() AS n FROM devices.jobs WHERE jobId = 'j1' GROUP BY status", 100),
-            (std::vector<std::string>{R"({"status":"completed","n":2})", R"({"status":"failed","n":1})"}));
+  EXPECT_EQ(
+      Rows("SELECT status, COUNT() AS n FROM devices.jobs WHERE jobId = 'j1' AND deviceId != 'x' GROUP BY status", 100),
+      (std::vector<std::string>{R"({"status":"completed","n":2})", R"({"status":"failed","n":1})"}));
   EXPECT_EQ(Rows("SELECT COUNT() AS n FROM devices.jobs WHERE jobId = 'a' AND jobId = 'b'", 100),
             std::vector<std::string>{R"({"n":0})"});
+}
+
+TEST_F(QueryTest, TheCountsOfAJobAreItsOwn) {
+  jobs::v1::GetJobResponse response;
+  response.mutable_job()->mutable_statistics()->set_succeeded(1'000'000);
+  response.mutable_job()->mutable_statistics()->set_failed(3);
+  response.mutable_job()->mutable_statistics()->set_timed_out(4);
+  jobs_.get.Return(response);
+  EXPECT_EQ(
+      Query("SELECT devices.jobs.status AS s, COUNT() AS n FROM devices.jobs WHERE jobId = 'j' GROUP BY status").body,
+      R"([{"s":"completed","n":1000000},{"s":"failed","n":7}])");
+  EXPECT_EQ(Query("SELECT COUNT() AS n FROM devices.jobs WHERE jobId = 'j' AND status = 'failed'").body,
+            R"([{"n":7}])");
+  jobs_.get.Fail(MakeError(absl::StatusCode::kNotFound, reasons::kJobNotFound, "no such job"));
+  EXPECT_EQ(Query("SELECT COUNT() AS n FROM devices.jobs WHERE jobId = 'nosuch'").body, R"([{"n":0}])");
+  EXPECT_EQ(jobs_.executions.count(), 0u);
 }
 
 TEST_F(AllJobsTest, TheStrictProfileHasSelectStarOnly) {
