@@ -107,6 +107,32 @@ TEST_F(RegistryServiceTest, ModulesAreResourcesOfTheirOwn) {
               StatusIs(absl::StatusCode::kNotFound, reasons::kModuleNotFound));
 }
 
+// A clock that a look at takes a while: so counting seems to take one step.
+class SteppingClock final : public Clock {
+ public:
+  absl::Time Now() override { return absl::UnixEpoch() + now_; }
+  absl::Duration Monotonic() override { return now_ += absl::Milliseconds(10); }
+  bool Sleep(absl::Duration, std::stop_token) override { return false; }
+  void Pass(absl::Duration time) { now_ += time; }
+
+ private:
+  absl::Duration now_;
+};
+
+TEST_F(RegistryServiceTest, ACountIsKeptForTenTimesAsLongAsItTook) {
+  SteppingClock clock;
+  DeviceStatistics statistics(stores_->devices, clock);
+  const auto total = [&] { return statistics.Get(absl::Now() + absl::Seconds(10))->total; };
+  FLEETCAST_ASSERT_OK(Create("a"));
+  EXPECT_EQ(total(), 1);
+  FLEETCAST_ASSERT_OK(Create("b"));
+  EXPECT_EQ(total(), 1);  // 10 ms later.
+  clock.Pass(absl::Milliseconds(60));
+  EXPECT_EQ(total(), 1);  // 80 ms later.
+  clock.Pass(absl::Milliseconds(30));
+  EXPECT_EQ(total(), 2);
+}
+
 TEST_F(RegistryServiceTest, AnExportPutBackIsTheSame) {
   for (int i = 0; i < 600; ++i) {
     FLEETCAST_ASSERT_OK(Create(absl::StrCat("d", i), [i](pb::Device& device) {
