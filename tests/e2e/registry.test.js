@@ -135,6 +135,9 @@ test('modules: identities and twins of their own that go with their device', { s
   assert.strictEqual(patched.properties.desired.$version, 2);
   assert.deepStrictEqual(said(await registry.getTwin(deviceId)).tags, {}, 'the device has a twin of its own');
 
+  const found = said(await registry.createQuery(`SELECT * FROM devices.modules WHERE deviceId = '${deviceId}' AND tags.a = 1`).next());
+  assert.deepStrictEqual((found.result || found).map((row) => row.moduleId), ['m']);
+
   await registry.removeModule(deviceId, 'n');
   await registry.delete(deviceId);
   assert.strictEqual((await request('GET', `/twins/${deviceId}/modules/m?${V}`)).status, 404);
