@@ -276,7 +276,9 @@ absl::StatusOr<Expr> ExpressionParser::Call() {
   const std::string counts = info->arguments_min == info->arguments_max
                                  ? absl::StrCat(info->arguments_min)
                                  : absl::StrCat(info->arguments_min, " to ", info->arguments_max);
-  return ErrorAt(reason_, name.position, absl::StrCat(Absl(info->name), " takes ", counts, " arguments"));
+  return ErrorAt(
+      reason_, name.position,
+      absl::StrCat(Absl(info->name), " takes ", counts, info->arguments_max == 1 ? " argument" : " arguments"));
 }
 
 absl::StatusOr<Path> ExpressionParser::PathOnly() {

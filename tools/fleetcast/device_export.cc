@@ -143,7 +143,7 @@ absl::Status ExportDevices(Context& context, const ExportOptions& options) {
   FLEETCAST_RETURN_IF_ERROR(output.Finish());
   const double seconds = absl::ToDoubleSeconds(run.elapsed());
   const auto rate = static_cast<int64_t>(seconds > 0 ? static_cast<double>(run.lines()) / seconds : 0);
-  Say(absl::StrCat(GroupDigits(run.lines()), " lines in ",
+  Say(absl::StrCat(GroupDigits(run.lines()), run.lines() == 1 ? " line in " : " lines in ",
                    absl::FormatDuration(absl::Trunc(run.elapsed(), absl::Milliseconds(100))), " (", GroupDigits(rate),
                    "/s); peak memory ", PeakMemory()));
   return absl::OkStatus();

@@ -156,7 +156,7 @@ void Summarise(const Import& import) {
   const Totals& totals = import.totals();
   const double seconds = absl::ToDoubleSeconds(import.elapsed());
   const auto rate = static_cast<int64_t>(seconds > 0 ? static_cast<double>(totals.done()) / seconds : 0);
-  Say(absl::StrCat(GroupDigits(totals.done()), " lines in ",
+  Say(absl::StrCat(GroupDigits(totals.done()), totals.done() == 1 ? " line in " : " lines in ",
                    absl::FormatDuration(absl::Trunc(import.elapsed(), absl::Milliseconds(100))), " (",
                    GroupDigits(rate), "/s): ", GroupDigits(totals.created), " created, ", GroupDigits(totals.updated),
                    " updated, ", GroupDigits(totals.unchanged), " unchanged, ", GroupDigits(totals.deleted),
@@ -184,8 +184,9 @@ absl::Status ImportDevices(Context& context, const ImportOptions& options) {
     return absl::OkStatus();
   }
   if (import.totals().failed == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(GroupDigits(import.totals().failed), " lines failed, the others took effect"));
+  return absl::FailedPreconditionError(absl::StrCat(GroupDigits(import.totals().failed),
+                                                    import.totals().failed == 1 ? " line" : " lines",
+                                                    " failed, the others took effect"));
 }
 
 }  // namespace fleetcast::cli
