@@ -19,6 +19,7 @@ void DirectoryKeeper::Run(std::stop_token stop) {
     RenewLeases();
     CloseAgain();
     UndoAll();
+    LookAtUntold();
     EndEdges();
     parts_.deliveries.OnTime();
     if (parts_.clock.Monotonic() >= sweep_at_) {
@@ -56,12 +57,13 @@ absl::Status DirectoryKeeper::RecoverLocked() {
     if (!standing.ok() && SessionDirectory::IsLost(standing.status())) standing = parts_.directory.Install(raised);
   }
   if (!standing.ok()) return standing.status();
+  FLEETCAST_ASSIGN_OR_RETURN(const int64_t reviews, parts_.directory.Reviews());
   const bool is_new = *standing != generation_;
+  const bool is_due = reviews != reviews_ && parts_.clock.Monotonic() >= review_at_;
   const bool was_asked = announce_soon_.exchange(false);
-  if (!is_new && !was_asked) return absl::OkStatus();
+  if (!is_new && !is_due && !was_asked) return absl::OkStatus();
   if (is_new) {
     FLEETCAST_LOG(kInfo, "session directory has a new memory", {{"generation", *standing}});
-    memory_ = *standing;
     if (generation_ != 0) {
       parts_.directory.set_settling(true);
       settled_at_ = parts_.clock.Monotonic() + kSettle;
@@ -74,26 +76,39 @@ absl::Status DirectoryKeeper::RecoverLocked() {
     return announced;
   }
   generation_ = *standing;
+  reviews_ = reviews;
+  review_at_ = parts_.clock.Monotonic() + kReviewGap;
   return absl::OkStatus();
 }
 
 absl::Status DirectoryKeeper::AnnounceAll() {
+  ++rounds_;  // First: what is added to a shard after it was looked at has to notice.
   for (size_t shard = 0; shard < SessionTable::kShards; ++shard) {
     const std::vector<Session> sessions = parts_.sessions.Shard(shard);
     for (size_t begin = 0; begin < sessions.size(); begin += SessionDirectory::kBatchMax) {
-      const size_t end = std::min(begin + SessionDirectory::kBatchMax, sessions.size());
-      std::vector<Announcement> page;
-      for (size_t i = begin; i < end; ++i) page.push_back({sessions[i].device_id, sessions[i].ToEntry()});
-      FLEETCAST_ASSIGN_OR_RETURN(const std::vector<bool> stands, parts_.directory.Announce(page));
-      parts_.metrics.announced.Add(static_cast<double>(page.size()));
-      EdgeMessages messages;  // Told at once: should a later page fail, these are not looked at again.
-      for (size_t i = begin; i < end; ++i) {
-        if (!stands[i - begin]) GiveUp(sessions[i], messages);
-      }
-      messages.Send();
+      const size_t size = std::min(SessionDirectory::kBatchMax, sessions.size() - begin);
+      FLEETCAST_RETURN_IF_ERROR(AnnouncePage(std::span(sessions).subspan(begin, size)));
     }
   }
   return absl::OkStatus();
+}
+
+// What does not stand is told at once: should a later page fail, this one is not looked at again.
+absl::Status DirectoryKeeper::AnnouncePage(std::span<const Session> sessions) {
+  std::vector<Announcement> page;
+  for (const Session& session : sessions) page.push_back({session.device_id, session.ToEntry()});
+  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<bool> stands, parts_.directory.Announce(page));
+  parts_.metrics.announced.Add(static_cast<double>(page.size()));
+  EdgeMessages messages;
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    if (!stands[i]) GiveUp(sessions[i], messages);
+  }
+  messages.Send();
+  return absl::OkStatus();
+}
+
+void DirectoryKeeper::EnterLate(const std::vector<Session>& sessions) {
+  if (!sessions.empty() && !AnnouncePage(sessions).ok()) AnnounceSoon();
 }
 
 // A newer session stands in the directory.
@@ -160,6 +175,23 @@ void DirectoryKeeper::UndoAll() {
     if (parts_.directory.Undo({doubtful.begin() + begin, doubtful.begin() + end}).ok()) continue;
     return Undo({doubtful.begin() + begin, doubtful.end()});
   }
+}
+
+void DirectoryKeeper::CouldNotTell(const EdgeName& edge) {
+  MutexLock lock(unclosed_mutex_);
+  untold_.Add(edge, parts_.clock.Monotonic());
+}
+
+void DirectoryKeeper::LookAtUntold() {
+  std::vector<EdgeName> due;
+  {
+    MutexLock lock(unclosed_mutex_);
+    due = untold_.TakeDue(parts_.clock.Monotonic());
+  }
+  const auto leases = parts_.directory.HaveLeases(due);
+  const bool nobody_lives = leases.ok() && std::find(leases->begin(), leases->end(), true) == leases->end();
+  if (nobody_lives || (leases.ok() && parts_.directory.RequestReview().ok())) return;
+  for (const EdgeName& edge : due) CouldNotTell(edge);
 }
 
 void DirectoryKeeper::EndEdges() {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -20,6 +21,7 @@
 #include "services/device_connection/session_directory.h"
 #include "services/device_connection/session_table.h"
 #include "services/device_connection/twin_client.h"
+#include "services/device_connection/untold_edges.h"
 
 namespace fleetcast::device_connection {
 
@@ -45,6 +47,7 @@ class DirectoryKeeper {
   static constexpr absl::Duration kSettle = absl::Seconds(5);  // For all replicas to announce their sessions.
   // Between two looks for entries of dead edges and ended sessions; one follows each new memory.
   static constexpr absl::Duration kSweep = absl::Minutes(5);
+  static constexpr absl::Duration kReviewGap = absl::Seconds(5);  // Between two reviews that were requested.
 
   DirectoryKeeper(const Parts& parts, const Options& options);
 
@@ -59,9 +62,15 @@ class DirectoryKeeper {
   void Close(std::vector<SessionDirectory::Ending> endings) EXCLUDES(unclosed_mutex_);
   // These could not be opened, but may stand in the directory: takes them out at the next look. Thread-safe.
   void Undo(const std::vector<NewSession>& sessions) EXCLUDES(unclosed_mutex_);
-  // The generation of the memory that this process announces, or has announced, its sessions to. A session with an
-  // older epoch that comes about now may have missed that: whoever adds it to the table announces it, afterwards.
-  int64_t memory() const { return memory_; }
+  // A session of `edge`, which is not attached here, was superseded: if it still has a lease when one is over, every
+  // replica reviews its sessions. Thread-safe.
+  void CouldNotTell(const EdgeName& edge) EXCLUDES(unclosed_mutex_);
+
+  // How often this process has begun to announce its table. A session that was entered in the directory before the last
+  // time, and in the table after it, has been missed: whoever adds it calls EnterLate then.
+  int64_t rounds() const { return rounds_; }
+  // Enters sessions of the table again; those that do not stand are told to go. Thread-safe.
+  void EnterLate(const std::vector<Session>& sessions);
 
   // Renews the leases of the edges that were heard lately; also called before sessions that an edge announces are
   // entered. After a gap all sessions are entered again at the next look. Thread-safe.
@@ -72,9 +81,11 @@ class DirectoryKeeper {
   void CheckMemory();
   absl::Status RecoverLocked() REQUIRES(recovery_);
   absl::Status AnnounceAll();
+  absl::Status AnnouncePage(std::span<const Session> sessions);
   void GiveUp(const Session& session, EdgeMessages& messages);
   void CloseAgain() EXCLUDES(unclosed_mutex_);
   void UndoAll() EXCLUDES(unclosed_mutex_);
+  void LookAtUntold() EXCLUDES(unclosed_mutex_);
   void EndEdges();
   void EndLife(const Edges::Ended& ended);
   void Sweep(std::stop_token stop);
@@ -89,12 +100,15 @@ class DirectoryKeeper {
   Mutex unclosed_mutex_;
   std::vector<SessionDirectory::Ending> unclosed_ GUARDED_BY(unclosed_mutex_);
   std::vector<NewSession> doubtful_ GUARDED_BY(unclosed_mutex_);
+  UntoldEdges untold_ GUARDED_BY(unclosed_mutex_){options_.lease};
   Mutex leases_mutex_;
   LeaseGaps leases_ GUARDED_BY(leases_mutex_){options_.lease};
-  std::atomic<int64_t> memory_ = 0;
+  std::atomic<int64_t> rounds_ = 0;
   std::atomic<bool> announce_soon_ = false;
   Mutex recovery_;  // Held over I/O, on purpose: one recovery at a time. Taken by worker threads only.
-  int64_t generation_ GUARDED_BY(recovery_) = 0;
+  int64_t generation_ GUARDED_BY(recovery_) = 0;    // Of the memory to which the sessions have been announced.
+  int64_t reviews_ GUARDED_BY(recovery_) = 0;       // Requests that have been followed,
+  absl::Duration review_at_ GUARDED_BY(recovery_);  // … and when the next one may be.
   absl::Duration settled_at_ GUARDED_BY(recovery_);
   absl::Duration sweep_at_;  // Of the thread.
   std::jthread thread_;      // Last: it uses all above.

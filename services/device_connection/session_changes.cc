@@ -69,10 +69,12 @@ void SessionChanges::ForgetStored(const std::string& device_id) {
 
 void SessionChanges::HandleAnnounced(std::vector<Live> batch) {
   parts_.keeper.RenewLeases();  // Their edge may have attached just now; without a lease it would look dead.
+  const int64_t round = parts_.keeper.rounds();
   std::vector<bool> stands(batch.size(), true);
   if (!EnterAgain(batch, &stands)) parts_.keeper.AnnounceSoon();
   EdgeMessages messages;
   std::vector<Live> live;
+  std::vector<Session> entered;
   std::vector<std::string> ready;
   for (size_t i = 0; i < batch.size(); ++i) {
     const pb::LiveSession& announced = batch[i].session;
@@ -94,7 +96,9 @@ void SessionChanges::HandleAnnounced(std::vector<Live> batch) {
     check->set_epoch(session.epoch);
     if (session.has(pb::SUBSCRIPTION_BIT_METHODS)) ready.push_back(session.device_id);
     live.push_back(std::move(batch[i]));
+    entered.push_back(std::move(session));
   }
+  if (parts_.keeper.rounds() != round) parts_.keeper.EnterLate(entered);
   CheckRecords(live, messages);
   messages.Send();
   parts_.metrics.announced.Add(static_cast<double>(live.size()));

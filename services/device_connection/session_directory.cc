@@ -18,6 +18,7 @@ constexpr absl::Duration kTimeout = absl::Seconds(1);
 
 constexpr char kSentinel[] = "fleetcast:generation";
 constexpr char kCounter[] = "fleetcast:epoch";
+constexpr char kReviews[] = "fleetcast:reviews";
 constexpr std::string_view kSessionPrefix = "fleetcast:session:";
 constexpr char kReasonLost[] = "DIRECTORY_LOST";
 
@@ -163,7 +164,20 @@ absl::Status SessionDirectory::Undo(const std::vector<NewSession>& sessions) {
     if (entry->edge != sessions[i].edge || entry->session != sessions[i].session) continue;
     entered.push_back({sessions[i].device_id, entry->epoch});
   }
-  return entered.empty() ? absl::OkStatus() : Close(entered);
+  if (!entered.empty()) FLEETCAST_RETURN_IF_ERROR(Close(entered));
+  return RequestReview();
+}
+
+absl::Status SessionDirectory::RequestReview() { return redis_.Run({"INCR", kReviews}, kTimeout).status(); }
+
+absl::StatusOr<int64_t> SessionDirectory::Reviews() {
+  FLEETCAST_ASSIGN_OR_RETURN(const redis::Reply reply, redis_.Run({"MGET", kReviews}, kTimeout));
+  int64_t reviews = 0;
+  if (reply.elements.size() != 1) return absl::InternalError("directory: reviews answered something else");
+  if (!reply.elements[0].is_nil() && !absl::SimpleAtoi(reply.elements[0].text, &reviews)) {
+    return absl::InternalError("directory: reviews answered text");
+  }
+  return reviews;
 }
 
 absl::Status SessionDirectory::ForgetStored(const std::vector<std::string>& device_ids) {

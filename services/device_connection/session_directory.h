@@ -84,8 +84,15 @@ class SessionDirectory {
   };
   // Takes connections out whose epoch still stands there; stored subscriptions stay.
   absl::Status Close(const std::vector<Ending>& endings);
-  // Takes connections out that an Open entered although it failed here: entries that name exactly these.
+  // Takes connections out that an Open entered although it failed here: entries that name exactly these. Also requests
+  // a review, for whatever they superseded was not told.
   absl::Status Undo(const std::vector<NewSession>& sessions);
+
+  // Asks every replica to compare its sessions with the directory: one of them may have been superseded untold.
+  absl::Status RequestReview();
+  // Changes with every request.
+  absl::StatusOr<int64_t> Reviews();
+
   // The stored subscriptions of these devices are not to be trusted (deleted, perhaps created again).
   absl::Status ForgetStored(const std::vector<std::string>& device_ids);
 

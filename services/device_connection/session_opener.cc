@@ -107,6 +107,7 @@ void SessionOpener::Enter(Attempts& attempts) {
     entering.push_back(&attempt);
   }
   if (sessions.empty()) return;
+  const int64_t round = parts_.keeper.rounds();
   auto opened = parts_.directory.Open(sessions);
   if (!opened.ok() && SessionDirectory::IsLost(opened.status()) && parts_.keeper.Recover().ok()) {
     opened = parts_.directory.Open(sessions);
@@ -119,6 +120,7 @@ void SessionOpener::Enter(Attempts& attempts) {
   }
   for (size_t i = 0; i < entering.size(); ++i) {
     Attempt& attempt = *entering[i];
+    attempt.round = round;
     attempt.opened = std::move((*opened)[i]);
     const auto& previous = attempt.opened.previous;
     const bool directory_has = previous.has_value() && previous->stored == Stored::kYes;
@@ -209,26 +211,24 @@ void SessionOpener::Finish(Attempts& attempts, RecordCache::Ticket ticket) {
   parts_.keeper.Close(std::move(failed));
 }
 
-// The directory may have lost its memory between Enter and now: whoever announced the table did not find these.
+// Whoever announced the table between Enter and now did not find these.
 void SessionOpener::EnterLate(const Attempts& attempts) {
-  std::vector<Announcement> late;
-  std::vector<std::shared_ptr<const Edge>> edges;
+  std::vector<Session> late;
   for (const Attempt& attempt : attempts) {
-    const SessionEntry& entry = attempt.opened.entry;
-    if (!IsAccepted(attempt.admission) || GenerationOf(entry.epoch) >= parts_.keeper.memory()) continue;
-    late.push_back({attempt.open.device_id(), entry});
-    edges.push_back(attempt.edge);
+    if (IsAccepted(attempt.admission) && attempt.round != parts_.keeper.rounds()) late.push_back(ToSession(attempt));
   }
-  if (late.empty()) return;
-  const auto stands = parts_.directory.Announce(late);
-  if (!stands.ok()) return parts_.keeper.AnnounceSoon();
-  EdgeMessages messages;
-  for (size_t i = 0; i < late.size(); ++i) {
-    if ((*stands)[i]) continue;
-    parts_.sessions.Remove(late[i].device_id, late[i].entry.epoch);
-    TellToGo(late[i].entry, edges[i], messages);
-  }
-  messages.Send();
+  parts_.keeper.EnterLate(late);
+}
+
+Session SessionOpener::ToSession(const Attempt& attempt) {
+  const SessionEntry& entry = attempt.opened.entry;
+  return {.device_id = attempt.open.device_id(),
+          .epoch = entry.epoch,
+          .session = entry.session,
+          .stored = entry.stored,
+          .subscriptions = entry.subscriptions,
+          .connect_unix_micros = entry.connect_unix_micros,
+          .edge = attempt.edge->name};
 }
 
 void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages) {
@@ -241,13 +241,7 @@ void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, E
   result->set_subscriptions(entry.subscriptions);
   result->set_session_present(attempt.session_present);
   result->set_token_expiry_unix_seconds(attempt.admission.token_expiry_unix_seconds);
-  Session session{.device_id = attempt.open.device_id(),
-                  .epoch = entry.epoch,
-                  .session = entry.session,
-                  .stored = entry.stored,
-                  .subscriptions = entry.subscriptions,
-                  .connect_unix_micros = entry.connect_unix_micros,
-                  .edge = attempt.edge->name};
+  const Session session = ToSession(attempt);
   parts_.presence.Connected(session);
   // A directory that lost its memory does not know the older connection; this process may.
   const auto known = parts_.sessions.Find(session.device_id);
@@ -265,8 +259,9 @@ void SessionOpener::TakeOver(const OpenedSession& opened, EdgeMessages& messages
   if (!opened.previous.has_value() || !opened.previous->is_connected()) return;
   parts_.metrics.takeovers.Add();
   const auto edge = parts_.edges.Find(opened.previous->edge);
-  // When it is gone, or attached elsewhere only, its epoch is fenced at every write.
-  if (edge != nullptr) TellToGo(*opened.previous, edge, messages);
+  // When it is gone, or attached elsewhere only, its epoch is fenced at every write; but who is there must not stay.
+  if (edge == nullptr) return parts_.keeper.CouldNotTell(opened.previous->edge);
+  TellToGo(*opened.previous, edge, messages);
 }
 
 }  // namespace fleetcast::device_connection

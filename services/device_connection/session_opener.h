@@ -56,6 +56,7 @@ class SessionOpener {
     std::shared_ptr<const internal::v1::DeviceRecord> record;
     bool is_fresh = false;  // `record` was read for this batch.
     OpenedSession opened;   // If accepted.
+    int64_t round = 0;      // DirectoryKeeper::rounds before it was entered.
     bool session_present = false;
   };
   using Attempts = std::vector<Attempt>;
@@ -68,6 +69,7 @@ class SessionOpener {
   void DeleteStored(Attempts& attempts);
   void Finish(Attempts& attempts, RecordCache::Ticket ticket);
   void EnterLate(const Attempts& attempts);
+  static Session ToSession(const Attempt& attempt);
   void Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages);
   void TakeOver(const OpenedSession& opened, EdgeMessages& messages);
 

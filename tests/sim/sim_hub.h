@@ -61,14 +61,16 @@ class SimHub final : public Process {
   void Enter(const EdgeRef& edge, const EdgeFrame::Open& open);
   void RefuseOpen(const EdgeRef& edge, uint64_t session);
   void Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const device_connection::OpenedSession& opened,
-              bool session_present);
+              bool session_present, int64_t round);
   void TakeOver(const device_connection::OpenedSession& opened);
-  void EnterLate(const EdgeRef& edge, const device_connection::Announcement& session);
+  void EnterLate(const std::vector<device_connection::Session>& sessions);
   void Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& live);
   void Subscribe(const EdgeRef& edge, const EdgeFrame::Subscription& change);
   void CloseSession(const EdgeRef& edge, const EdgeFrame::Closed& closed);
   int64_t EpochOf(const EdgeRef& edge, const EdgeFrame::Closed& closed);
   absl::Status AnnounceAll();
+  absl::Status AnnouncePage(const std::vector<device_connection::Session>& sessions);
+  void LookAtUntold();
   void Close(const std::string& device_id, int64_t epoch);
   void GoOlder(const std::string& device_id, int64_t epoch);
   void Keep();

@@ -20,6 +20,7 @@ using device_connection::Stored;
 constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr absl::Duration kSettle = absl::Seconds(5);
 constexpr absl::Duration kSweep = absl::Minutes(5);
+constexpr absl::Duration kReviewGap = absl::Seconds(5);
 
 }  // namespace
 
@@ -42,6 +43,7 @@ void SimHub::Enter(const EdgeRef& edge, const EdgeFrame::Open& open) {
                      .connect_unix_micros = absl::ToUnixMicros(clock().Now()),
                      .clean = open.is_clean};
   if (is_fresh) session.stored_subscriptions = stored.subscriptions;
+  const int64_t round = state_->rounds;
   auto opened = state_->directory.Open({session});
   if (!opened.ok() && SessionDirectory::IsLost(opened.status()) && Recover().ok()) {
     opened = state_->directory.Open({session});
@@ -72,27 +74,29 @@ void SimHub::Enter(const EdgeRef& edge, const EdgeFrame::Open& open) {
         .IgnoreError();
   }
   // Another thread may have its turn between the two.
-  After(WorkTime(), [this, edge, open, entered, session_present] { Finish(edge, open, entered, session_present); });
+  After(WorkTime(),
+        [this, edge, open, entered, session_present, round] { Finish(edge, open, entered, session_present, round); });
 }
 
-void SimHub::Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const OpenedSession& opened,
-                    bool session_present) {
+void SimHub::Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const OpenedSession& opened, bool session_present,
+                    int64_t round) {
   const SessionEntry& entry = opened.entry;
   Note("hub accepts", open.device_id, entry.epoch);
   HubFrame frame;
   GoOlder(open.device_id, entry.epoch);
   frame.opened.push_back({open.session, true, entry.epoch, entry.subscriptions, session_present});
-  const bool is_newest = state_->sessions.Insert({.device_id = open.device_id,
-                                                  .epoch = entry.epoch,
-                                                  .session = entry.session,
-                                                  .stored = entry.stored,
-                                                  .subscriptions = entry.subscriptions,
-                                                  .connect_unix_micros = entry.connect_unix_micros,
-                                                  .edge = edge->name});
+  const Session session = {.device_id = open.device_id,
+                           .epoch = entry.epoch,
+                           .session = entry.session,
+                           .stored = entry.stored,
+                           .subscriptions = entry.subscriptions,
+                           .connect_unix_micros = entry.connect_unix_micros,
+                           .edge = edge->name};
+  const bool is_newest = state_->sessions.Insert(session);
   Tell(edge, std::move(frame));
   if (!is_newest) TellToGo(edge, entry.session, entry.epoch);
   TakeOver(opened);
-  if (device_connection::GenerationOf(entry.epoch) < state_->memory) EnterLate(edge, {open.device_id, entry});
+  if (round != state_->rounds) EnterLate({session});
   if ((entry.subscriptions & mqtt_edge::kMethodsBit) != 0) OnReady({open.device_id});
   if (state_->edges.Find(*edge->name) == edge) return;
   state_->sessions.Remove(open.device_id, entry.epoch);
@@ -102,21 +106,17 @@ void SimHub::Finish(const EdgeRef& edge, const EdgeFrame::Open& open, const Open
 void SimHub::TakeOver(const OpenedSession& opened) {
   if (!opened.previous.has_value() || !opened.previous->is_connected()) return;
   const EdgeRef edge = state_->edges.Find(opened.previous->edge);
-  if (edge != nullptr) TellToGo(edge, opened.previous->session, opened.previous->epoch);
+  if (edge == nullptr) return state_->untold.Add(opened.previous->edge, clock().Monotonic());
+  TellToGo(edge, opened.previous->session, opened.previous->epoch);
 }
 
-void SimHub::EnterLate(const EdgeRef& edge, const device_connection::Announcement& session) {
-  const auto stands = state_->directory.Announce({session});
-  if (!stands.ok()) {
-    state_->announce_soon = true;
-  } else if (!stands->front()) {
-    state_->sessions.Remove(session.device_id, session.entry.epoch);
-    TellToGo(edge, session.entry.session, session.entry.epoch);
-  }
+void SimHub::EnterLate(const std::vector<Session>& sessions) {
+  if (!sessions.empty() && !AnnouncePage(sessions).ok()) state_->announce_soon = true;
 }
 
 void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& live) {
   RenewLeases();
+  const int64_t round = state_->rounds;
   std::vector<device_connection::Announcement> entries;
   std::vector<Session> sessions;
   for (const EdgeFrame::Live& announced : live) {
@@ -135,6 +135,7 @@ void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& l
   }
   if (!stands.ok()) state_->announce_soon = true;
   std::vector<std::string> ready;
+  std::vector<Session> entered;
   HubFrame checks;  // The end of a session may have overtaken its announcement.
   for (size_t i = 0; i < live.size(); ++i) {
     Session& session = sessions[i];
@@ -152,7 +153,9 @@ void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& l
     }
     if (session.has(mqtt_edge::kMethodsBit)) ready.push_back(session.device_id);
     checks.checks.push_back({session.session, session.device_id, session.epoch});
+    entered.push_back(session);
   }
+  if (round != state_->rounds) EnterLate(entered);
   Tell(edge, std::move(checks));
   OnReady(ready);
 }
@@ -217,6 +220,7 @@ void SimHub::Keep() {
   for (const auto& ending : std::exchange(state_->unclosed, {})) Close(ending.device_id, ending.epoch);
   std::vector<NewSession> doubtful = std::exchange(state_->doubtful, {});
   if (!doubtful.empty() && !state_->directory.Undo(doubtful).ok()) state_->doubtful = std::move(doubtful);
+  LookAtUntold();
   std::vector<Edges::Ended> ended = state_->edges.TakeEnded(now, State::kEdgeLease);
   std::sort(ended.begin(), ended.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
   for (const Edges::Ended& each : ended) EndEdge(each);
@@ -226,6 +230,14 @@ void SimHub::Keep() {
     state_->sweep_at = now + kSweep;
   }
   After(kTick, [this] { Keep(); });
+}
+
+void SimHub::LookAtUntold() {
+  const std::vector<EdgeName> due = state_->untold.TakeDue(clock().Monotonic());
+  const auto leases = state_->directory.HaveLeases(due);
+  const bool nobody_lives = leases.ok() && std::find(leases->begin(), leases->end(), true) == leases->end();
+  if (nobody_lives || (leases.ok() && state_->directory.RequestReview().ok())) return;
+  for (const EdgeName& edge : due) state_->untold.Add(edge, clock().Monotonic());
 }
 
 void SimHub::RenewLeases() {
@@ -247,12 +259,14 @@ absl::Status SimHub::Recover() {
     if (!standing.ok() && SessionDirectory::IsLost(standing.status())) standing = state.directory.Install(raised);
   }
   if (!standing.ok()) return standing.status();
+  const auto reviews = state.directory.Reviews();
+  if (!reviews.ok()) return reviews.status();
   const bool is_new = *standing != state.generation;
+  const bool is_due = *reviews != state.reviews && clock().Monotonic() >= state.review_at;
   const bool was_asked = std::exchange(state.announce_soon, false);
-  if (!is_new && !was_asked) return absl::OkStatus();
+  if (!is_new && !is_due && !was_asked) return absl::OkStatus();
   if (is_new) {
     universe_.Note("hub sees a new memory", kNoJob, kNoDevice, index(), *standing);
-    state.memory = *standing;
     if (state.generation != 0) {
       state.directory.set_settling(true);
       state.settled_at = clock().Monotonic() + kSettle;
@@ -265,15 +279,22 @@ absl::Status SimHub::Recover() {
     return announced;
   }
   state.generation = *standing;
+  state.reviews = *reviews;
+  state.review_at = clock().Monotonic() + kReviewGap;
   return absl::OkStatus();
 }
 
 absl::Status SimHub::AnnounceAll() {
+  ++state_->rounds;
   std::vector<Session> sessions;
   for (size_t shard = 0; shard < device_connection::SessionTable::kShards; ++shard) {
     for (Session& session : state_->sessions.Shard(shard)) sessions.push_back(std::move(session));
   }
   std::sort(sessions.begin(), sessions.end(), [](const auto& a, const auto& b) { return a.device_id < b.device_id; });
+  return AnnouncePage(sessions);
+}
+
+absl::Status SimHub::AnnouncePage(const std::vector<Session>& sessions) {
   std::vector<device_connection::Announcement> entries;
   for (const Session& session : sessions) entries.push_back({session.device_id, session.ToEntry()});
   const auto stands = state_->directory.Announce(entries);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "services/device_connection/lease_gaps.h"
+#include "services/device_connection/untold_edges.h"
 #include "tests/sim/sim_dispatcher.h"
 #include "tests/sim/sim_edge.h"
 #include "tests/sim/sim_hub.h"
@@ -68,8 +69,11 @@ struct SimHub::State {
   // In the order in which they were accepted: one by address would differ from process to process.
   std::vector<EdgeSide> edge_streams;
   device_connection::LeaseGaps leases{kEdgeLease};
+  device_connection::UntoldEdges untold{kEdgeLease};
   int64_t generation = 0;
-  int64_t memory = 0;
+  int64_t reviews = 0;
+  absl::Duration review_at;
+  int64_t rounds = 0;
   bool announce_soon = false;
   std::vector<device_connection::SessionDirectory::Ending> unclosed;
   std::vector<device_connection::NewSession> doubtful;

@@ -78,6 +78,11 @@ Reply SimRedis::RunCommand(const redis::Pipeline::Command& command) {
     keys_[words[1]] = {words[2], universe_.queue.now() + absl::Milliseconds(ToNumber(words[4]))};
     return Text("OK");
   }
+  if (words[0] == "INCR") {
+    const int64_t number = ToNumber(GetOr(words[1], "0")) + 1;
+    Set(words[1], absl::StrCat(number));
+    return Integer(number);
+  }
   FLEETCAST_CHECK(words[0] == "SCAN");
   return Scan();
 }
