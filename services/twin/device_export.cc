@@ -14,7 +14,6 @@ namespace {
 using registry::v1::ExportDevicesResponse;
 
 constexpr std::string_view kListing = "ExportDevices";  // What a resume token belongs to.
-constexpr int kDevicesPerPage = 250;
 constexpr absl::Duration kPageLimit = absl::Seconds(30);
 // A message is sent when its lines are this long together; one line is at most some hundred kilobytes.
 constexpr size_t kMessageBytes = size_t{1} << 20;
@@ -61,8 +60,8 @@ absl::Status DeviceExport::Run(const rpc::Call& call, const registry::v1::Export
   Lines lines(out, tokens_, total);
   bool is_last = false;
   while (!is_last) {
-    FLEETCAST_ASSIGN_OR_RETURN(const ExportStore::Page page, store_.Read(deadline(), after, kDevicesPerPage));
-    is_last = page.devices.size() < static_cast<size_t>(kDevicesPerPage);
+    FLEETCAST_ASSIGN_OR_RETURN(const ExportStore::Page page, store_.Read(deadline(), after));
+    is_last = page.is_last;
     auto module = page.modules.begin();
     for (const ExportRow& row : page.devices) {
       FLEETCAST_ASSIGN_OR_RETURN(std::string line, ExportLine(row, vault));

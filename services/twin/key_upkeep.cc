@@ -13,7 +13,6 @@
 namespace fleetcast::twin {
 namespace {
 
-constexpr int kIdentitiesPerPage = 2000;
 constexpr absl::Duration kPageLimit = absl::Seconds(20);
 constexpr absl::Duration kAnnounceInterval = absl::Minutes(1);
 constexpr absl::Duration kFullInterval = absl::Hours(24);
@@ -73,8 +72,7 @@ absl::StatusOr<int64_t> KeyUpkeep::SealKind(IdentityKind kind, std::stop_token s
   while (!page.is_end) {
     if (stop.stop_requested()) return absl::CancelledError("stopping");
     const Identity after = page.last;
-    FLEETCAST_ASSIGN_OR_RETURN(page,
-                               store_.FindOthers(absl::Now() + kPageLimit, kind, after, key_id, kIdentitiesPerPage));
+    FLEETCAST_ASSIGN_OR_RETURN(page, store_.FindOthers(absl::Now() + kPageLimit, kind, after, key_id));
     std::vector<IdentityKeys> before;
     std::vector<StoredKeys> anew;
     for (const IdentityKeys& one : page.rows) {

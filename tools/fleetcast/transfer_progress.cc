@@ -1,14 +1,15 @@
 #include "tools/fleetcast/transfer_progress.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/clock.h"
+#include "tools/fleetcast/files.h"
 
 namespace fleetcast::cli {
 namespace {
@@ -54,9 +55,11 @@ void TransferProgress::Close() {
 absl::Duration TransferProgress::elapsed() const { return SystemClock().Monotonic() - start_; }
 
 std::string PeakMemory() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return absl::StrCat(usage.ru_maxrss / 1024, " MiB");
+  // Not getrusage: its maximum is that of the process before exec too, so that of whoever started us.
+  const std::string status = files::Read("/proc/self/status").value_or("");
+  const size_t at = status.find("VmHWM:");
+  const int64_t kib = at == std::string::npos ? 0 : std::strtoll(status.c_str() + at + 6, nullptr, 10);
+  return absl::StrCat(kib / 1024, " MiB");
 }
 
 }  // namespace fleetcast::cli

@@ -31,13 +31,14 @@ class ExportStore {
  public:
   explicit ExportStore(postgres::Pool& pool) : pool_(pool) {}
 
-  // Up to `limit` devices after `after` in order of id, and the modules of these devices in order of both ids. Two
+  // The next 250 devices after `after` in order of id, and the modules of these devices in order of both ids. Two
   // statements: a device and its modules may be of different moments.
   struct Page {
     std::vector<ExportRow> devices;
     std::vector<ExportRow> modules;
+    bool is_last = false;
   };
-  absl::StatusOr<Page> Read(absl::Time deadline, std::string_view after, int limit);
+  absl::StatusOr<Page> Read(absl::Time deadline, std::string_view after);
 
   // About how many devices there are, without counting them.
   absl::StatusOr<int64_t> EstimateDevices(absl::Time deadline);

@@ -10,7 +10,8 @@ using postgres::Bytes;
 using postgres::Result;
 using postgres::Row;
 using postgres::Statement;
-using postgres::Transaction;
+
+constexpr int kKeyPage = 2000;  // Stands in the statements too.
 
 constexpr Statement kAnnounce{"twin_key_announce",
                               "INSERT INTO twin.sealing_key (key_id) VALUES ($1) "
@@ -21,16 +22,17 @@ constexpr Statement kAnnounced{"twin_key_announced",
 constexpr Statement kForget{"twin_key_forget",
                             "DELETE FROM twin.sealing_key WHERE key_id = $1 AND last_use_time < now() - $2::interval"};
 
-// A page of identities by key; those whose sealed keys do not begin with version and key id $3 come back.
+// A page of identities by key, its size written out: a plan that does not know it may read the whole table. Those whose
+// sealed keys do not begin with version and key id $3 come back.
 constexpr Statement kDevices{"twin_key_devices",
                              "SELECT device_id, ''::text AS module_id, primary_key, secondary_key, sealed_keys, "
                              "  primary_key IS NOT NULL OR substr(sealed_keys, 1, 9) <> $2::bytea AS is_other "
-                             "FROM twin.device WHERE device_id > $1 ORDER BY device_id LIMIT $3"};
+                             "FROM twin.device WHERE device_id > $1 ORDER BY device_id LIMIT 2000"};
 constexpr Statement kModules{
     "twin_key_modules",
     "SELECT device_id, module_id, NULL::text AS primary_key, NULL::text AS secondary_key, sealed_keys, "
     "  substr(sealed_keys, 1, 9) <> $3::bytea AS is_other "
-    "FROM twin.module WHERE (device_id, module_id) > ($1, $2) ORDER BY device_id, module_id LIMIT $4"};
+    "FROM twin.module WHERE (device_id, module_id) > ($1, $2) ORDER BY device_id, module_id LIMIT 2000"};
 
 constexpr Statement kReplaceDevices{
     "twin_key_replace_devices",
@@ -69,14 +71,14 @@ absl::Status KeyStore::Forget(absl::Time deadline, const std::string& key_id, ab
 }
 
 absl::StatusOr<KeyPage> KeyStore::FindOthers(absl::Time deadline, IdentityKind kind, const Identity& after,
-                                             const std::string& key_id, int limit) {
+                                             const std::string& key_id) {
   const std::string head = HeadOf(key_id);
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows,
                              kind == IdentityKind::kDevice
-                                 ? pool_.Run(deadline, kDevices, after.device_id, Bytes{head}, limit)
-                                 : pool_.Run(deadline, kModules, after.device_id, after.module_id, Bytes{head}, limit));
+                                 ? pool_.Run(deadline, kDevices, after.device_id, Bytes{head})
+                                 : pool_.Run(deadline, kModules, after.device_id, after.module_id, Bytes{head}));
   KeyPage page;
-  page.is_end = rows.size() < limit;
+  page.is_end = rows.size() < kKeyPage;
   for (const Row row : rows) {
     page.last = {row.Get<std::string>("device_id"), row.Get<std::string>("module_id")};
     if (!row.Get<std::optional<bool>>("is_other").value_or(false)) continue;

@@ -42,9 +42,9 @@ class KeyStore {
   // Nothing is sealed with this key any more, unless a process has said that it seals with it within `age`.
   absl::Status Forget(absl::Time deadline, const std::string& key_id, absl::Duration age);
 
-  // The keys after `after` that were not sealed with `key_id` (16 hex digits): of `limit` identities at most.
+  // The keys after `after` that were not sealed with `key_id` (16 hex digits): of the next 2,000 identities.
   absl::StatusOr<KeyPage> FindOthers(absl::Time deadline, IdentityKind kind, const Identity& after,
-                                     const std::string& key_id, int limit);
+                                     const std::string& key_id);
 
   // Puts `after[i]` where `before[i]` still stands. Gives how many did. Nothing else about an identity changes, and
   // nobody is told: the keys are the same.
