@@ -1,6 +1,7 @@
 #include "services/device_connection/testing/hub_fixture.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "absl/strings/str_cat.h"
 #include "libs/auth/sas_token.h"
@@ -33,6 +34,14 @@ void FakeTwin::RemoveDevice(const std::string& device_id) {
 void FakeTwin::SetAway(bool away) {
   MutexLock lock(mutex_);
   away_ = away;
+}
+
+void FakeTwin::HoldSaves(bool hold) {
+  {
+    MutexLock lock(mutex_);
+    holds_saves_ = hold;
+  }
+  saves_released_.notify_all();
 }
 
 std::optional<pb::DeviceRecord> FakeTwin::Record(const std::string& device_id) {
@@ -73,7 +82,8 @@ grpc::Status FakeTwin::LookupDevices(grpc::ServerContext*, const pb::LookupDevic
 
 grpc::Status FakeTwin::SaveSubscriptions(grpc::ServerContext*, const pb::SaveSubscriptionsRequest* request,
                                          pb::SaveSubscriptionsResponse* response) {
-  MutexLock lock(mutex_);
+  std::unique_lock<Mutex> lock(mutex_);
+  saves_released_.wait_for(lock, std::chrono::seconds(10), [&] { return !holds_saves_; });
   if (away_) return Enter();
   for (const pb::StoredSubscriptions& change : request->changes()) {
     const auto found = records_.find(change.device_id());

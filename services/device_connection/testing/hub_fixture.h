@@ -40,6 +40,8 @@ class FakeTwin final : public pb::DeviceRecordService::Service {
   void RemoveDevice(const std::string& device_id);
   // While true, every call is UNAVAILABLE.
   void SetAway(bool away);
+  // While true, SaveSubscriptions waits, ten seconds at most.
+  void HoldSaves(bool hold);
 
   std::optional<pb::DeviceRecord> Record(const std::string& device_id);
   // What was recorded last; nullopt = never.
@@ -67,6 +69,8 @@ class FakeTwin final : public pb::DeviceRecordService::Service {
   std::map<std::string, pb::DeviceRecord> records_ GUARDED_BY(mutex_);
   std::map<std::string, pb::PresenceChange> presence_ GUARDED_BY(mutex_);
   bool away_ GUARDED_BY(mutex_) = false;
+  bool holds_saves_ GUARDED_BY(mutex_) = false;
+  CondVar saves_released_;
   int lookups_ GUARDED_BY(mutex_) = 0;
   int64_t generation_ GUARDED_BY(mutex_) = 0;
 };
