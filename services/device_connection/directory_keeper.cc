@@ -22,9 +22,11 @@ void DirectoryKeeper::Run(std::stop_token stop) {
     LookAtUntold();
     EndEdges();
     parts_.deliveries.OnTime();
+    if (HasOneAttachedSince()) sweep_at_ = std::min(sweep_at_, swept_ + kSweepAgain);
     if (parts_.clock.Monotonic() >= sweep_at_) {
-      Sweep(stop);
-      sweep_at_ = parts_.clock.Monotonic() + kSweep;
+      const bool is_complete = Sweep(stop);
+      swept_ = parts_.clock.Monotonic();
+      sweep_at_ = swept_ + (is_complete ? kSweep : kSweepAgain);
     }
   } while (parts_.clock.Sleep(kTick, stop));
 }
@@ -219,26 +221,36 @@ void DirectoryKeeper::EndLife(const Edges::Ended& ended) {
   }
 }
 
+bool DirectoryKeeper::HasOneAttachedSince() const {
+  return std::any_of(asked_.begin(), asked_.end(), [&](const auto& entry) {
+    const auto& [name, stream] = entry.second;
+    const auto edge = parts_.edges.Find(name);
+    return edge != nullptr && edge != stream;
+  });
+}
+
 // Entries of edges that died together with the process that knew them, and of sessions whose end was forgotten.
-void DirectoryKeeper::Sweep(std::stop_token stop) {
+// False when some could not be looked at.
+bool DirectoryKeeper::Sweep(std::stop_token stop) {
+  asked_.clear();
   std::string cursor = "0";
   do {
     const auto page = parts_.directory.Scan(cursor, static_cast<int>(SessionDirectory::kBatchMax));
-    if (!page.ok()) return;
-    EndDead(*page);
+    if (!page.ok() || !EndDead(*page)) return false;
     CheckSessions(*page);
     cursor = page->next;
   } while (cursor != "0" && !stop.stop_requested());
+  return true;
 }
 
-void DirectoryKeeper::EndDead(const SessionDirectory::Page& page) {
+bool DirectoryKeeper::EndDead(const SessionDirectory::Page& page) {
   std::vector<EdgeName> edges;
   absl::flat_hash_map<std::string, bool> is_alive;  // By boot id.
   for (const Announcement& session : page.sessions) {
     if (is_alive.emplace(session.entry.edge.boot_id, false).second) edges.push_back(session.entry.edge);
   }
   const auto leases = parts_.directory.HaveLeases(edges);
-  if (!leases.ok()) return;
+  if (!leases.ok()) return false;
   for (size_t i = 0; i < edges.size(); ++i) is_alive[edges[i].boot_id] = (*leases)[i];
   std::vector<SessionDirectory::Ending> endings;
   for (const Announcement& session : page.sessions) {
@@ -247,7 +259,7 @@ void DirectoryKeeper::EndDead(const SessionDirectory::Page& page) {
     endings.push_back({session.device_id, session.entry.epoch});
     parts_.presence.Disconnected(session.device_id, session.entry.epoch);
   }
-  if (!endings.empty()) parts_.directory.Close(endings).IgnoreError();
+  return endings.empty() || parts_.directory.Close(endings).ok();
 }
 
 // Redis may have gone back to a copy of itself from before the end of a session: then only its edge knows better. It
@@ -256,7 +268,10 @@ void DirectoryKeeper::EndDead(const SessionDirectory::Page& page) {
 void DirectoryKeeper::CheckSessions(const SessionDirectory::Page& page) {
   EdgeMessages messages;
   for (const Announcement& session : page.sessions) {
-    const auto edge = parts_.edges.Find(session.entry.edge);
+    const EdgeName& name = session.entry.edge;
+    const auto [asked, is_first] = asked_.try_emplace(name.boot_id);
+    if (is_first) asked->second = {name, parts_.edges.Find(name)};
+    const auto& edge = asked->second.second;
     if (edge == nullptr) continue;
     internal::v1::SessionCheck* check = messages.To(edge).add_session_checks();
     check->set_session(session.entry.session);

@@ -3,12 +3,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
@@ -47,6 +50,8 @@ class DirectoryKeeper {
   static constexpr absl::Duration kSettle = absl::Seconds(5);  // For all replicas to announce their sessions.
   // Between two looks for entries of dead edges and ended sessions; one follows each new memory.
   static constexpr absl::Duration kSweep = absl::Minutes(5);
+  // Until the next one when it failed, or an edge has attached since, which may not have heard what it was asked.
+  static constexpr absl::Duration kSweepAgain = absl::Seconds(30);
   static constexpr absl::Duration kReviewGap = absl::Seconds(5);  // Between two reviews that were requested.
 
   DirectoryKeeper(const Parts& parts, const Options& options);
@@ -88,8 +93,10 @@ class DirectoryKeeper {
   void LookAtUntold() EXCLUDES(unclosed_mutex_);
   void EndEdges();
   void EndLife(const Edges::Ended& ended);
-  void Sweep(std::stop_token stop);
-  void EndDead(const SessionDirectory::Page& page);
+  // True when an edge of which the last sweep saw a session has a stream that it did not have then.
+  bool HasOneAttachedSince() const;
+  bool Sweep(std::stop_token stop);
+  bool EndDead(const SessionDirectory::Page& page);
   void CheckSessions(const SessionDirectory::Page& page);
 
   const Parts parts_;
@@ -110,8 +117,11 @@ class DirectoryKeeper {
   int64_t reviews_ GUARDED_BY(recovery_) = 0;       // Requests that have been followed,
   absl::Duration review_at_ GUARDED_BY(recovery_);  // … and when the next one may be.
   absl::Duration settled_at_ GUARDED_BY(recovery_);
-  absl::Duration sweep_at_;  // Of the thread.
-  std::jthread thread_;      // Last: it uses all above.
+  // Of the thread. Edges of which the last sweep saw a session, with the stream on which they were asked, if any.
+  absl::flat_hash_map<std::string, std::pair<EdgeName, std::shared_ptr<const Edge>>> asked_;  // By boot id.
+  absl::Duration swept_;
+  absl::Duration sweep_at_;
+  std::jthread thread_;  // Last: it uses all above.
 };
 
 }  // namespace fleetcast::device_connection

@@ -116,7 +116,7 @@ if string.sub(redis.call('GET', KEYS[1]) or '', 1, 16) ~= ARGV[1] then return 0 
 local old = redis.call('GET', KEYS[1])
 if not old then return 0 end
 if string.sub(old, 17, 17) == 'n' then
-  redis.call('DEL', KEYS[1])
+  redis.call('SET', KEYS[1], string.sub(old, 1, 21), 'PX', ARGV[2])
 else
   redis.call('SET', KEYS[1], string.sub(old, 1, 21))
 end

@@ -56,22 +56,26 @@ class StoppedRedis {
   const pid_t pid_;
 };
 
-TEST_F(HubDirectoryTest, ASessionIsEnteredAgainWhenTheOneThatSupersededItIsUndone) {
-  const auto edge = NewEdge();
-  const Result opened = edge->Open(1, "dev-1", Token("dev-1"), /*clean=*/true);
-  NewSession doubtful = elsewhere_;
-  doubtful.clean = true;
-  ASSERT_TRUE(directory_.Open({doubtful}).ok());
-  ASSERT_NE(Standing("dev-1"), opened.epoch());
-  ASSERT_TRUE(directory_.Undo({doubtful}).ok());
-  EXPECT_TRUE(WaitFor([&] { return Standing("dev-1") == opened.epoch(); }));
-}
-
-TEST_F(HubDirectoryTest, ASessionIsToldToGoWhenItsEntryHasGoneOn) {
+TEST_F(HubDirectoryTest, ASessionIsToldToGoWhenTheOneThatSupersededItIsUndone) {
   const auto edge = NewEdge();
   const Result opened = OpenAccepted(*edge, 1, "dev-1");
   ASSERT_TRUE(directory_.Open({elsewhere_}).ok());
-  ASSERT_TRUE(directory_.Undo({elsewhere_}).ok());  // The stored subscriptions stay, with the epoch.
+  ASSERT_TRUE(directory_.Undo({elsewhere_}).ok());
+  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch()));
+}
+
+// S1: also if the newer one has ended by then, and nothing is stored for the device.
+TEST_F(HubDirectoryTest, AnAnnouncedSessionThatIsOlderThanOneThatEndedIsToldToGo) {
+  auto edge = NewEdge();
+  const Result opened = edge->Open(1, "dev-1", Token("dev-1"), /*clean=*/true);
+  edge.reset();
+  NewSession newer = elsewhere_;
+  newer.clean = true;
+  const auto entered = directory_.Open({newer});
+  ASSERT_TRUE(entered.ok());
+  ASSERT_TRUE(directory_.Close({{"dev-1", entered->front().entry.epoch}}).ok());
+  edge = NewEdge();
+  edge->Announce(1, "dev-1", opened.epoch(), kMethods);
   EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch()));
 }
 

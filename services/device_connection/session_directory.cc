@@ -146,9 +146,10 @@ absl::StatusOr<std::vector<bool>> SessionDirectory::SetSubscriptions(const std::
 }
 
 absl::Status SessionDirectory::Close(const std::vector<Ending>& endings) {
+  const std::string remembered = absl::StrCat(absl::ToInt64Milliseconds(kEpochRemembered));
   redis::Pipeline pipeline;
   for (const Ending& ending : endings) {
-    pipeline.AddScript(CloseScript(), {KeyOf(ending.device_id)}, {EncodeEpoch(ending.epoch)});
+    pipeline.AddScript(CloseScript(), {KeyOf(ending.device_id)}, {EncodeEpoch(ending.epoch), remembered});
   }
   return Run(pipeline).status();
 }

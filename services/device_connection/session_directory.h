@@ -45,6 +45,9 @@ struct Announcement {
 class SessionDirectory {
  public:
   static constexpr size_t kBatchMax = 1000;
+  // How long the epoch of a connection that ended is kept where nothing is stored. An edge that has been cut off from
+  // all replicas for longer finds its older connections standing.
+  static constexpr absl::Duration kEpochRemembered = absl::Hours(1);
 
   // `edge_lease`: how long an edge is taken for alive after its lease was renewed.
   explicit SessionDirectory(redis::Runner& redis, absl::Duration edge_lease = absl::Seconds(10))
@@ -82,7 +85,8 @@ class SessionDirectory {
     std::string device_id;
     int64_t epoch = 0;
   };
-  // Takes connections out whose epoch still stands there; stored subscriptions stay.
+  // Takes connections out whose epoch still stands there; stored subscriptions stay. So does the epoch, for an older
+  // connection of an edge that nobody heard meanwhile must not be entered again (S1).
   absl::Status Close(const std::vector<Ending>& endings);
   // Takes connections out that an Open entered although it failed here: entries that name exactly these. Also requests
   // a review, for whatever they superseded was not told.

@@ -115,7 +115,22 @@ TEST_F(SessionDirectoryTest, ACleanSessionStoresNothing) {
   EXPECT_EQ(Encode(*Find("dev-1")), Encode(next.entry));
   const OpenedSession last = Open("dev-1", std::nullopt, true);
   Close("dev-1", last.entry.epoch);
-  EXPECT_FALSE(Find("dev-1").has_value());
+  EXPECT_FALSE(Find("dev-1")->is_connected());
+}
+
+TEST_F(SessionDirectoryTest, TheEpochOfAConnectionThatEndedFencesOlderOnesForAWhile) {
+  const OpenedSession older = Open("dev-1", std::nullopt, true);
+  const OpenedSession newer = Open("dev-1", std::nullopt, true);
+  Close("dev-1", newer.entry.epoch);
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto stands, directory_.Announce({{"dev-1", older.entry}}));
+  EXPECT_THAT(stands, ElementsAre(false));
+  const auto left = redis_->Run({"PTTL", "fleetcast:session:dev-1"}, absl::Seconds(5));
+  ASSERT_TRUE(left.ok());
+  EXPECT_GT(left->integer, 0);
+  EXPECT_LE(left->integer, absl::ToInt64Milliseconds(SessionDirectory::kEpochRemembered));
+  const OpenedSession next = Open("dev-1");  // Nothing is stored, as the epoch's entry still says.
+  EXPECT_EQ(next.entry.stored, Stored::kYes);
+  EXPECT_EQ(next.entry.subscriptions, 0u);
 }
 
 TEST_F(SessionDirectoryTest, AnUnknownPastStaysUnknown) {

@@ -71,13 +71,14 @@ class SimHub final : public Process {
   absl::Status AnnounceAll();
   absl::Status AnnouncePage(const std::vector<device_connection::Session>& sessions);
   void LookAtUntold();
+  bool HasOneAttachedSince() const;
   void Close(const std::string& device_id, int64_t epoch);
   void GoOlder(const std::string& device_id, int64_t epoch);
   void Keep();
   void RenewLeases();
   absl::Status Recover();
   void EndEdge(const device_connection::Edges::Ended& ended);
-  void Sweep();
+  bool Sweep();
 
   // sim_hub.cc
   void OnReports(const std::vector<mqtt_edge::ReportLog::Entry>& reports);

@@ -20,6 +20,7 @@ using device_connection::Stored;
 constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr absl::Duration kSettle = absl::Seconds(5);
 constexpr absl::Duration kSweep = absl::Minutes(5);
+constexpr absl::Duration kSweepAgain = absl::Seconds(30);
 constexpr absl::Duration kReviewGap = absl::Seconds(5);
 
 }  // namespace
@@ -225,9 +226,11 @@ void SimHub::Keep() {
   std::sort(ended.begin(), ended.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
   for (const Edges::Ended& each : ended) EndEdge(each);
   state_->table.OnTime(now);
+  if (HasOneAttachedSince()) state_->sweep_at = std::min(state_->sweep_at, state_->swept + kSweepAgain);
   if (now >= state_->sweep_at) {
-    Sweep();
-    state_->sweep_at = now + kSweep;
+    const bool is_complete = Sweep();
+    state_->swept = now;
+    state_->sweep_at = now + (is_complete ? kSweep : kSweepAgain);
   }
   After(kTick, [this] { Keep(); });
 }
@@ -330,22 +333,35 @@ void SimHub::EndEdge(const Edges::Ended& ended) {
   }
 }
 
-void SimHub::Sweep() {
+bool SimHub::HasOneAttachedSince() const {
+  return std::any_of(state_->asked.begin(), state_->asked.end(), [&](const auto& asked) {
+    const EdgeRef edge = state_->edges.Find(asked.first);
+    return edge != nullptr && edge != asked.second;
+  });
+}
+
+bool SimHub::Sweep() {
+  state_->asked.clear();
   const auto page = state_->directory.Scan("0", 1000);
-  if (!page.ok()) return;
+  if (!page.ok()) return false;
+  bool is_complete = true;
   for (const auto& session : page->sessions) {
     const EdgeName& edge = session.entry.edge;
     const EdgeRef attached = state_->edges.Find(edge);
+    state_->asked.emplace_back(edge, attached);
+    Note(attached == nullptr ? "swept over" : "hub asks the edge", session.device_id, session.entry.epoch);
     if (attached != nullptr && !world_.options().mutations.hub_checks_no_sessions) {
       HubFrame frame;
       frame.checks.push_back({session.entry.session, session.device_id, session.entry.epoch});
       Tell(attached, std::move(frame));
     }
     const auto leases = state_->directory.HaveLeases({edge});
+    if (!leases.ok()) is_complete = false;
     if (!leases.ok() || leases->front() || attached != nullptr) continue;
     Note("swept", session.device_id, session.entry.epoch);
-    state_->directory.Close({{session.device_id, session.entry.epoch}}).IgnoreError();
+    if (!state_->directory.Close({{session.device_id, session.entry.epoch}}).ok()) is_complete = false;
   }
+  return is_complete;
 }
 
 }  // namespace fleetcast::sim

@@ -78,6 +78,8 @@ struct SimHub::State {
   std::vector<device_connection::SessionDirectory::Ending> unclosed;
   std::vector<device_connection::NewSession> doubtful;
   absl::Duration settled_at;
+  std::vector<std::pair<device_connection::EdgeName, EdgeRef>> asked;
+  absl::Duration swept;
   absl::Duration sweep_at;
   Worker openers[2];
   Worker announcer, subscriber, closer;

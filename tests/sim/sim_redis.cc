@@ -123,7 +123,7 @@ Reply SimRedis::RunScript(const redis::Script& script, const Words& keys, const 
   if (&script == &scripts::CloseScript()) {
     if (old == nullptr || (old->substr(0, 16) != arguments[0] && !closes_any_epoch)) return Integer(0);
     if ((*old)[16] == 'n') {
-      keys_.erase(keys[0]);
+      keys_[keys[0]] = {old->substr(0, 21), universe_.queue.now() + absl::Milliseconds(ToNumber(arguments[1]))};
     } else {
       Set(keys[0], old->substr(0, 21));
     }
