@@ -175,6 +175,33 @@ TEST_F(ServiceTest, StreamsAndCountsTargets) {
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("Line 1:11"));
 }
 
+TEST_F(ServiceTest, APermitThatLastsTooLongCommitsNothing) {
+  FLEETCAST_ASSERT_OK(Create("a"));
+  auto stub = internal_pb::TwinWriteService::NewStub(channel_);
+  grpc::ClientContext context;
+  auto stream = stub->WriteSlices(&context);
+  internal_pb::WriteSlicesRequest request;
+  internal_pb::TwinSlice& slice = *request.add_slices();
+  slice.set_job_seq(8);
+  slice.add_device_ids("a");
+  slice.set_desired_patch(R"({"n":1})");
+  const auto write = [&](absl::Duration permit) {
+    slice.set_permit_expire_unix_micros(absl::ToUnixMicros(absl::Now() + permit));
+    EXPECT_TRUE(stream->Write(request));
+    internal_pb::WriteSlicesResponse response;
+    EXPECT_TRUE(stream->Read(&response));
+    return response.results_size() == 1 ? response.results(0).disposition()
+                                        : internal_pb::TwinSliceResult::DISPOSITION_UNSPECIFIED;
+  };
+  EXPECT_EQ(write(absl::Seconds(90)), internal_pb::TwinSliceResult::DISPOSITION_NOT_APPLIED);
+  EXPECT_EQ(write(absl::Seconds(-1)), internal_pb::TwinSliceResult::DISPOSITION_NOT_APPLIED);
+  EXPECT_EQ(write(absl::Seconds(10)), internal_pb::TwinSliceResult::DISPOSITION_APPLIED);
+  // What was applied stays applied, whatever clock asks.
+  EXPECT_EQ(write(absl::Seconds(90)), internal_pb::TwinSliceResult::DISPOSITION_APPLIED);
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
 TEST_F(ServiceTest, WritesSlicesOnceOverTheStream) {
   FLEETCAST_ASSERT_OK(Create("a"));
   auto stub = internal_pb::TwinWriteService::NewStub(channel_);

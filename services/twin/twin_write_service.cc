@@ -19,6 +19,8 @@ namespace {
 
 // Longest that one slice may take, waiting for a database session included.
 constexpr absl::Duration kSliceLimit = absl::Seconds(10);
+// A permit lasts no longer from now: --permit-lifetime of schedulers is 10 s at most, and clocks differ.
+constexpr absl::Duration kPermitMax = absl::Seconds(11);
 constexpr char kCodeLimits[] = "400004";
 
 pb::TwinSliceResult ResultFor(const pb::TwinSlice& slice, pb::TwinSliceResult::Disposition disposition) {
@@ -43,7 +45,7 @@ pb::TwinSliceResult RefuseAll(const pb::TwinSlice& slice, const absl::Status& wh
   return result;
 }
 
-std::vector<pb::TwinSliceResult> RefuseAll(const std::vector<SliceWork>& group, const absl::Status& why) {
+std::vector<pb::TwinSliceResult> RefuseAll(std::span<const SliceWork> group, const absl::Status& why) {
   std::vector<pb::TwinSliceResult> results;
   for (const SliceWork& work : group) results.push_back(RefuseAll(work.slice, why));
   return results;
@@ -66,6 +68,12 @@ pb::TwinSliceResult ToProto(const pb::TwinSlice& slice, const SliceResult& from)
 absl::Time PermitOf(const pb::TwinSlice& slice) {
   if (slice.permit_expire_unix_micros() == 0) return absl::FromCivil(absl::CivilDay(9999, 1, 1), absl::UTCTimeZone());
   return absl::FromUnixMicros(slice.permit_expire_unix_micros());
+}
+
+// Permits of a clock that is ahead outlive what a cancel waits for: they count as expired (decision 0004).
+bool IsPermitted(const pb::TwinSlice& slice, absl::Time now) {
+  const absl::Time permit = PermitOf(slice);
+  return slice.permit_expire_unix_micros() == 0 || (now < permit && permit <= now + kPermitMax);
 }
 
 }  // namespace
@@ -102,13 +110,22 @@ void TwinWriteService::Queue(SliceWork work) {
 }
 
 void TwinWriteService::WriteNext() {
-  const std::vector<SliceWork> group = queue_.Take();
+  std::vector<SliceWork> group = queue_.Take();
+  const absl::Time now = absl::Now();
+  const auto late = std::stable_partition(group.begin(), group.end(),
+                                          [&](const SliceWork& work) { return IsPermitted(work.slice, now); });
+  WriteAll({group.begin(), late}, absl::InfiniteFuture());
+  // These only hear what was applied under an earlier permit, and do not hold up the others.
+  WriteAll({late, group.end()}, absl::UnixEpoch());
+}
+
+void TwinWriteService::WriteAll(std::span<const SliceWork> group, absl::Time permit) {
   if (group.empty()) return;
-  std::vector<pb::TwinSliceResult> results = Write(group);
+  std::vector<pb::TwinSliceResult> results = Write(group, permit);
   for (size_t i = 0; i < group.size(); ++i) group[i].answer(std::move(results[i]));
 }
 
-std::vector<pb::TwinSliceResult> TwinWriteService::Write(const std::vector<SliceWork>& group) {
+std::vector<pb::TwinSliceResult> TwinWriteService::Write(std::span<const SliceWork> group, absl::Time permit) {
   const pb::TwinSlice& first = group.front().slice;
   telemetry::Span span("write twins", {.parent = telemetry::ParseTraceparent(first.traceparent())});
   const telemetry::ScopedTrace scope(span.context());
@@ -119,7 +136,6 @@ std::vector<pb::TwinSliceResult> TwinWriteService::Write(const std::vector<Slice
                      absl::InvalidArgumentError(absl::StrCat("more than ", kTwinsPerTransactionMax, " devices")));
   }
   std::vector<Slice> slices;
-  absl::Time permit = absl::InfiniteFuture();
   int devices = 0;
   for (const SliceWork& work : group) {
     const pb::TwinSlice& slice = work.slice;

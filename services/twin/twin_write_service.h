@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "fleetcast/internal/v1/twin_write.grpc.pb.h"
 #include "libs/base/worker_pool.h"
 #include "libs/rpc/server_stream.h"
@@ -15,7 +17,8 @@
 namespace fleetcast::twin {
 
 // Slices are written on `slice_workers`, those of one change together while many wait; when too many wait a slice is
-// answered NOT_APPLIED. `on_change` is called, on any thread, after changes that the feed should publish. Thread-safe.
+// answered NOT_APPLIED. So is one whose permit has expired, or lasts longer than any permit may: the clock of its
+// scheduler is wrong. `on_change` is called, on any thread, after changes that the feed should publish. Thread-safe.
 class TwinWriteService final : public internal::v1::TwinWriteService::CallbackService {
  public:
   // `slice_workers` has `threads` threads, a queue of `queue_limit`, and no other work.
@@ -32,8 +35,10 @@ class TwinWriteService final : public internal::v1::TwinWriteService::CallbackSe
  private:
   void Queue(SliceWork work);
   void WriteNext();
+  // Nothing of `group` is committed after `permit`, nor after any permit of its own.
+  void WriteAll(std::span<const SliceWork> group, absl::Time permit);
   // One result per slice.
-  std::vector<internal::v1::TwinSliceResult> Write(const std::vector<SliceWork>& group);
+  std::vector<internal::v1::TwinSliceResult> Write(std::span<const SliceWork> group, absl::Time permit);
 
   SliceStore& slices_;
   WorkerPool& slice_workers_;

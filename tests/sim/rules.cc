@@ -29,8 +29,6 @@ void CheckWindow(World& world, int64_t number, int device) {
         "J8", number, device,
         absl::StrCat("reached ", absl::FormatDuration(SinceStart(*job.start_time) - now), " before the start"));
   }
-  // The twin service does not yet refuse permits of a clock that is ahead, as method_dispatch does.
-  if (world.has_wrong_clock && !job.is_method) return;
   if (job.deadline.has_value() && now > *job.deadline + kPermit + kEpsilon) {
     history.Fail("J9", number, device,
                  absl::StrCat("reached ", absl::FormatDuration(now - *job.deadline), " after the execution time"));

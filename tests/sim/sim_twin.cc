@@ -7,6 +7,9 @@ namespace fleetcast::sim {
 
 using scheduler::SliceResult;
 
+// As in services/twin/twin_write_service.cc.
+constexpr absl::Duration kPermitMax = absl::Seconds(11);
+
 absl::Status SimTwin::StreamTargets(std::string_view condition, std::string_view after_device_id, std::stop_token,
                                     const std::function<absl::Status(std::vector<std::string> page)>& on_page) {
   if (!is_alive() || is_paused()) return absl::UnavailableError("simulated: no twin");
@@ -30,7 +33,9 @@ SliceResult SimTwin::Write(const Slice& slice) {
       .chunk = slice.chunk, .slice = slice.slice, .disposition = SliceResult::Disposition::kApplied, .failures = {}};
   const std::tuple key{slice.chunk.job_seq, slice.chunk.chunk_no, slice.slice};
   const bool is_known = applied_.contains(key) && !options_.mutations.twin_ignores_keys;
-  if (!is_known && clock().Now() >= slice.permit_end) {
+  const absl::Time now = clock().Now();
+  const bool is_permitted = now < slice.permit_end && slice.permit_end <= now + kPermitMax;
+  if (!is_known && !is_permitted) {
     result.disposition = SliceResult::Disposition::kNotApplied;
   } else if (!is_known) {
     applied_.insert(key);
