@@ -95,5 +95,37 @@ TEST_F(LeaseTest, APermitThatLooksLikeMoreThanAPermitIsRefusedWhoeverSendsIt) {
   EXPECT_THAT(Run(mutations, absl::Seconds(90)), IsEmpty());
 }
 
+// J10 of twin changes: what lies before a stopped twin service when its job is cancelled.
+TEST(PermitTest, ATwinChangeOfAClockThatIsAheadIsNotWrittenAfterTheCancel) {
+  SimMetrics metrics;
+  WorldOptions options;
+  options.schedulers = 1;
+  options.devices = 20;
+  options.skew_max = absl::ZeroDuration();
+  World world(options, metrics);
+  world.StartAll();
+  world.scheduler(0).clock().SetSkew(absl::Seconds(90));
+  job_store::JobSpec spec;
+  spec.condition = "*";
+  spec.execution_timeout = absl::Minutes(3);
+  spec.action = job_store::TwinAction{.tags_patch = R"({"floor":3})", .desired_patch = "", .etag = "*"};
+  world.CreateJob(std::move(spec));
+  const auto is_running = [&] {
+    const auto job = world.store().GetJob(world.wall(), "job-1");
+    return job.ok() && job->counts.running > 0;
+  };
+  for (int i = 0; i < 200'000 && !is_running(); ++i) world.RunFor(absl::Microseconds(20));
+  ASSERT_TRUE(is_running());
+  world.twin().Pause();
+  world.CancelJob(1);
+  world.RunFor(absl::Seconds(3));
+  ASSERT_TRUE(world.history().jobs.at(1).cancel_acknowledged.has_value());
+  world.twin().Resume();
+  world.RunFor(absl::Seconds(5));
+  for (const Violation& violation : world.history().violations)
+    ADD_FAILURE() << violation.rule << ": " << violation.text;
+  for (const auto& [target, history] : world.history().targets()) EXPECT_THAT(history.twin_writes, IsEmpty());
+}
+
 }  // namespace
 }  // namespace fleetcast::sim
