@@ -133,6 +133,24 @@ TEST_F(HubDirectoryTest, AnEdgeIsAskedAboutTheSessionsThatItAnnounced) {
   EXPECT_EQ(check->epoch(), opened.epoch());
 }
 
+TEST_F(HubDirectoryTest, ASlowConnectIsEnteredInAMemoryThatBeganMeanwhile) {
+  const auto edge = NewEdge();
+  const Result first = OpenAccepted(*edge, 1, "dev-1");
+  edge->Subscribe(1, "dev-1", first.epoch(), kMethods);
+  twin_.HoldSaves(true);
+  Result slow;
+  std::jthread opening([&] { slow = edge->Open(2, "dev-1", Token("dev-1"), /*clean=*/true); });
+  ASSERT_TRUE(WaitFor([&] { return Standing("dev-1") > first.epoch(); }));
+  FlushRedis();
+  const Result other = OpenAccepted(*edge, 3, "dev-2");  // By then all sessions of the table have been entered.
+  EXPECT_GT(GenerationOf(other.epoch()), GenerationOf(first.epoch()));
+  EXPECT_EQ(Standing("dev-1"), first.epoch());
+  twin_.HoldSaves(false);
+  opening.join();
+  ASSERT_EQ(slow.code(), Result::CODE_ACCEPTED);
+  EXPECT_TRUE(WaitFor([&] { return Standing("dev-1") == slow.epoch(); }));
+}
+
 // S1: the newer session did not find this one in its memory of Redis, and came about first.
 TEST_F(HubDirectoryTest, ASlowConnectThatFindsANewerSessionOfALaterMemoryIsToldToGo) {
   const auto edge = NewEdge();
