@@ -46,8 +46,11 @@ struct Intent {
   job_store::PositionSet positions;
   job_store::PositionSet mark;  // Those whose intent is not in the database yet: JobStore::MarkIssued comes first.
   std::map<int, int> retries;   // Those that are tried again, with the number of the retry: likewise.
+  // Some are marked already and go out again, with a new permit: JobStore::MarkIssued proves first that the lease
+  // stands. A cancel waits only for permits of intents that were committed before it.
+  bool is_repeat = false;
 
-  bool needs_commit() const { return !mark.empty() || !retries.empty(); }
+  bool needs_commit() const { return !mark.empty() || !retries.empty() || is_repeat; }
 };
 
 // One leased chunk: where each target stands and what may be done next. Pure: no I/O, no locks, time is an argument.

@@ -75,7 +75,7 @@ bool Issuer::TakeTurn(Lane& lane, const Turn& turn) {
 }
 
 void Issuer::Mark() {
-  if (to_mark_.empty() || marks_under_way_ >= kMarksMax) return;
+  if (to_mark_.empty() || marks_under_way_ >= kMarksMax || context_.now.steady < mark_not_before_) return;
   ++marks_under_way_;
   auto pending = std::make_shared<std::vector<Pending>>(std::exchange(to_mark_, {}));
   std::vector<IssueRequest> requests;
@@ -94,6 +94,7 @@ void Issuer::Mark() {
 void Issuer::OnMarked(std::vector<Pending> marked, const absl::StatusOr<std::vector<bool>>& answers) {
   --marks_under_way_;
   if (!answers.ok()) {
+    mark_not_before_ = context_.now.steady + kStorePause;  // What goes out again is ready again at once.
     context_.metrics.store_failures.With({"mark"}).Add();
     FLEETCAST_LOG_EVERY(kWarning, kLogEvery, "intents not committed", {{"error", answers.status()}});
   }

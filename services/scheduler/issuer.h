@@ -52,6 +52,7 @@ class Issuer {
   std::vector<job_store::ChunkKey> to_clear_;
   bool clear_under_way_ = false;
   absl::Duration clear_not_before_ = -absl::InfiniteDuration();
+  absl::Duration mark_not_before_ = -absl::InfiniteDuration();
 };
 
 }  // namespace fleetcast::scheduler

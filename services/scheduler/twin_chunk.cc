@@ -48,14 +48,15 @@ Intent TwinChunk::BeginIssue(int limit) {
     slice.state = State::kIntending;
     intent.positions |= slice.open;
     if (!slice.marked) intent.mark |= slice.open & chunk_.pending;
+    intent.is_repeat |= slice.marked;
   }
   issued_ |= intent.mark;
-  writing_ = !intent.mark.empty();
+  writing_ = intent.needs_commit();
   return intent;
 }
 
 std::vector<int> TwinChunk::Issued(const Intent& intent, int writer, Moment now) {
-  if (!intent.mark.empty()) writing_ = false;
+  if (intent.needs_commit()) writing_ = false;
   std::vector<int> sent;
   for (int number = 0; number < static_cast<int>(slices_.size()); ++number) {
     Slice& slice = slices_[static_cast<size_t>(number)];
@@ -71,7 +72,7 @@ std::vector<int> TwinChunk::Issued(const Intent& intent, int writer, Moment now)
 }
 
 void TwinChunk::NotIssued(const Intent& intent, bool /*committed*/) {
-  if (!intent.mark.empty()) writing_ = false;
+  if (intent.needs_commit()) writing_ = false;
   to_clear_ |= intent.mark;
   for (Slice& slice : slices_) {
     if (slice.state == State::kIntending && !(slice.open & intent.positions).empty()) slice.state = State::kReady;

@@ -54,7 +54,8 @@ TEST_F(TwinChunkTest, RecordsTheResultOfEachDevice) {
   EXPECT_EQ(chunk.unfinished(), 0);
 }
 
-TEST_F(TwinChunkTest, SendsAgainWithoutANewIntentWhenNotAppliedOrUnknown) {
+// J10: a cancel that was committed meanwhile waits for no new permit, so the lease has to be proved first.
+TEST_F(TwinChunkTest, SendsAgainWithoutANewMarkWhenTheLeaseIsProved) {
   TwinChunk chunk = Make(3);
   chunk.Issued(chunk.BeginIssue(250), 0, At({}));
   chunk.OnResult(Result(0, SliceResult::Disposition::kUnknown), At({}), actions_);
@@ -63,7 +64,11 @@ TEST_F(TwinChunkTest, SendsAgainWithoutANewIntentWhenNotAppliedOrUnknown) {
   EXPECT_EQ(chunk.ready(), 3);
   const Intent again = chunk.BeginIssue(250);
   EXPECT_TRUE(again.mark.empty());
-  EXPECT_THAT(chunk.Issued(again, 1, At(absl::Seconds(1))), ElementsAre(0));
+  EXPECT_TRUE(again.needs_commit());
+  chunk.NotIssued(again, /*committed=*/false);  // The store did not answer.
+  const Intent third = chunk.BeginIssue(250);
+  EXPECT_TRUE(third.needs_commit());
+  EXPECT_THAT(chunk.Issued(third, 1, At(absl::Seconds(1))), ElementsAre(0));
   EXPECT_THAT(actions_.outcomes, IsEmpty());
 }
 
