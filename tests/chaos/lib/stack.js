@@ -58,6 +58,9 @@ class Stack {
     stack.log = [];
     stack.deaths = 0;
     stack.ended = new Promise((resolve) => stack.dev.on('exit', resolve));
+    stack.dev.on('exit', (code, signal) => {
+      if (!stack.isStopping) console.error(`chaos: fleetcast dev ended (${signal || code}); it said last:\n${stack.log.slice(-20).join('\n')}`);
+    });
     readline.createInterface({ input: stack.dev.stderr }).on('line', (line) => stack.#hear(line, history));
     await stack.#ready();
     return stack;
@@ -87,9 +90,18 @@ class Stack {
   pids() {
     try {
       return Object.fromEntries(readEnv(this.envFile).FLEETCAST_PIDS.split(' ').filter(Boolean)
-        .map((pair) => pair.split('=')).map(([name, pid]) => [name, Number(pid)]));
+        .map((pair) => pair.split('=')).map(([name, pid]) => [name, Number(pid)]).filter(([, pid]) => this.#isChild(pid)));
     } catch {
       return {}; // It is being replaced.
+    }
+  }
+
+  // The number of a process that has died may be somebody else's by now.
+  #isChild(pid) {
+    try {
+      return Number(/^PPid:\s*(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) === this.dev.pid;
+    } catch {
+      return false;
     }
   }
 
@@ -125,6 +137,7 @@ class Stack {
   }
 
   async stop() {
+    this.isStopping = true;
     if (this.dev.exitCode === null) this.dev.kill('SIGTERM');
     await this.ended;
     this.proxy.close();
