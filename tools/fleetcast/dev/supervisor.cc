@@ -109,9 +109,11 @@ void Supervisor::RestartDue() {
 
 void Supervisor::WaitForSignal(absl::Duration limit) {
   pollfd waited = {signal_fd_, POLLIN, 0};
-  // Rounded up, so that a deadline has passed when we return for it.
-  const int64_t milliseconds = limit == absl::InfiniteDuration() ? -1 : absl::ToInt64Milliseconds(limit) + 1;
-  poll(&waited, 1, static_cast<int>(std::clamp<int64_t>(milliseconds, -1, 60'000)));
+  // Rounded up, so that a deadline has passed when we return for it. One that has passed already is no time at all: to
+  // poll, less than that would mean for ever.
+  constexpr int64_t kForever = -1;
+  const int64_t milliseconds = std::clamp<int64_t>(absl::ToInt64Milliseconds(limit) + 1, 0, 60'000);
+  poll(&waited, 1, static_cast<int>(limit == absl::InfiniteDuration() ? kForever : milliseconds));
   signalfd_siginfo signal;
   while (read(signal_fd_, &signal, sizeof(signal)) == sizeof(signal)) {
     if (signal.ssi_signo != SIGCHLD) ++stop_signals_;

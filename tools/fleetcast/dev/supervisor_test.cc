@@ -82,6 +82,41 @@ TEST_F(SupervisorTest, StartsInOrderAndRestartsWhatDies) {
   EXPECT_TRUE(supervisor.pids().empty());
 }
 
+// The system's clock, and steps ahead of it.
+class SteppingClock final : public Clock {
+ public:
+  absl::Time Now() override { return SystemClock().Now() + ahead; }
+  absl::Duration Monotonic() override { return SystemClock().Monotonic() + ahead; }
+  bool Sleep(absl::Duration duration, std::stop_token stop) override { return SystemClock().Sleep(duration, stop); }
+
+  absl::Duration ahead;
+};
+
+TEST_F(SupervisorTest, RestartsWhatIsOverdueBecauseAnotherStartTookLong) {
+  SteppingClock clock;
+  Supervisor supervisor(clock, Events());
+  const std::string live = "; exec sleep 100";
+  ASSERT_TRUE(supervisor
+                  .Start({Shell("one", "touch " + directory_ + "/one.ready" + live),
+                          Shell("two", "touch " + directory_ + "/two.ready" + live)})
+                  .ok());
+  int changes = 0;
+  on_change_ = [&] {
+    ++changes;
+    if (changes == 1) {  // The second has died once: next time it waits longer than the first.
+      for (const auto& [name, pid] : supervisor.pids()) kill(pid, SIGKILL);
+    } else if (changes == 2) {
+      clock.ahead = absl::Minutes(1);
+    } else {
+      kill(getpid(), SIGTERM);
+    }
+  };
+  kill(supervisor.pids()[1].second, SIGKILL);
+  supervisor.Run();
+  EXPECT_EQ(changes, 3);
+  EXPECT_EQ(supervisor.pids().size(), 2u);
+}
+
 TEST_F(SupervisorTest, ShowsTheLogOfAChildThatDoesNotStart) {
   Supervisor supervisor(SystemClock(), Events());
   const absl::Status status = supervisor.Start({Shell("broken", "echo cannot bind; exit 78")});
