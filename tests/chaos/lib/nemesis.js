@@ -103,13 +103,14 @@ class Nemesis {
     return faults;
   }
 
+  // False when nobody was there to be hit.
   async #apply(kind, fault) {
     let processes = fault.choose();
     for (let wait = 0; processes.length === 0 && wait < 50 && !this.stopping; ++wait) { // It is being started again.
       await sleep(0.2);
       processes = fault.choose();
     }
-    if (processes.length === 0) return;
+    if (processes.length === 0) return false;
     const id = ++this.ids;
     const names = processes.map(([name]) => name);
     this.counts[kind] = (this.counts[kind] || 0) + 1;
@@ -119,6 +120,7 @@ class Nemesis {
     while (Date.now() < end && !this.stopping) await sleep(0.1);
     if (fault.end) fault.end(processes);
     this.history.add({ src: 'fault', event: 'end', id, kind, names });
+    return true;
   }
 
   async #lane(name, only, rest) {
@@ -126,12 +128,13 @@ class Nemesis {
     const faults = this.faults();
     const all = (only || Object.keys(faults)).filter((kind) => faults[kind]?.lane === name).map((kind) => [kind, faults[kind]]);
     while (!this.stopping && all.length > 0) {
-      for (const [kind, fault] of only ? all : random.shuffle(all)) {
+      const round = only ? [...all] : random.shuffle(all);
+      for (const [kind, fault] of round) {
         if (this.stopping) return;
         await sleep(rest * random.between(0.5, 1.5));
         while (this.resting && !this.stopping) await sleep(0.2);
         if (this.stopping) return;
-        await this.#apply(kind, fault);
+        if (!await this.#apply(kind, fault)) round.push([kind, fault]); // Once more, later: every kind has to come.
       }
     }
   }
