@@ -93,15 +93,15 @@ const Source& SourceOf(query::Collection collection) {
   return collection == query::Collection::kModules ? modules : devices;
 }
 
+bool JoinsRegistry(uint32_t uses) { return (uses & kUsesDevice) != 0; }
+
 std::string FromClause(const Source& source, uint32_t uses) {
-  switch (uses) {
-    // Both tables hold every row; the narrow one, whose rows seldom change, is read from its key alone.
-    case 0: return absl::StrCat("FROM ", Absl(source.registry), " AS t");
-    case kUsesTwin: return absl::StrCat("FROM ", Absl(source.documents), " AS t");
-    default:
-      return absl::StrCat("FROM ", Absl(source.documents), " AS t JOIN ", Absl(source.registry), " AS d USING (",
-                          source.has_modules ? "device_id, module_id" : "device_id", ")");
+  if (JoinsRegistry(uses)) {
+    return absl::StrCat("FROM ", Absl(source.documents), " AS t JOIN ", Absl(source.registry), " AS d USING (",
+                        source.has_modules ? "device_id, module_id" : "device_id", ")");
   }
+  // Both tables hold every row; the narrow one, whose rows seldom change, is read from its key alone.
+  return absl::StrCat("FROM ", Absl(uses == kUsesTwin ? source.documents : source.registry), " AS t");
 }
 
 std::span<const query::Column> IndexableColumns() { return kIndexableColumns; }

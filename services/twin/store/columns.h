@@ -30,6 +30,9 @@ struct Source {
 // Precondition: not kJobs, whose rows are elsewhere.
 const Source& SourceOf(query::Collection collection);
 
+// Whether SQL that uses these columns reads both tables, as `t` and `d`.
+bool JoinsRegistry(uint32_t uses);
+
 // The FROM clause for SQL that uses these columns.
 std::string FromClause(const Source& source, uint32_t uses);
 

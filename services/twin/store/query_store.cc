@@ -9,6 +9,7 @@
 #include "libs/base/strings.h"
 #include "libs/postgres/array.h"
 #include "services/twin/store/group_statement.h"
+#include "services/twin/store/page_statement.h"
 #include "services/twin/store/twin_rows.h"
 
 namespace fleetcast::twin {
@@ -19,7 +20,6 @@ using postgres::Result;
 using postgres::Row;
 using postgres::Transaction;
 
-constexpr int kFirstOfCondition = 5;  // $1 … $4: where a page begins and ends, its limit.
 constexpr int kWindow = 2'000;
 
 constexpr postgres::Statement kWindowEnd{
@@ -59,18 +59,13 @@ struct QueryStore::Page {
 // looks at some rows along the key first.
 absl::StatusOr<std::vector<Result>> QueryStore::Read(absl::Time deadline, const Page& page) {
   const query::Sql where = Compile(page.where, BindingOf(page.source), kFirstOfCondition);
-  const std::string from = FromClause(page.source, page.uses | where.uses);
   const bool is_modules = page.source.has_modules;
   const bool is_array = page.select.empty();
   const auto read = [&](const Identity& after, const std::optional<std::string>& until, int limit,
                         bool along_key) -> absl::StatusOr<Result> {
     Params params = Params::Of(after.device_id, after.module_id, until, limit);
     AddAll(where.parameters, params);
-    std::string sql = absl::StrCat(
-        "SELECT ", is_array ? "t.device_id" : page.select, " ", from, " WHERE ",
-        is_modules ? "(t.device_id, t.module_id) > ($1::text, $2::text)" : "t.device_id > $1::text AND $2::text = ''",
-        " AND ($3::text IS NULL OR t.device_id <= $3::text) AND ", where.text, " ORDER BY ",
-        along_key ? Absl(page.source.key) : Absl(page.source.sorted_key), " LIMIT $4::bigint");
+    std::string sql = PageStatement(page.source, is_array ? "t.device_id" : page.select, page.uses, where, along_key);
     // One array costs less than a row for each id. A page is sorted before it is aggregated, so the array is in order.
     if (is_array)
       sql = absl::StrCat("SELECT count(*), coalesce(array_agg(page.device_id), '{}') FROM (", sql, ") AS page");
