@@ -283,7 +283,7 @@ absl::StatusOr<Value> Read(std::string_view text, const Limits& limits, bool is_
   if (!error && position < text.size()) error = boost::json::error::extra_data;
   Handler& handler = parser.handler();
   if (!error) return handler.TakeResult();
-  if (handler.is_guard_fault()) return SectionRefusal(*section, handler.Path(), handler.fault(), position);
+  if (handler.is_guard_fault()) return guard.Refusal(handler.Path(), handler.fault(), position);
   const std::string what = handler.fault().empty() ? Explain(error, limits.depth_max) : std::string(handler.fault());
   return Refusal(kInvalidJson, what, position, handler.Path());
 }

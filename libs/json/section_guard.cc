@@ -1,5 +1,8 @@
 #include "libs/json/section_guard.h"
 
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+#include "libs/base/strings.h"
 #include "libs/json/json.h"
 
 namespace fleetcast::json {
@@ -8,6 +11,7 @@ namespace {
 constexpr char kNoObject[] = "must be a JSON object";
 constexpr char kLongKey[] = "a key is longer than 1024 bytes";
 constexpr char kLongString[] = "a string is longer than 4096 bytes";
+constexpr size_t kPathInErrorMax = 256;
 constexpr size_t kNumberSize = 8;
 constexpr size_t kBoolSize = 4;
 static_assert(kTwinKeyBytesMax == 1024 && kTwinValueBytesMax == 4096 && kTwinDepthMax == 10);  // As the texts say.
@@ -47,7 +51,7 @@ size_t TwinTextSize(std::string_view text) {
 
 const char* SectionGuard::Key(std::string_view key) {
   if (is_skipping_) return nullptr;
-  if (!is_tags_ && frames_.size() == 1 && (key == "$metadata" || key == "$version")) {
+  if (section_ != Section::kTags && frames_.size() == 1 && (key == "$metadata" || key == "$version")) {
     is_skipping_ = true;
     return nullptr;
   }
@@ -98,6 +102,46 @@ const char* SectionGuard::Null() {
   if (frames_.empty()) return nullptr;  // "Empty the section."
   if (!is_skipping_ && arrays_ > 0) return "an array may not contain null";
   return Scalar(0);
+}
+
+const char* SectionGuard::Check(const Value& value, std::string& path) {
+  switch (value.kind()) {
+    case Kind::kNull: return Null();
+    case Kind::kBool: return Bool();
+    case Kind::kNumber: return Number(value.NumberText());
+    case Kind::kString: return String(value.AsString());
+    case Kind::kArray:
+    case Kind::kObject: break;
+  }
+  if (const char* fault = Open(value.is_object())) return fault;
+  const size_t before = path.size();
+  const size_t parts = value.is_object() ? value.object().size() : value.array().size();
+  for (size_t i = 0; i < parts; ++i) {
+    path.resize(before);
+    const char* fault = nullptr;
+    if (value.is_object()) {
+      const Member& member = value.object()[i];
+      absl::StrAppend(&path, path.empty() ? "" : ".", member.key);
+      fault = Key(member.key);
+      if (fault == nullptr) fault = Check(member.value, path);
+    } else {
+      absl::StrAppend(&path, "[", i, "]");
+      fault = Check(value.array()[i], path);
+    }
+    if (fault != nullptr) return fault;
+  }
+  path.resize(before);
+  return Close();
+}
+
+absl::Status SectionGuard::Refusal(std::string_view path, std::string_view fault,
+                                   std::optional<size_t> position) const {
+  std::string full(SectionName(section_));
+  if (!path.empty()) absl::StrAppend(&full, path.starts_with('[') ? "" : ".", Absl(path));
+  full = std::string(ClipUtf8(full, kPathInErrorMax));
+  std::map<std::string, std::string> metadata = {{"path", full}};
+  if (position.has_value()) metadata["position"] = absl::StrCat(*position);
+  return MakeError(absl::StatusCode::kInvalidArgument, kInvalidTwin, absl::StrCat(full, ": ", Absl(fault)), metadata);
 }
 
 const char* SectionGuard::Scalar(size_t size) {

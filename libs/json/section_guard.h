@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "libs/json/twin_rules.h"
 
 namespace fleetcast::json {
@@ -13,7 +16,7 @@ namespace fleetcast::json {
 // nothing is. Checks what ParseSection promises but for the rules of JSON itself.
 class SectionGuard {
  public:
-  explicit SectionGuard(Section section) : is_tags_(section == Section::kTags) {}
+  explicit SectionGuard(Section section) : section_(section) {}
 
   const char* Key(std::string_view key);
   const char* Open(bool is_object);
@@ -24,6 +27,13 @@ class SectionGuard {
   const char* Number(std::string_view literal);
   const char* Bool();
   const char* Null();
+
+  // All tokens of `value`, which was read as a part of something else. What is wrong, and in `path` where.
+  const char* Check(const Value& value, std::string& path);
+
+  // What INVALID_TWIN says: `fault` at `path` (as "a.b[2]") of the section, `position` bytes after
+  // the beginning of its text.
+  absl::Status Refusal(std::string_view path, std::string_view fault, std::optional<size_t> position) const;
 
   // Inside a member that is dropped: `$metadata` and `$version` at the root of properties. Nothing is checked there.
   bool is_skipping() const { return is_skipping_; }
@@ -39,7 +49,7 @@ class SectionGuard {
   const char* Grow(size_t size);
   void EndValue();
 
-  const bool is_tags_;
+  const Section section_;
   bool is_skipping_ = false;
   int arrays_ = 0;  // Around the next token.
   std::vector<Frame> frames_;

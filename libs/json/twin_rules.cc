@@ -11,40 +11,6 @@ namespace {
 constexpr std::string_view kLastUpdated = "$lastUpdated";
 constexpr std::string_view kLastUpdatedVersion = "$lastUpdatedVersion";
 
-constexpr size_t kPathInErrorMax = 256;
-
-// Shows `value` to the guard, token by token. Answers what is wrong; `path` leads there then.
-const char* Show(const Value& value, SectionGuard& guard, std::string& path) {
-  switch (value.kind()) {
-    case Kind::kNull: return guard.Null();
-    case Kind::kBool: return guard.Bool();
-    case Kind::kNumber: return guard.Number(value.NumberText());
-    case Kind::kString: return guard.String(value.AsString());
-    case Kind::kArray:
-    case Kind::kObject: break;
-  }
-  if (const char* fault = guard.Open(value.is_object())) return fault;
-  const size_t before = path.size();
-  const auto show_at = [&](const Value& part, std::string_view key, size_t index) {
-    path.resize(before);
-    if (value.is_array()) {
-      absl::StrAppend(&path, "[", index, "]");
-    } else {
-      absl::StrAppend(&path, path.empty() ? "" : ".", Absl(key));
-      if (const char* fault = guard.Key(key)) return fault;
-    }
-    return Show(part, guard, path);
-  };
-  for (size_t i = 0; value.is_array() && i < value.array().size(); ++i) {
-    if (const char* fault = show_at(value.array()[i], "", i)) return fault;
-  }
-  for (size_t i = 0; value.is_object() && i < value.object().size(); ++i) {
-    if (const char* fault = show_at(value.object()[i].value, value.object()[i].key, i)) return fault;
-  }
-  path.resize(before);
-  return guard.Close();
-}
-
 void Stamp(Value& node, const MetadataStamp& stamp) {
   node.Set(kLastUpdated, Value::String(stamp.time));
   if (stamp.version > 0) node.Set(kLastUpdatedVersion, Value::Int(stamp.version));
@@ -76,18 +42,8 @@ absl::Status CheckSection(Value& value, Section section) {
   }
   SectionGuard guard(section);
   std::string path;
-  const char* fault = Show(value, guard, path);
-  return fault == nullptr ? absl::OkStatus() : SectionRefusal(section, path, fault);
-}
-
-absl::Status SectionRefusal(Section section, std::string_view path, std::string_view fault,
-                            std::optional<size_t> position) {
-  std::string full(SectionName(section));
-  if (!path.empty()) absl::StrAppend(&full, path.starts_with('[') ? "" : ".", Absl(path));
-  full = std::string(ClipUtf8(full, kPathInErrorMax));
-  std::map<std::string, std::string> metadata = {{"path", full}};
-  if (position.has_value()) metadata["position"] = absl::StrCat(*position);
-  return MakeError(absl::StatusCode::kInvalidArgument, kInvalidTwin, absl::StrCat(full, ": ", Absl(fault)), metadata);
+  const char* fault = guard.Check(value, path);
+  return fault == nullptr ? absl::OkStatus() : guard.Refusal(path, fault, std::nullopt);
 }
 
 size_t TwinSize(const Value& value) {

@@ -5,6 +5,7 @@
 #include "libs/base/strings.h"
 #include "libs/json/json.h"
 #include "libs/model/etag.h"
+#include "libs/model/registry_words.h"
 #include "services/twin/device_settings.h"
 #include "services/twin/twin_document.h"
 
@@ -19,7 +20,7 @@ void AddAuthentication(const DeviceSettings& settings, const KeyTexts& keys, std
                   "},\"x509Thumbprint\":{\"primaryThumbprint\":", QuoteOrNull(settings.primary_thumbprint),
                   ",\"secondaryThumbprint\":");
   absl::StrAppend(&out, QuoteOrNull(settings.secondary_thumbprint), "},\"type\":\"",
-                  Absl(AuthenticationTypeName(settings.authentication_type)), "\"}");
+                  Absl(WordOfNumber(kAuthenticationTypeWords, settings.authentication_type)), "\"}");
 }
 
 void AddDeviceMembers(const DeviceRow& row, std::string& out) {

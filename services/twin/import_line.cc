@@ -1,17 +1,17 @@
 #include "services/twin/import_line.h"
 
-#include <array>
+#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/strings.h"
 #include "libs/json/json.h"
 #include "libs/model/reasons.h"
+#include "libs/model/registry_words.h"
 #include "services/twin/registry_change.h"
 #include "services/twin/twin_restore.h"
 
@@ -22,29 +22,10 @@ using json::Value;
 using registry::v1::Device;
 using registry::v1::DeviceChange;
 
-template <typename Enum, size_t n>
-using Words = std::array<std::pair<std::string_view, Enum>, n>;
-
-constexpr Words<DeviceChange::Kind, 9> kModes = {{
-    {"create", DeviceChange::KIND_CREATE},
-    {"update", DeviceChange::KIND_UPDATE},
-    {"updateIfMatchETag", DeviceChange::KIND_UPDATE_IF_MATCH},
-    {"createOrUpdate", DeviceChange::KIND_CREATE_OR_UPDATE},
-    {"createOrUpdateIfMatchETag", DeviceChange::KIND_CREATE_OR_UPDATE_IF_MATCH},
-    {"delete", DeviceChange::KIND_DELETE},
-    {"deleteIfMatchETag", DeviceChange::KIND_DELETE_IF_MATCH},
-    {"updateTwin", DeviceChange::KIND_UPDATE_TWIN},
-    {"updateTwinIfMatchETag", DeviceChange::KIND_UPDATE_TWIN_IF_MATCH},
-}};
-constexpr Words<Device::Status, 2> kStatuses = {{
-    {"enabled", Device::STATUS_ENABLED},
-    {"disabled", Device::STATUS_DISABLED},
-}};
-constexpr Words<Device::AuthenticationType, 3> kTypes = {{
-    {"sas", Device::AUTHENTICATION_TYPE_SAS},
-    {"selfSigned", Device::AUTHENTICATION_TYPE_SELF_SIGNED},
-    {"certificateAuthority", Device::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY},
-}};
+// The words are listed by number.
+static_assert(std::size(kAuthenticationTypeWords) == Device::AuthenticationType_ARRAYSIZE);
+static_assert(std::size(kStatusWords) == Device::Status_ARRAYSIZE);
+static_assert(std::size(kImportModeWords) == DeviceChange::Kind_ARRAYSIZE);
 
 absl::Status Invalid(std::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, reasons::kInvalidValue, message);
@@ -83,13 +64,11 @@ class Reader {
   }
 
   // A word of `words` in any case; `absent` when there is none.
-  template <typename Enum, size_t n>
-  Enum Word(std::string_view name, const Words<Enum, n>& words, Enum absent) {
+  template <typename Enum>
+  Enum Word(std::string_view name, RegistryWords words, Enum absent) {
     const std::string text = Text(name);
     if (text.empty()) return absent;
-    for (const auto& [word, meaning] : words) {
-      if (absl::EqualsIgnoreCase(Absl(word), text)) return meaning;
-    }
+    if (const int number = NumberOfWord(words, text); number != 0) return static_cast<Enum>(number);
     Complain(absl::StrCat("unknown ", Absl(name)));
     return absent;
   }
@@ -132,7 +111,8 @@ class Reader {
 
 void ReadAuthentication(Reader& line, Device& device) {
   Reader authentication(line.Object("authentication"));
-  device.set_authentication_type(authentication.Word("type", kTypes, Device::AUTHENTICATION_TYPE_UNSPECIFIED));
+  device.set_authentication_type(
+      authentication.Word("type", kAuthenticationTypeWords, Device::AUTHENTICATION_TYPE_UNSPECIFIED));
   Reader keys(authentication.Object("symmetricKey"));
   device.set_primary_key(keys.Text("primaryKey"));
   device.set_secondary_key(keys.Text("secondaryKey"));
@@ -150,10 +130,10 @@ absl::StatusOr<DeviceChange> ReadIdentity(const Value& object, Identity& identit
   device.set_id(identity.device_id);
   change.set_module_id(identity.module_id);
   change.set_managed_by(line.Text("managedBy"));
-  change.set_kind(line.Word("importMode", kModes, DeviceChange::KIND_CREATE_OR_UPDATE));
+  change.set_kind(line.Word("importMode", kImportModeWords, DeviceChange::KIND_CREATE_OR_UPDATE));
   change.set_twin_etag(line.Text("twinETag"));
   device.set_etag(line.Text("eTag"));
-  device.set_status(line.Word("status", kStatuses, Device::STATUS_ENABLED));
+  device.set_status(line.Word("status", kStatusWords, Device::STATUS_ENABLED));
   device.set_status_reason(line.Text("statusReason"));
   device.set_device_scope(line.Text("deviceScope"));
   device.set_parent_scope(line.OnlyText("parentScopes"));

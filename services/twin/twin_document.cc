@@ -5,6 +5,7 @@
 #include "libs/json/json.h"
 #include "libs/json/twin_rules.h"
 #include "libs/model/etag.h"
+#include "libs/model/registry_words.h"
 #include "services/twin/twin_edit.h"
 
 namespace fleetcast::twin {
@@ -22,14 +23,6 @@ std::string WireTime(const std::optional<absl::Time>& time) {
   return time.has_value() ? json::TwinTime(*time) : std::string(kNever);
 }
 
-std::string_view AuthenticationTypeName(int16_t type) {
-  switch (type) {
-    case 2: return "selfSigned";
-    case 3: return "certificateAuthority";
-    default: return "sas";
-  }
-}
-
 std::string TwinDocument(const TwinRow& row) {
   const bool is_module = !row.module_id.empty();
   std::string out = absl::StrCat("{\"deviceId\":", json::Quote(row.device_id));
@@ -41,7 +34,7 @@ std::string TwinDocument(const TwinRow& row) {
   absl::StrAppend(&out, ",\"statusUpdateTime\":\"", WireTime(row.status_update_time), "\",\"connectionState\":\"",
                   row.is_connected ? "Connected" : "Disconnected", "\",\"lastActivityTime\":\"",
                   WireTime(row.last_activity_time), "\",\"cloudToDeviceMessageCount\":0,\"authenticationType\":\"",
-                  Absl(AuthenticationTypeName(row.authentication_type)), "\"");
+                  Absl(WordOfNumber(kAuthenticationTypeWords, row.authentication_type)), "\"");
   absl::StrAppend(&out, ",\"x509Thumbprint\":{\"primaryThumbprint\":", QuoteOrNull(row.primary_thumbprint),
                   ",\"secondaryThumbprint\":", QuoteOrNull(row.secondary_thumbprint),
                   "},\"modelId\":\"\",\"version\":", row.version);

@@ -50,7 +50,4 @@ std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version
 // A time as service clients see it; "never" where there is none.
 std::string WireTime(const std::optional<absl::Time>& time);
 
-// "sas", "selfSigned", "certificateAuthority".
-std::string_view AuthenticationTypeName(int16_t type);
-
 }  // namespace fleetcast::twin

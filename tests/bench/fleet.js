@@ -10,25 +10,31 @@ const { V, inClearText, sql } = require('./lib');
 
 const bin = process.env.FLEETCAST_BIN_DIR;
 
-// Registers `count` devices named prefix and seven digits, all with the same key and with the twin of a device that the registry made.
-// Straight into the tables of the private database: a million through the API takes minutes. Answers the key.
-async function registerBySql(prefix, count) {
+// Copies what the registry made of one device: `fill(model)` puts rows into the tables of the private database, since a million through
+// the API takes minutes. `model.copy(table, first, last)` copies its row of that table as the devices prefix and seven digits, keys in
+// clear text. Answers the key that all of them have.
+async function withModel(prefix, fill) {
   const model = `${prefix}model`;
   const made = await request('PUT', `/devices/${model}?${V}`, { body: { deviceId: model } });
   if (made.status !== 200) throw new Error(`cannot register ${model}: ${made.status} ${made.text}`);
-  const columns = async (table) => (await sql(`SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) FROM
-    information_schema.columns WHERE table_schema = 'twin' AND table_name = '${table}' AND column_name <> 'device_id'`));
-  for (const table of ['device', 'twin']) {
-    const names = await columns(table);
+  const copy = async (table, first, last) => {
+    const names = await sql(`SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) FROM information_schema.columns
+      WHERE table_schema = 'twin' AND table_name = '${table}' AND column_name <> 'device_id'`);
     await sql(`INSERT INTO twin.${table} (device_id, ${names}) SELECT '${prefix}' || lpad(n::text, 7, '0'), ${inClearText(names, made.json)}
-      FROM twin.${table} AS model, generate_series(0, ${count - 1}) AS n WHERE model.device_id = '${model}'`);
-  }
+      FROM twin.${table} AS model, generate_series(${first}, ${last}) AS n WHERE model.device_id = '${model}'`);
+  };
+  await fill({ copy });
   await request('DELETE', `/devices/${model}?${V}`, { headers: { 'If-Match': '*' } });
   await sql('VACUUM ANALYZE twin.device');
   await sql('VACUUM ANALYZE twin.twin');
   await sql('CHECKPOINT'); // Else writing all this out would fall into what is measured.
   return made.json.authentication.symmetricKey.primaryKey;
 }
+
+// Registers `count` devices with the twin of a device that the registry made. Answers their key.
+const registerBySql = (prefix, count) => withModel(prefix, async (model) => {
+  for (const table of ['device', 'twin']) await model.copy(table, 0, count - 1);
+});
 
 // Simulated devices over plain TCP, connected when this answers. `calls()` reads the log of the method calls that they got, as
 // { device, name, rid, time } with `time` in milliseconds; `figures()` gives what the simulator counted last. `flags`: more of fleetsim's.
@@ -67,4 +73,4 @@ async function startFleet(ids, key, flags = []) {
   };
 }
 
-module.exports = { registerBySql, startFleet };
+module.exports = { registerBySql, startFleet, withModel };

@@ -1,8 +1,8 @@
 'use strict';
 // A fleet with twins of 1 to 1.5 kB, put straight into the tables of the private database: a million through the API takes minutes.
 
-const { request } = require('../e2e/lib/hub');
-const { V, inClearText, sql } = require('./lib');
+const { withModel } = require('./fleet');
+const { sql } = require('./lib');
 
 const STAMP = '{"$lastUpdated": "2026-01-01T00:00:00.0000000Z"}';
 const CHUNK = 50000; // Devices of one statement.
@@ -32,28 +32,17 @@ CREATE OR REPLACE FUNCTION bench.stamp(section jsonb) RETURNS jsonb LANGUAGE sql
     ELSE '${STAMP}'::jsonb END), '{}') FROM jsonb_each(section) $$;`;
 
 // Registers the devices prefix0000000 and so on, all with the same key; answers it. `progress` is told how many there are.
-async function registerTwins(prefix, count, progress) {
-  const model = `${prefix}model`;
-  const made = await request('PUT', `/devices/${model}?${V}`, { body: { deviceId: model } });
-  if (made.status !== 200) throw new Error(`cannot register ${model}: ${made.status} ${made.text}`);
-  const columns = (await sql(`SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) FROM information_schema.columns
-    WHERE table_schema = 'twin' AND table_name = 'device' AND column_name <> 'device_id'`));
+const registerTwins = (prefix, count, progress) => withModel(prefix, async (model) => {
   await sql(PREPARE);
   for (let first = 0; first < count; first += CHUNK) {
     const last = Math.min(first + CHUNK, count) - 1;
-    await sql(`INSERT INTO twin.device (device_id, ${columns}) SELECT '${prefix}' || lpad(n::text, 7, '0'), ${inClearText(columns, made.json)}
-      FROM twin.device AS model, generate_series(${first}, ${last}) AS n WHERE model.device_id = '${model}'`);
+    await model.copy('device', first, last);
     await sql(`INSERT INTO twin.twin (device_id, etag, version, desired_version, reported_version, session_epoch, tags, desired, reported,
         desired_metadata, reported_metadata)
       SELECT '${prefix}' || lpad(i::text, 7, '0'), 2, 4, 2, 2, 0, tags, desired, reported, bench.stamp(desired), bench.stamp(reported)
       FROM (${DOCUMENTS} FROM generate_series(${first}, ${last}) AS i) AS made`);
     progress(last + 1);
   }
-  await request('DELETE', `/devices/${model}?${V}`, { headers: { 'If-Match': '*' } });
-  await sql('VACUUM ANALYZE twin.device');
-  await sql('VACUUM ANALYZE twin.twin');
-  await sql('CHECKPOINT');
-  return made.json.authentication.symmetricKey.primaryKey;
-}
+});
 
 module.exports = { registerTwins };

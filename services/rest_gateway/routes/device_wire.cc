@@ -1,15 +1,14 @@
 #include "services/rest_gateway/routes/device_wire.h"
 
-#include <array>
+#include <iterator>
 #include <map>
 #include <optional>
-#include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/strings.h"
+#include "libs/model/registry_words.h"
 #include "services/rest_gateway/azure_errors.h"
 #include "services/rest_gateway/proto_time.h"
 #include "services/rest_gateway/wire.h"
@@ -21,47 +20,18 @@ using registry::v1::Device;
 using registry::v1::DeviceChange;
 using registry::v1::Module;
 
-constexpr std::array<std::pair<std::string_view, Device::AuthenticationType>, 3> kAuthenticationTypes = {{
-    {"sas", Device::AUTHENTICATION_TYPE_SAS},
-    {"selfSigned", Device::AUTHENTICATION_TYPE_SELF_SIGNED},
-    {"certificateAuthority", Device::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY},
-}};
-
-constexpr std::array<std::pair<std::string_view, Device::Status>, 2> kStatuses = {{
-    {"enabled", Device::STATUS_ENABLED},
-    {"disabled", Device::STATUS_DISABLED},
-}};
-
-constexpr std::array<std::pair<std::string_view, DeviceChange::Kind>, 9> kImportModes = {{
-    {"create", DeviceChange::KIND_CREATE},
-    {"update", DeviceChange::KIND_UPDATE},
-    {"updateIfMatchETag", DeviceChange::KIND_UPDATE_IF_MATCH},
-    {"createOrUpdate", DeviceChange::KIND_CREATE_OR_UPDATE},
-    {"createOrUpdateIfMatchETag", DeviceChange::KIND_CREATE_OR_UPDATE_IF_MATCH},
-    {"delete", DeviceChange::KIND_DELETE},
-    {"deleteIfMatchETag", DeviceChange::KIND_DELETE_IF_MATCH},
-    {"updateTwin", DeviceChange::KIND_UPDATE_TWIN},
-    {"updateTwinIfMatchETag", DeviceChange::KIND_UPDATE_TWIN_IF_MATCH},
-}};
+// The words are listed by number.
+static_assert(std::size(kAuthenticationTypeWords) == Device::AuthenticationType_ARRAYSIZE);
+static_assert(std::size(kStatusWords) == Device::Status_ARRAYSIZE);
+static_assert(std::size(kImportModeWords) == DeviceChange::Kind_ARRAYSIZE);
 
 // The value of the word that member `name` holds, in any case; `absent` when there is none.
-template <typename Enum, size_t kCount>
-absl::StatusOr<Enum> WordMember(const json::Value* object, std::string_view name,
-                                const std::array<std::pair<std::string_view, Enum>, kCount>& words, Enum absent) {
+template <typename Enum>
+absl::StatusOr<Enum> WordMember(const json::Value* object, std::string_view name, RegistryWords words, Enum absent) {
   FLEETCAST_ASSIGN_OR_RETURN(const std::optional<std::string> text, TextMember(object, name));
   if (!text) return absent;
-  for (const auto& [word, value] : words) {
-    if (absl::EqualsIgnoreCase(Absl(word), *text)) return value;
-  }
+  if (const int number = NumberOfWord(words, *text); number != 0) return static_cast<Enum>(number);
   return BadRequest(kArgumentInvalid, absl::StrCat("the member ", Absl(name), " has a value that is not known"));
-}
-
-template <typename Enum, size_t kCount>
-std::string_view WordOf(Enum value, const std::array<std::pair<std::string_view, Enum>, kCount>& words) {
-  for (const auto& [word, known] : words) {
-    if (known == value) return word;
-  }
-  return words.front().first;
 }
 
 std::string NameOf(const BulkElement& element) { return absl::StrCat(element.device_id, "/", element.module_id); }
@@ -79,7 +49,7 @@ absl::Status ParseAuthentication(const json::Value& body, Message& device) {
   FLEETCAST_ASSIGN_OR_RETURN(const json::Value* authentication, ObjectMember(&body, "authentication"));
   FLEETCAST_ASSIGN_OR_RETURN(
       const Device::AuthenticationType type,
-      WordMember(authentication, "type", kAuthenticationTypes, Device::AUTHENTICATION_TYPE_UNSPECIFIED));
+      WordMember(authentication, "type", kAuthenticationTypeWords, Device::AUTHENTICATION_TYPE_UNSPECIFIED));
   device.set_authentication_type(type);
   FLEETCAST_ASSIGN_OR_RETURN(const json::Value* keys, ObjectMember(authentication, "symmetricKey"));
   FLEETCAST_RETURN_IF_ERROR(CopyText(keys, "primaryKey", device.mutable_primary_key()));
@@ -105,7 +75,7 @@ absl::Status ParseScopes(const json::Value& body, Device& device) {
 
 absl::Status ParseSettings(const json::Value& body, Device& device) {
   FLEETCAST_ASSIGN_OR_RETURN(const Device::Status status,
-                             WordMember(&body, "status", kStatuses, Device::STATUS_UNSPECIFIED));
+                             WordMember(&body, "status", kStatusWords, Device::STATUS_UNSPECIFIED));
   device.set_status(status);
   FLEETCAST_RETURN_IF_ERROR(CopyText(&body, "statusReason", device.mutable_status_reason()));
   FLEETCAST_ASSIGN_OR_RETURN(const json::Value* capabilities, ObjectMember(&body, "capabilities"));
@@ -122,7 +92,7 @@ absl::StatusOr<DeviceChange> ParseChange(const json::Value& element, std::string
   change.set_module_id(std::string(module_id));
   FLEETCAST_RETURN_IF_ERROR(CopyText(&element, "managedBy", change.mutable_managed_by()));
   FLEETCAST_ASSIGN_OR_RETURN(const DeviceChange::Kind kind,
-                             WordMember(&element, "importMode", kImportModes, DeviceChange::KIND_CREATE));
+                             WordMember(&element, "importMode", kImportModeWords, DeviceChange::KIND_CREATE));
   change.set_kind(kind);
   change.mutable_device()->set_id(std::string(id));
   FLEETCAST_RETURN_IF_ERROR(ParseSettings(element, *change.mutable_device()));
@@ -167,7 +137,7 @@ std::string PrintAuthentication(const Message& device) {
   return ObjectWriter()
       .Json("symmetricKey", keys)
       .Json("x509Thumbprint", thumbprints)
-      .Text("type", WordOf(device.authentication_type(), kAuthenticationTypes))
+      .Text("type", WordOfNumber(kAuthenticationTypeWords, device.authentication_type()))
       .Finish();
 }
 
@@ -188,7 +158,7 @@ std::string PrintDevice(const Device& device) {
       .Text("generationId", device.generation_id())
       .Text("etag", device.etag())
       .Text("connectionState", device.connected() ? "Connected" : "Disconnected")
-      .Text("status", WordOf(device.status(), kStatuses))
+      .Text("status", WordOfNumber(kStatusWords, device.status()))
       .Json("statusReason", OrNull(device.status_reason()))
       .Time("connectionStateUpdatedTime",
             TimeOr(device.has_connection_state_update_time(), device.connection_state_update_time()))
