@@ -77,17 +77,28 @@ async function beside(fleet, jobs) {
   await waitFor('the big job writes', async () => (await done()).statistics?.succeeded > 0, 120, 20);
   const small = smallJob(jobs);
   const reads = [];
+  const refusals = [];
   while (reads.length < 500) {
     const start = wallClock();
     const job = await done();
     reads.push(wallClock() - start);
     if (isOver(job)) break;
-    await sleep(5);
+    await sleep(3);
+    refusals.push(await refusal(jobs));
+    await sleep(3);
   }
   const smallSeconds = await small;
   const running = await done();
   if (isOver(running)) throw new Error(`the big job was over too soon (${running.state}): give it more devices`);
-  return { get_job_ms: percentiles(reads), small_job_seconds: smallSeconds, ...await cancel(id, fleet, jobs) };
+  return { get_job_ms: percentiles(reads), refused_rpc_ms: percentiles(refusals), small_job_seconds: smallSeconds, ...await cancel(id, fleet, jobs) };
+}
+
+// Milliseconds of an RPC to the same service that is refused before it reads anything: what the machine leaves to any RPC now.
+async function refusal(jobs) {
+  const start = wallClock();
+  await jobs('ListJobs', { page_size: -1 }).then(() => { throw new Error('a negative page size was taken'); },
+    (error) => { if (error.code !== 3) throw error; });
+  return wallClock() - start;
 }
 
 // A job over ten connected devices, from submit to its end.
