@@ -23,6 +23,7 @@ const Mistake kMistakes[] = {
     {"EdgeIgnoresPermit", &Mutations::edge_ignores_permit, "J10"},
     {"EdgeIgnoresPermitAfterTheOutcome", &Mutations::edge_ignores_permit, "M2"},
     {"EdgeTakesAnyAnswer", &Mutations::edge_takes_any_answer, "M4"},
+    {"EdgeTakesAnyonesAnswer", &Mutations::edge_takes_anyones_answer, "M3"},
     {"EdgeInventsAnswers", &Mutations::edge_invents_answers, "M3"},
     {"EdgeDropsAnswers", &Mutations::edge_drops_answers, "M5"},
     {"EdgeWritesTwice", &Mutations::edge_writes_twice, "M1"},

@@ -11,6 +11,7 @@ namespace fleetcast::sim {
 struct Mutations {
   bool edge_ignores_permit = false;         // Requests are written however old they are.
   bool edge_takes_any_answer = false;       // An answer counts on whatever connection of the device it comes.
+  bool edge_takes_anyones_answer = false;   // An answer counts whichever device it comes from.
   bool edge_invents_answers = false;        // Some answers are reported with another payload.
   bool edge_drops_answers = false;          // Some answers are not reported.
   bool edge_writes_twice = false;           // Some requests are written twice.

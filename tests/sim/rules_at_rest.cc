@@ -32,7 +32,7 @@ bool IsDenied(const Execution& execution) {
   return false;
 }
 
-// M3 and M4: the answer was sent by this device, on the connection on which the request had come.
+// M3 and M4: the answer was sent by this device, on the connection on which the request had come, and after that.
 void CheckAnswer(World& world, int64_t job, int device, const TargetHistory* target, const std::string& payload,
                  int32_t status) {
   History& history = world.history();
@@ -44,6 +44,7 @@ void CheckAnswer(World& world, int64_t job, int device, const TargetHistory* tar
       if (receipt.connection != reply.connection) {
         return history.Fail("M4", job, device, "the answer came on another connection than the request");
       }
+      if (receipt.at > reply.at) return history.Fail("M3", job, device, "the answer was sent before the request came");
       if (reply.status == status) return;
     }
   }

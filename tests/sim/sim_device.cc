@@ -1,6 +1,7 @@
 #include "tests/sim/sim_device.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -181,8 +182,11 @@ void SimDevice::Answer(int64_t job, uint64_t connection, uint64_t call_id, const
   if (link == nullptr) return;
   SendAnswer(*link, job, call_id, request_id);
   if (!habits_.answers_for_others) return;
-  const uint64_t other = world_.AnyCall();
-  if (other != call_id) SendAnswer(*link, world_.JobOfCall(other), other, mqtt::FormatCallId(other));
+  // Never for itself: who answers what it has not received deceives nobody but itself, and no hub can tell.
+  const std::optional<World::WrittenCall> other = world_.CallOfAnother(index());
+  if (!other.has_value()) return;
+  universe_.Note("device answers for another", other->job, index(), static_cast<int64_t>(connection), other->device);
+  SendAnswer(*link, other->job, other->call_id, mqtt::FormatCallId(other->call_id));
 }
 
 void SimDevice::SendAnswer(const Link& link, int64_t job, uint64_t call_id, const std::string& request_id) {

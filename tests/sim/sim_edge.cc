@@ -109,7 +109,7 @@ void SimEdge::AcceptDevice(int device, uint64_t connection, const std::shared_pt
 void SimEdge::OnBytes(const Stream* stream, const std::string& bytes) {
   Client* client = Find(stream);
   if (client == nullptr) return;
-  if (world_.options().mutations.edge_takes_any_answer) Overhear(*client, bytes);
+  if (overhears()) Overhear(*client, bytes);
   With(*client, [&](Connection& protocol, Turn& turn) { protocol.OnBytes(bytes, turn); });
   Flush();
 }
@@ -118,6 +118,8 @@ void SimEdge::BlockSocket(size_t nth, absl::Duration duration) {
   if (clients_.empty()) return;
   const auto chosen = std::next(clients_.begin(), static_cast<std::ptrdiff_t>(nth % clients_.size()));
   chosen->second->blocked_until = universe_.queue.now() + duration;
+  universe_.Note("a socket is blocked", kNoJob, chosen->second->device,
+                 static_cast<int64_t>(chosen->second->connection), absl::ToInt64Milliseconds(duration));
   After(duration, [this, session = chosen->first] {
     Client* client = FindSession(session);
     if (client == nullptr || client->backlog.empty() || client->blocked_until > universe_.queue.now()) return;
@@ -303,7 +305,7 @@ void SimEdge::OnCall(size_t link, const HubFrame::Call& frame) {
                              .answer_deadline = frame.answer_deadline,
                              .link = static_cast<LinkIndex>(link)};
   if (mutations.edge_ignores_permit) call.permit_expire = absl::InfiniteFuture();
-  if (mutations.edge_takes_any_answer) {
+  if (overhears()) {
     overheard_[frame.call_id] = {client->device, call.link, frame.epoch, frame.session};
   }
   client->job_of_call.emplace(frame.call_id, JobOfMethod(frame.request->method()));
@@ -316,7 +318,12 @@ void SimEdge::OnCall(size_t link, const HubFrame::Call& frame) {
   });
 }
 
-// An answer to a call of another connection of the same device is taken as if it had come there.
+bool SimEdge::overhears() const {
+  const Mutations& mutations = world_.options().mutations;
+  return mutations.edge_takes_any_answer || mutations.edge_takes_anyones_answer;
+}
+
+// An answer to a call of another connection, of the same device or of another one, is taken as if it had come there.
 void SimEdge::Overhear(Client& client, const std::string& bytes) {
   std::string_view rest = bytes;
   mqtt::Packet packet;
@@ -327,9 +334,10 @@ void SimEdge::Overhear(Client& client, const std::string& bytes) {
     if (topic.kind != mqtt::DeviceTopic::Kind::kMethodResponse) continue;
     const std::optional<uint64_t> call_id = mqtt::ParseCallId(topic.request_id);
     const auto call = overheard_.find(call_id.value_or(0));
-    if (call == overheard_.end() || call->second.device != client.device || call->second.session == client.session) {
-      continue;
-    }
+    if (call == overheard_.end() || call->second.session == client.session) continue;
+    const bool is_own = call->second.device == client.device;
+    const Mutations& mutations = world_.options().mutations;
+    if (!(is_own ? mutations.edge_takes_any_answer : mutations.edge_takes_anyones_answer)) continue;
     ReportCall(call->second.link, {.kind = CallReport::Kind::kAnswer,
                                    .device_status = topic.status,
                                    .call_id = *call_id,

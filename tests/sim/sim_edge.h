@@ -51,7 +51,7 @@ class SimEdge final : public Process, private mqtt_edge::Effects {
     std::string backlog;
     absl::Duration blocked_until;
     std::map<uint64_t, int64_t> job_of_call;
-    mqtt::PacketReader eavesdropper;  // Of the mistake edge_takes_any_answer.
+    mqtt::PacketReader eavesdropper;  // Of Overhear.
   };
   // What LinkOutbox and HubLink hold of one hub.
   struct Link {
@@ -70,6 +70,8 @@ class SimEdge final : public Process, private mqtt_edge::Effects {
   void OnCall(size_t link, const HubFrame::Call& call);
   void OnOpened(size_t link, const HubFrame::Opened& opened);
   void Flush();
+  // Whether it makes one of the mistakes that need Overhear.
+  bool overhears() const;
   void Overhear(Client& client, const std::string& bytes);
   Client* Find(const Stream* stream);
   Client* FindSession(uint64_t session);
@@ -100,7 +102,7 @@ class SimEdge final : public Process, private mqtt_edge::Effects {
     int64_t epoch = 0;
     uint64_t session = 0;
   };
-  std::map<uint64_t, Overheard> overheard_;  // All calls, for the mistake edge_takes_any_answer.
+  std::map<uint64_t, Overheard> overheard_;  // All calls, for Overhear.
   uint64_t last_session_ = 0;
   Client* current_ = nullptr;
   int ticks_ = 0;

@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::string_view kJobPrefix = "job-";
 constexpr std::string_view kDirectPrefix = "direct-";
+constexpr size_t kRecentCalls = 20;
 
 template <typename Slots>
 void AddAll(Slots& slots, std::vector<Process*>& processes) {
@@ -250,8 +251,7 @@ void World::OnWritten(int64_t job, int device, uint64_t call_id, uint64_t connec
   universe_.Note("edge wrote", job, device, static_cast<int64_t>(connection));
   TargetHistory& target = history_.Target(job, device);
   target.writes.push_back({universe_.queue.now(), call_id, connection});
-  calls_.push_back(call_id);
-  job_of_call_[call_id] = job;
+  calls_.push_back({job, device, call_id});
   rules::OnWritten(*this, job, device, target);
 }
 
@@ -305,14 +305,13 @@ uint64_t World::NewConnection(int device) {
   return connection;
 }
 
-int64_t World::JobOfCall(uint64_t call_id) const {
-  const auto found = job_of_call_.find(call_id);
-  return found == job_of_call_.end() ? kNoJob : found->second;
-}
-
-uint64_t World::AnyCall() {
-  const size_t recent = std::min<size_t>(calls_.size(), 20);
-  return recent == 0 ? 1 : calls_[calls_.size() - 1 - universe_.random.Below(recent)];
+std::optional<World::WrittenCall> World::CallOfAnother(int device) {
+  std::vector<const WrittenCall*> recent;
+  for (auto call = calls_.rbegin(); call != calls_.rend() && recent.size() < kRecentCalls; ++call) {
+    if (call->device != device) recent.push_back(&*call);
+  }
+  if (recent.empty()) return std::nullopt;
+  return *recent[universe_.random.Below(recent.size())];
 }
 
 }  // namespace fleetcast::sim

@@ -92,9 +92,14 @@ class World {
   void OnAccepted(uint64_t connection, int64_t epoch);
   void OnConnectionEnded(uint64_t connection, int reason);
   uint64_t NewConnection(int device);
-  // A call that was written lately to some device.
-  uint64_t AnyCall();
-  int64_t JobOfCall(uint64_t call_id) const;
+  // A request that an edge gave to a device's connection.
+  struct WrittenCall {
+    int64_t job = 0;
+    int device = 0;
+    uint64_t call_id = 0;
+  };
+  // One of the last that went to other devices than this one; none when there is none.
+  std::optional<WrittenCall> CallOfAnother(int device);
   int64_t NextToken() { return ++last_token_; }
 
  private:
@@ -115,8 +120,7 @@ class World {
   std::vector<std::unique_ptr<SimScheduler>> schedulers_;
   std::vector<std::unique_ptr<SimEdge>> edges_;
   std::vector<std::unique_ptr<SimDevice>> devices_;
-  std::vector<uint64_t> calls_;               // That were written.
-  std::map<uint64_t, int64_t> job_of_call_;   // Of these.
+  std::vector<WrittenCall> calls_;
   std::map<int64_t, int64_t> number_of_seq_;  // Of jobs.
   uint64_t last_connection_ = 0;
   int64_t last_direct_ = kFirstDirect;
