@@ -1,5 +1,6 @@
 #include "libs/postgres/connection.h"
 
+#include <algorithm>
 #include <pqxx/connection>
 #include <pqxx/nontransaction>
 #include <utility>
@@ -56,13 +57,14 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const PoolOptions& 
     session.exec(SessionSettings(options));
     session.exec(absl::StrCat("SET application_name = ", raw->quote(options.application_name)));
     session.commit();
-    return std::unique_ptr<Connection>(new Connection(std::move(raw)));
+    return std::unique_ptr<Connection>(new Connection(std::move(raw), options.statement_timeout));
   } catch (...) {
     return CurrentExceptionToStatus();
   }
 }
 
-Connection::Connection(std::shared_ptr<pqxx::connection_base> raw) : raw_(std::move(raw)) {}
+Connection::Connection(std::shared_ptr<pqxx::connection_base> raw, absl::Duration statement_limit)
+    : raw_(std::move(raw)), statement_limit_(statement_limit) {}
 
 Connection::~Connection() = default;
 
@@ -70,6 +72,12 @@ void Connection::Prepare(const char* name, const char* sql) {
   if (prepared_.contains(name)) return;
   raw_->prepare(name, sql);
   prepared_.insert(name);
+}
+
+absl::Duration StatementLimit(absl::Duration left, absl::Duration most, absl::Duration current) {
+  if (left >= most) return most;
+  if (current <= left && current >= left - left / 8) return current;
+  return std::max(left - left / 16, absl::Milliseconds(1));
 }
 
 }  // namespace fleetcast::postgres

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "libs/postgres/pool_options.h"
 
 namespace pqxx {
@@ -31,12 +32,21 @@ class Connection {
   // Registers `statement` on this session unless it is known there.
   void Prepare(const char* name, const char* sql);
 
+  // The longest that a statement of this session may take outside a transaction block, as last set.
+  absl::Duration statement_limit() const { return statement_limit_; }
+  void set_statement_limit(absl::Duration limit) { statement_limit_ = limit; }
+
  private:
-  explicit Connection(std::shared_ptr<pqxx::connection_base> raw);
+  Connection(std::shared_ptr<pqxx::connection_base> raw, absl::Duration statement_limit);
 
   // Not unique_ptr: connection_base has no virtual destructor, and only that of the whole object closes the session.
   std::shared_ptr<pqxx::connection_base> raw_;
   absl::flat_hash_set<std::string> prepared_;
+  absl::Duration statement_limit_;
 };
+
+// The limit for a statement that has `left` and may take `most`: `current`, which the session has already, when that is
+// at most an eighth shorter than it could be; else a new one, somewhat below `left` so that later calls find it usable.
+absl::Duration StatementLimit(absl::Duration left, absl::Duration most, absl::Duration current);
 
 }  // namespace fleetcast::postgres

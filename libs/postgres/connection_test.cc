@@ -24,5 +24,14 @@ TEST(ConnectionTest, AddsLimitsToUris) {
               HasSubstr("?sslmode=require&connect_timeout=3&"));
 }
 
+TEST(StatementLimitTest, KeepsWhatIsCloseEnough) {
+  const absl::Duration most = absl::Seconds(60);
+  EXPECT_EQ(StatementLimit(absl::Seconds(90), most, absl::Seconds(59)), most);
+  EXPECT_EQ(StatementLimit(absl::Seconds(30), most, absl::Seconds(28)), absl::Seconds(28));
+  EXPECT_EQ(StatementLimit(absl::Seconds(32), most, most), absl::Seconds(30));
+  EXPECT_EQ(StatementLimit(absl::Seconds(32), most, absl::Seconds(10)), absl::Seconds(30));
+  EXPECT_EQ(StatementLimit(absl::Microseconds(1), most, most), absl::Milliseconds(1));
+}
+
 }  // namespace
 }  // namespace fleetcast::postgres

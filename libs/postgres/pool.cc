@@ -29,11 +29,20 @@ absl::Status Late() {
   return MakeError(absl::StatusCode::kDeadlineExceeded, kDatabaseTimeout, "no time left for the database");
 }
 
-// BEGIN, with a lower limit on statements when the caller has less time than a session's statements may take anyway.
-std::string BeginSql(absl::Duration left, absl::Duration statement_timeout) {
+// BEGIN, with another limit on statements when that of the session is not the one that the caller's time asks for.
+std::string BeginSql(absl::Duration limit, absl::Duration session_limit) {
   if (IsSeeded(SeededBug::kAckBeforeCommit)) return "BEGIN; SET LOCAL synchronous_commit = off";
-  if (left >= statement_timeout) return "BEGIN";
-  return absl::StrCat("BEGIN; SET LOCAL statement_timeout = ", std::max<int64_t>(1, absl::ToInt64Milliseconds(left)));
+  if (limit == session_limit) return "BEGIN";
+  return absl::StrCat("BEGIN; SET LOCAL statement_timeout = ", std::max<int64_t>(1, absl::ToInt64Milliseconds(limit)));
+}
+
+// Sees to it that a statement outside any transaction block ends within `left`. The session keeps its limit, so that
+// calls with deadlines of a kind set it once, and each of them is one round trip.
+void LimitStatements(absl::Duration left, absl::Duration most, Connection& connection, pqxx::nontransaction& work) {
+  const absl::Duration limit = StatementLimit(left, most, connection.statement_limit());
+  if (limit == connection.statement_limit()) return;
+  work.exec(absl::StrCat("SET statement_timeout = ", absl::ToInt64Milliseconds(limit)));
+  connection.set_statement_limit(limit);
 }
 
 }  // namespace
@@ -98,13 +107,20 @@ absl::Status Pool::RunOnce(absl::Time deadline, Mode mode, const std::function<a
     return connection.status();
   }
   const absl::Duration left = deadline - absl::Now();
-  // A statement alone is a transaction by itself, unless its time limit has to be set first.
-  const bool bracket = mode == Mode::kTransaction || left < options_.statement_timeout;
+  if (left <= absl::ZeroDuration()) {
+    Return(*std::move(connection));
+    return Late();
+  }
+  const bool bracket = mode == Mode::kTransaction;  // A statement alone is a transaction by itself.
   absl::Status status;
   try {
     // A "nontransaction" that sends BEGIN itself: pqxx::work would cost one more round trip for SET LOCAL.
     pqxx::nontransaction work((*connection)->raw());
-    if (bracket) work.exec(BeginSql(left, options_.statement_timeout));
+    if (bracket) {
+      work.exec(BeginSql(std::min(left, options_.statement_timeout), (*connection)->statement_limit()));
+    } else {
+      LimitStatements(left, options_.statement_timeout, **connection, work);
+    }
     Transaction transaction(**connection, work);
     status = fn(transaction);
     if (status.ok()) status = transaction.spoiled_;

@@ -57,7 +57,8 @@ class Pool {
     }
   }
 
-  // Runs one statement as a transaction of its own, in one round trip. Repeated like Transact.
+  // Runs one statement as a transaction of its own, in one round trip (two when the session's limit on statements does
+  // not fit `deadline`). The limit may be up to an eighth shorter than the time left. Repeated like Transact.
   template <typename... Args>
   absl::StatusOr<Result> Run(absl::Time deadline, const Statement& statement, const Args&... args) {
     std::optional<Result> result;
@@ -71,8 +72,8 @@ class Pool {
     return *std::move(result);
   }
 
-  // Runs one statement that was made at run time, outside any transaction block, as CREATE INDEX CONCURRENTLY wants
-  // it. Give a deadline later than the pool's statement_timeout: a nearer one needs a block to be enforced.
+  // As Run with a statement that was made at run time. Outside any transaction block, as CREATE INDEX CONCURRENTLY
+  // wants it.
   absl::StatusOr<Result> RunSql(absl::Time deadline, std::string_view sql, const Params& params = {});
 
   const PoolOptions& options() const { return options_; }

@@ -113,6 +113,27 @@ TEST_F(PoolTest, TheDeadlineEndsARunningStatement) {
               StatusIs(absl::StatusCode::kDeadlineExceeded, "DATABASE_TIMEOUT"));
 }
 
+// The limit that one call left on its session is not that of the next.
+TEST_F(PoolTest, EveryStatementHasTheLimitOfItsOwnDeadline) {
+  constexpr Statement kLimit{"test_limit", "SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'"};
+  const int64_t most = absl::ToInt64Milliseconds(pool_.options().statement_timeout);
+  const auto alone = [&](absl::Duration left) { return (*pool_.Run(absl::Now() + left, kLimit))[0].Get<int64_t>(0); };
+  const auto in_block = [&](absl::Duration left) {
+    const auto rows = pool_.Transact(absl::Now() + left, [&](Transaction& t) { return t.Run(kLimit); });
+    return (*rows)[0].Get<int64_t>(0);
+  };
+  EXPECT_EQ(alone(absl::Seconds(20)), most);
+  const int64_t lower = alone(absl::Seconds(3));
+  EXPECT_LE(lower, 3'000);
+  EXPECT_GE(lower, 2'600);
+  EXPECT_EQ(alone(absl::Seconds(3)), lower);  // The session has it already.
+  EXPECT_LE(alone(absl::Seconds(1)), 1'000);
+  EXPECT_EQ(in_block(absl::Seconds(20)), most);
+  EXPECT_GT(in_block(absl::Seconds(3)), 2'900);
+  EXPECT_GT(alone(absl::Seconds(4)), 3'400);
+  EXPECT_EQ(alone(absl::Seconds(20)), most);
+}
+
 TEST_F(PoolTest, RefusesWhenNoSessionComesFree) {
   std::promise<void> release;
   std::shared_future<void> released = release.get_future().share();
