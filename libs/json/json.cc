@@ -253,20 +253,28 @@ std::string Print(const Value& value) {
 
 std::string Compact(std::string_view valid_json) {
   std::string out;
-  out.reserve(valid_json.size());
+  CompactTo(valid_json, out);
+  return out;
+}
+
+// Documents of whole pages go through here: what is copied is written without asking for room byte by byte.
+void CompactTo(std::string_view valid_json, std::string& out) {
+  const size_t start = out.size();
+  out.resize(start + valid_json.size());
+  char* to = out.data() + start;
   bool is_in_string = false;
   for (size_t i = 0; i < valid_json.size(); ++i) {
     const char c = valid_json[i];
     if (is_in_string && c == '\\') {
-      out.push_back(c);
-      out.push_back(valid_json[++i]);
+      *to++ = c;
+      *to++ = valid_json[++i];
       continue;
     }
     if (c == '"') is_in_string = !is_in_string;
     const bool is_space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
-    if (is_in_string || !is_space) out.push_back(c);
+    if (is_in_string || !is_space) *to++ = c;
   }
-  return out;
+  out.resize(static_cast<size_t>(to - out.data()));
 }
 
 bool IsValidUtf8(std::string_view text) {

@@ -143,6 +143,7 @@ void PrintTo(const Value& value, std::string& out);
 
 // `valid_json` without the white space between its tokens.
 std::string Compact(std::string_view valid_json);
+void CompactTo(std::string_view valid_json, std::string& out);
 
 // `text` as a JSON string literal with its quotes. Control characters are escaped; other bytes are copied, so `text`
 // should be valid UTF-8.

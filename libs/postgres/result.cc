@@ -95,4 +95,11 @@ int64_t Result::affected_rows() const { return static_cast<int64_t>(result_->aff
 
 int Result::columns() const { return static_cast<int>(result_->columns()); }
 
+std::optional<int> Result::FindColumn(std::string_view name) const {
+  for (int column = 0; column < columns(); ++column) {
+    if (name == result_->column_name(column)) return column;
+  }
+  return std::nullopt;
+}
+
 }  // namespace fleetcast::postgres

@@ -96,6 +96,8 @@ class Result {
   // How many rows an INSERT, UPDATE or DELETE touched.
   int64_t affected_rows() const;
   int columns() const;
+  // The number of the column of that name, for reading many rows; nullopt when there is none.
+  std::optional<int> FindColumn(std::string_view name) const;
 
   class Iterator {
    public:

@@ -52,10 +52,13 @@ absl::StatusOr<std::string> ExportLine(const ExportRow& row, const KeyVault* vau
                   "\"");
   if (!settings.status_reason.empty()) absl::StrAppend(&out, ",\"statusReason\":", json::Quote(settings.status_reason));
   AddAuthentication(settings, keys, out);
-  absl::StrAppend(
-      &out, ",\"twinETag\":\"", TwinEtag(static_cast<uint64_t>(row.twin_etag)), "\",\"tags\":", json::Compact(row.tags),
-      ",\"properties\":{\"desired\":", SectionDocument(row.desired, row.desired_metadata, row.desired_version),
-      ",\"reported\":", SectionDocument(row.reported, row.reported_metadata, row.reported_version), "}");
+  absl::StrAppend(&out, ",\"twinETag\":\"", TwinEtag(static_cast<uint64_t>(row.twin_etag)), "\",\"tags\":");
+  json::CompactTo(row.tags, out);
+  out.append(",\"properties\":{\"desired\":");
+  AppendSection(row.desired, row.desired_metadata, row.desired_version, out);
+  out.append(",\"reported\":");
+  AppendSection(row.reported, row.reported_metadata, row.reported_version, out);
+  out.push_back('}');
   if (is_device) AddDeviceMembers(row.identity, out);
   out.push_back('}');
   return out;

@@ -24,6 +24,8 @@ constexpr int64_t kNoTop = std::numeric_limits<int64_t>::max();
 // Documents read from the database at once: at most some 10 MB. More than a page of 100: one more row than that tells
 // that there is another page.
 constexpr int kRowsPerRead = 128;
+// Start::offset of documents: replicas that do not know it yet can read the token.
+constexpr int64_t kSelective = 1;
 
 // The row of a projection, or the whole document.
 absl::StatusOr<std::string> RowText(const query::Query& query, std::string document) {
@@ -97,9 +99,10 @@ absl::Status QueryRunner::RunDocuments(absl::Time deadline, const query::Query& 
   while (true) {
     // One more than fits tells whether there is another page.
     const int wanted = std::min(limit - response.rows_size() + 1, kRowsPerRead);
-    FLEETCAST_ASSIGN_OR_RETURN(const std::vector<TwinRow> rows,
-                               store_.Twins(deadline, query.collection, query.where, next.after, wanted));
-    for (const TwinRow& row : rows) {
+    FLEETCAST_ASSIGN_OR_RETURN(const TwinPage page, store_.Twins(deadline, query.collection, query.where, next.after,
+                                                                 wanted, next.offset == kSelective));
+    next.offset = page.is_selective ? kSelective : 0;
+    for (const TwinRow& row : page.twins) {
       FLEETCAST_ASSIGN_OR_RETURN(std::string text, RowText(query, TwinDocument(row)));
       const bool is_full =
           response.rows_size() == limit || (response.rows_size() > 0 && bytes + text.size() > kPageBytesMax);
@@ -112,7 +115,7 @@ absl::Status QueryRunner::RunDocuments(absl::Time deadline, const query::Query& 
       next.after = {row.device_id, row.module_id};
       if (next.left != kNoTop) --next.left;
     }
-    if (static_cast<int>(rows.size()) < wanted) return absl::OkStatus();
+    if (static_cast<int>(page.twins.size()) < wanted) return absl::OkStatus();
   }
 }
 

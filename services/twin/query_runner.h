@@ -34,7 +34,7 @@ class QueryRunner {
   struct Start {
     int64_t left = 0;    // Rows that TOP still allows; a huge number without TOP.
     Identity after;      // Documents: the last one.
-    int64_t offset = 0;  // Groups: rows already given.
+    int64_t offset = 0;  // Groups: rows already given. Documents: 1 after a selective page (TwinPage), else 0.
   };
 
   absl::StatusOr<Start> Open(const query::Query& query, const twins::v1::QueryTwinsRequest& request) const;

@@ -204,6 +204,39 @@ TEST_F(QueryRunnerTest, PagesThatTheIndexFindsAreComplete) {
   EXPECT_THAT(store_.Ids(Deadline(), *query::ParseCondition("tags.all = 1"), "", 10'000), testing::IsOkAndHolds(ids));
 }
 
+TEST_F(QueryRunnerTest, APageThatTheIndexFoundAmongFewTellsTheNext) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 2'500; ++i) ids.push_back(absl::StrCat("d", 10'000 + i));
+  Create(ids);
+  for (const int i : {1'000, 2'100, 2'200, 2'300}) Tag(ids[static_cast<size_t>(i)], R"({"few":1})");
+  for (int i = 0; i < 10; ++i) Tag(ids[static_cast<size_t>(i)], R"({"near":1})");
+  const auto page = [&](const query::Condition& condition, const std::string& after, int limit, bool is_selective) {
+    auto found =
+        store_.Twins(Deadline(), query::Collection::kDevices, condition.expression, {after, ""}, limit, is_selective);
+    EXPECT_THAT(found, IsOk());
+    return found.value_or(TwinPage());
+  };
+  const auto ids_of = [](const TwinPage& found) {
+    std::vector<std::string> out;
+    for (const TwinRow& twin : found.twins) out.push_back(twin.device_id);
+    return out;
+  };
+  const query::Condition few = *query::ParseCondition("tags.few = 1");
+  EXPECT_TRUE(page(few, "", 2, false).is_selective);
+  EXPECT_TRUE(page(few, "", 2, true).is_selective);
+  EXPECT_THAT(ids_of(page(few, "", 2, true)), ElementsAre(ids[1'000], ids[2'100]));
+  EXPECT_THAT(ids_of(page(few, ids[2'100], 9, true)), ElementsAre(ids[2'200], ids[2'300]));
+  EXPECT_THAT(ids_of(page(few, ids[2'300], 9, true)), IsEmpty());
+  // It was full along the key.
+  const query::Condition near = *query::ParseCondition("tags.near = 1");
+  EXPECT_FALSE(page(near, "", 9, false).is_selective);
+  EXPECT_EQ(ids_of(page(near, "", 9, false)), ids_of(page(near, "", 9, true)));
+  // Where no index helps, there is nothing to tell.
+  const query::Condition all = *query::ParseCondition("IS_DEFINED(deviceId)");
+  EXPECT_FALSE(page(all, "", 2, true).is_selective);
+  EXPECT_THAT(ids_of(page(all, "", 2, true)), ElementsAre(ids[0], ids[1]));
+}
+
 TEST_F(QueryRunnerTest, ErrorsSayWhere) {
   const auto answer = Run("SELECT * FROM devices WHERE a = = 1");
   EXPECT_THAT(answer, StatusIs(absl::StatusCode::kInvalidArgument, "INVALID_QUERY"));

@@ -12,6 +12,8 @@ namespace fleetcast::twin {
 namespace {
 
 constexpr std::string_view kNever = "0001-01-01T00:00:00Z";
+// About what a document has besides its sections.
+constexpr size_t kFrameBytes = 1024;
 
 std::string QuoteOrNull(const std::optional<std::string>& text) {
   return text.has_value() ? json::Quote(*text) : std::string("null");
@@ -25,7 +27,10 @@ std::string WireTime(const std::optional<absl::Time>& time) {
 
 std::string TwinDocument(const TwinRow& row) {
   const bool is_module = !row.module_id.empty();
-  std::string out = absl::StrCat("{\"deviceId\":", json::Quote(row.device_id));
+  std::string out;
+  out.reserve(kFrameBytes + row.tags.size() + row.desired.size() + row.reported.size() + row.desired_metadata.size() +
+              row.reported_metadata.size());
+  absl::StrAppend(&out, "{\"deviceId\":", json::Quote(row.device_id));
   if (is_module) absl::StrAppend(&out, ",\"moduleId\":", json::Quote(row.module_id));
   absl::StrAppend(&out, ",\"etag\":\"", TwinEtag(static_cast<uint64_t>(row.etag)), "\",\"deviceEtag\":\"",
                   DeviceEtag(static_cast<uint64_t>(row.device_etag)), "\",\"status\":\"",
@@ -38,10 +43,15 @@ std::string TwinDocument(const TwinRow& row) {
   absl::StrAppend(&out, ",\"x509Thumbprint\":{\"primaryThumbprint\":", QuoteOrNull(row.primary_thumbprint),
                   ",\"secondaryThumbprint\":", QuoteOrNull(row.secondary_thumbprint),
                   "},\"modelId\":\"\",\"version\":", row.version);
-  if (row.tags != "{}") absl::StrAppend(&out, ",\"tags\":", json::Compact(row.tags));
-  absl::StrAppend(
-      &out, ",\"properties\":{\"desired\":", SectionDocument(row.desired, row.desired_metadata, row.desired_version),
-      ",\"reported\":", SectionDocument(row.reported, row.reported_metadata, row.reported_version), "}");
+  if (row.tags != "{}") {
+    out.append(",\"tags\":");
+    json::CompactTo(row.tags, out);
+  }
+  out.append(",\"properties\":{\"desired\":");
+  AppendSection(row.desired, row.desired_metadata, row.desired_version, out);
+  out.append(",\"reported\":");
+  AppendSection(row.reported, row.reported_metadata, row.reported_version, out);
+  out.push_back('}');
   if (!is_module) {
     absl::StrAppend(&out, ",\"capabilities\":{\"iotEdge\":", row.is_iot_edge ? "true" : "false", "}");
   }
@@ -51,11 +61,13 @@ std::string TwinDocument(const TwinRow& row) {
   return out;
 }
 
-std::string SectionDocument(std::string_view document, std::string_view metadata, int64_t version) {
-  const std::string compact = json::Compact(document);
-  const std::string_view members = std::string_view(compact).substr(0, compact.size() - 1);
-  return WithVersion(
-      absl::StrCat(Absl(members), members == "{" ? "" : ",", "\"$metadata\":", json::Compact(metadata), "}"), version);
+void AppendSection(std::string_view document, std::string_view metadata, int64_t version, std::string& out) {
+  json::CompactTo(document, out);
+  out.pop_back();
+  if (out.back() != '{') out.push_back(',');
+  out.append("\"$metadata\":");
+  json::CompactTo(metadata, out);
+  absl::StrAppend(&out, ",\"$version\":", version, "}");
 }
 
 std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version, std::string_view reported,

@@ -40,8 +40,8 @@ struct TwinRow {
 // The whole twin.
 std::string TwinDocument(const TwinRow& row);
 
-// One section of properties with its $metadata and $version.
-std::string SectionDocument(std::string_view document, std::string_view metadata, int64_t version);
+// Appends one section of properties with its $metadata and $version.
+void AppendSection(std::string_view document, std::string_view metadata, int64_t version, std::string& out);
 
 // {"desired":{…,"$version":n},"reported":{…,"$version":m}}
 std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version, std::string_view reported,

@@ -205,7 +205,7 @@ class ExecutionReader : public std::enable_shared_from_this<ExecutionReader> {
   }
 
   void Answer(std::string_view token) {
-    AnswerPage(*exchange_, rows_, token, query_.query.items.empty() ? kDeviceJobRows : kRawRows);
+    AnswerPage(*exchange_, JsonArray(rows_), token, query_.query.items.empty() ? kDeviceJobRows : kRawRows);
   }
 
   const ExchangePtr exchange_;
@@ -250,7 +250,7 @@ void RunExecutionQuery(const ExchangePtr& exchange, JobStub& jobs, const PageTok
   if (!position.ok()) return exchange->Fail(position.status());
   ExecutionPlan plan = PlanExecutions(query.query);
   if (plan.is_empty && !query.query.is_aggregate()) {
-    return AnswerPage(*exchange, {}, "", query.query.items.empty() ? kDeviceJobRows : kRawRows);
+    return AnswerPage(*exchange, "[]", "", query.query.items.empty() ? kDeviceJobRows : kRawRows);
   }
   // An aggregate has its row also when nothing can fit: then nothing is read that could.
   if (plan.is_empty) plan.residual = query.query.where;

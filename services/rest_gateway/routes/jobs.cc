@@ -82,7 +82,7 @@ void JobRoutes::List(const ExchangePtr& exchange) const {
   const absl::StatusOr<JobFilterValues> filters =
       ParseJobFilters(request.FindQuery("jobtype").value_or(""), request.FindQuery("jobstatus").value_or(""));
   if (!filters.ok()) return exchange->Fail(filters.status());
-  if (filters->is_empty) return AnswerPage(*exchange, {}, "", kJobRows);
+  if (filters->is_empty) return AnswerPage(*exchange, "[]", "", kJobRows);
   PageRequest page = ListPage(*exchange);
   jobs::v1::ListJobsRequest list;
   list.set_page_size(page.size);
@@ -93,7 +93,7 @@ void JobRoutes::List(const ExchangePtr& exchange) const {
              std::move(list), [exchange](const jobs::v1::ListJobsResponse& response) {
                std::vector<std::string> rows;
                for (const jobs::v1::Job& job : response.jobs()) rows.push_back(PrintJob(job));
-               AnswerPage(*exchange, rows, response.next_page_token(), kJobRows);
+               AnswerPage(*exchange, JsonArray(rows), response.next_page_token(), kJobRows);
              });
 }
 

@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "services/rest_gateway/exchange.h"
 
@@ -15,9 +14,24 @@ inline constexpr std::string_view kJobRows = "JobResponse";
 inline constexpr std::string_view kRawRows = "Raw";
 inline constexpr std::string_view kTwinRows = "Twin";
 
-// Answers `rows`, one JSON text each. GA: an array, the token in a header that is absent on the last page (Node tests
-// only for its presence). DT: an object with the token, null at the end.
-void AnswerPage(Exchange& exchange, const std::vector<std::string>& rows, std::string_view next_token,
-                std::string_view item_type);
+// The array of `rows`, a range of JSON texts; copied once, for a page of twins has some 300 kB.
+template <typename Rows>
+std::string JsonArray(const Rows& rows) {
+  size_t bytes = 2;
+  for (const std::string& row : rows) bytes += row.size() + 1;
+  std::string array;
+  array.reserve(bytes);
+  array.push_back('[');
+  for (const std::string& row : rows) {
+    if (array.size() > 1) array.push_back(',');
+    array.append(row);
+  }
+  array.push_back(']');
+  return array;
+}
+
+// Answers the rows in `array`. GA: that, the token in a header that is absent on the last page (Node tests only for its
+// presence). DT: an object with the token, null at the end.
+void AnswerPage(Exchange& exchange, std::string array, std::string_view next_token, std::string_view item_type);
 
 }  // namespace fleetcast::rest_gateway

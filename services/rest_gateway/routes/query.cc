@@ -43,7 +43,7 @@ void QueryTwins(const ExchangePtr& exchange, TwinStub& twins, QueryRequest query
   CallOrFail(exchange, kQueryLimit, "fleetcast.twins.v1.TwinService/QueryTwins", twins.async(), &Async::QueryTwins,
              std::move(request), [exchange](const twins::v1::QueryTwinsResponse& response) {
                const bool is_raw = response.row_kind() == twins::v1::QueryTwinsResponse::ROW_KIND_RAW;
-               AnswerPage(*exchange, {response.rows().begin(), response.rows().end()}, response.next_page_token(),
+               AnswerPage(*exchange, JsonArray(response.rows()), response.next_page_token(),
                           is_raw ? kRawRows : kTwinRows);
              });
 }

@@ -93,13 +93,16 @@ const Source& SourceOf(query::Collection collection) {
   return collection == query::Collection::kModules ? modules : devices;
 }
 
+std::string_view KeyColumns(const Source& source) { return source.has_modules ? "device_id, module_id" : "device_id"; }
+
 bool JoinsRegistry(uint32_t uses) { return (uses & kUsesDevice) != 0; }
 
+std::string JoinOfRegistry(const Source& source) {
+  return absl::StrCat(" JOIN ", Absl(source.registry), " AS d USING (", Absl(KeyColumns(source)), ")");
+}
+
 std::string FromClause(const Source& source, uint32_t uses) {
-  if (JoinsRegistry(uses)) {
-    return absl::StrCat("FROM ", Absl(source.documents), " AS t JOIN ", Absl(source.registry), " AS d USING (",
-                        source.has_modules ? "device_id, module_id" : "device_id", ")");
-  }
+  if (JoinsRegistry(uses)) return absl::StrCat("FROM ", Absl(source.documents), " AS t", JoinOfRegistry(source));
   // Both tables hold every row; the narrow one, whose rows seldom change, is read from its key alone.
   return absl::StrCat("FROM ", Absl(uses == kUsesTwin ? source.documents : source.registry), " AS t");
 }

@@ -27,11 +27,17 @@ struct Source {
   std::string_view registry;   // "twin.device": of the same rows, narrower; it changes less often.
 };
 
+// The names of the columns that make the key: device_id, or device_id, module_id.
+std::string_view KeyColumns(const Source& source);
+
 // Precondition: not kJobs, whose rows are elsewhere.
 const Source& SourceOf(query::Collection collection);
 
 // Whether SQL that uses these columns reads both tables, as `t` and `d`.
 bool JoinsRegistry(uint32_t uses);
+
+// " JOIN … AS d USING (…)": the registry, to a FROM clause that has the documents as `t`.
+std::string JoinOfRegistry(const Source& source);
 
 // The FROM clause for SQL that uses these columns.
 std::string FromClause(const Source& source, uint32_t uses);

@@ -30,7 +30,6 @@ const Words& DeviceWords() {
       {"{name}", "device_id"},
       {"{given.name}", "given.device_id"},
       {"{t.name}", "t.device_id"},
-      {"{t.module}", ""},
       {"{scopes}", FLEETCAST_DEVICE_SCOPES},
       {"{t is one}", "t.device_id = $1 AND $2 = ''"},
       {"{own columns}",
@@ -61,7 +60,6 @@ const Words& ModuleWords() {
       {"{name}", "device_id || '/' || module_id"},
       {"{given.name}", "given.device_id || '/' || given.module_id"},
       {"{t.name}", "t.device_id || '/' || t.module_id"},
-      {"{t.module}", "t.module_id, "},
       {"{scopes}", FLEETCAST_MODULE_SCOPES},
       {"{t is one}", "t.device_id = $1 AND t.module_id = $2"},
       {"{own columns}",
@@ -153,8 +151,7 @@ std::string WriteTwin(std::string_view set, std::string_view arrays, std::string
 }
 
 std::string GetTwin() {
-  return "SELECT {t.module}" FLEETCAST_TWIN_COLUMNS
-         "{scopes} FROM {twins} AS t JOIN {table} AS d USING ({key}) WHERE {t is one}";
+  return "SELECT " FLEETCAST_TWIN_COLUMNS "{scopes} FROM {twins} AS t JOIN {table} AS d USING ({key}) WHERE {t is one}";
 }
 
 // A statement that lives as long as the process.

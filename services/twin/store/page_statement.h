@@ -1,4 +1,4 @@
-// The statement of one page of rows in the order of their key.
+// The statements of one page of rows in the order of their key.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,21 @@
 namespace fleetcast::twin {
 
 // The first parameter of the condition. Before it: $1 and $2 are the device and module id after which the page begins
-// ('' and '' = at the first), $3 the device id up to which it goes (NULL = to the last), $4 how many rows it has at
-// most.
-inline constexpr int kFirstOfCondition = 5;
+// ('' and '' = at the first), $3 how many rows it has at most.
+inline constexpr int kFirstOfCondition = 4;
 
-// `select`: what is wanted of each row; `uses`: what that needs of FROM. `along_key`: the planner may read along the
-// key; else it has to sort what an index on the documents finds.
-std::string PageStatement(const Source& source, std::string_view select, uint32_t uses, const query::Sql& where,
-                          bool along_key);
+// Reads along the key and tests each row. `select`: what is wanted of each row; `uses`: what that needs of FROM.
+std::string PageAlongKey(const Source& source, std::string_view select, uint32_t uses, const query::Sql& where);
+
+// The keys of a page, for a condition that an index on the documents answers: the planner sorts what that finds. The
+// last column, `matches`, says in each row how many rows there are from the beginning of the page to the last of all.
+std::string KeysByIndex(const Source& source, const query::Sql& where);
+
+// As PageAlongKey, of the rows that KeysByIndex finds, with its `matches` as the last column. Sorting everything that
+// fits costs little when the rows are keys, and much when they are documents.
+std::string PageByIndex(const Source& source, std::string_view select, uint32_t uses, const query::Sql& where);
+
+// How many of the next `window` documents fit, counted along the key up to $3.
+std::string CountNear(const Source& source, const query::Sql& where, int window);
 
 }  // namespace fleetcast::twin

@@ -24,6 +24,13 @@ struct TargetCount {
   std::vector<std::string> sample;  // Ids, ascending in byte order.
 };
 
+// A page of twins.
+struct TwinPage {
+  std::vector<TwinRow> twins;
+  // The index of the condition has found this page among so few rows that the next one should ask it at once.
+  bool is_selective = false;
+};
+
 // Thread-safe. Meant for a pool of its own, with a longer statement timeout: a scan must not hold up single reads.
 class QueryStore {
  public:
@@ -39,19 +46,24 @@ class QueryStore {
   // What `condition` selects, counted and seen at one moment, with the first `sample_size` ids.
   absl::StatusOr<TargetCount> Count(absl::Time deadline, const query::Condition& condition, int sample_size);
 
-  // Twins of `collection` that `where` selects (empty = all), in order of their keys, after `after`.
-  absl::StatusOr<std::vector<TwinRow>> Twins(absl::Time deadline, query::Collection collection,
-                                             const std::optional<query::Expr>& where, const Identity& after, int limit);
+  // Twins of `collection` that `where` selects (empty = all), in order of their keys, after `after`. `is_selective`:
+  // what the page before said; it changes the way to the answer, not the answer.
+  absl::StatusOr<TwinPage> Twins(absl::Time deadline, query::Collection collection,
+                                 const std::optional<query::Expr>& where, const Identity& after, int limit,
+                                 bool is_selective = false);
 
   // The rows of an aggregate query, as JSON text, from the `offset`th on. Their order is stable while nothing changes.
   absl::StatusOr<std::vector<std::string>> Groups(absl::Time deadline, const query::Query& query, int64_t offset,
                                                   int limit);
 
  private:
+  enum class Way { kAlongKey, kByIndex };
   struct Page;
 
   // The rows of `page`, in the order of their keys.
-  absl::StatusOr<std::vector<postgres::Result>> Read(absl::Time deadline, const Page& page);
+  absl::StatusOr<postgres::Result> Read(absl::Time deadline, const Page& page);
+  // How to find them.
+  absl::StatusOr<Way> Choose(absl::Time deadline, const Page& page, const query::Sql& where);
 
   query::Binding BindingOf(const Source& source) const { return {source.columns, indexed_paths_}; }
 

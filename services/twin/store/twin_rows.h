@@ -25,6 +25,8 @@ namespace fleetcast::twin {
   "t.version, t.desired_version, t.reported_version, t.tags, t.desired, t.reported, t.desired_metadata, "           \
   "t.reported_metadata"
 
+// The twin in a row that begins with the columns above, the scopes after them. A page has thousands of values, so they
+// are read by their places; the module id is left to the caller.
 TwinRow ReadTwin(const postgres::Row& row);
 
 }  // namespace fleetcast::twin
