@@ -1,11 +1,13 @@
 #include "services/twin/store/group_statement.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
+#include "libs/base/strings.h"
 #include "libs/json/json.h"
 #include "libs/query/rows.h"
 
@@ -22,10 +24,27 @@ absl::StatusOr<std::optional<json::Value>> ReadJson(const std::optional<std::str
   return std::optional<json::Value>(std::move(value));
 }
 
+// Whether nothing is asked but how many rows there are: the registry's own count tells.
+bool CountsAll(const query::Query& query) {
+  return !query.where && query.group_by.empty() &&
+         std::all_of(query.items.begin(), query.items.end(),
+                     [](const query::SelectItem& item) { return item.aggregate == Aggregate::kCount; });
+}
+
+std::string CountOfAll(const Source& source) {
+  return absl::StrCat("SELECT coalesce(sum(rows), 0)::bigint FROM twin.row_count WHERE table_name = '",
+                      Absl(source.registry), "' OFFSET $1 LIMIT $2");
+}
+
 }  // namespace
 
 GroupStatement::GroupStatement(const query::Query& query, const Source& source, const query::Binding& binding)
     : query_(query) {
+  if (CountsAll(query)) {
+    items_.resize(query.items.size());
+    sql_ = CountOfAll(source);
+    return;
+  }
   select_list_.push_back("count(*)");
   for (const query::Path& path : query.group_by) {
     keys_.push_back(Select(Expression(path, PathForm::kKey, binding)));

@@ -175,6 +175,33 @@ TEST_F(QueryPropertyTest, CountsAndGroups) {
       testing::IsOkAndHolds(std::vector<std::string>{R"({"$1":0})"}));
 }
 
+TEST_F(QueryPropertyTest, TheCountOfAllFollowsTheRegistry) {
+  QueryStore queries(pool_);
+  const auto count = [&](const std::string& collection) {
+    const auto rows =
+        queries.Groups(Deadline(), *query::ParseQuery("SELECT COUNT() AS n, COUNT() FROM " + collection), 0, 100);
+    EXPECT_THAT(rows, testing::IsOkAndHolds(::testing::SizeIs(1)));
+    return rows.ok() && rows->size() == 1 ? (*rows)[0] : "";
+  };
+  EXPECT_EQ(count("devices"), R"({"n":0,"$1":0})");
+  Create({"a", "b", "c"});
+  NewDevice module = Device("a");
+  module.settings.module_id = "m";
+  FLEETCAST_ASSERT_OK(DeviceStore(pool_).CreateModule(Deadline(), module));
+  EXPECT_EQ(count("devices"), R"({"n":3,"$1":3})");
+  EXPECT_EQ(count("devices.modules"), R"({"n":1,"$1":1})");
+  FLEETCAST_ASSERT_OK(DeviceStore(pool_).Delete(Deadline(), "a", EtagCondition::Parse("*")));
+  EXPECT_EQ(count("devices"), R"({"n":2,"$1":2})");
+  EXPECT_EQ(count("devices.modules"), R"({"n":0,"$1":0})");
+  // What is rolled back was never counted.
+  const absl::Status refused = pool_.Transact(Deadline(), [](postgres::Transaction& transaction) -> absl::Status {
+    const absl::Status deleted = transaction.RunScript("DELETE FROM twin.device");
+    return deleted.ok() ? absl::FailedPreconditionError("no") : deleted;
+  });
+  EXPECT_THAT(refused, testing::StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(count("devices"), R"({"n":2,"$1":2})");
+}
+
 TEST_F(QueryPropertyTest, CountsTargetsConnectedOnesAndASampleAtOnce) {
   Create({"a,b", "b", "c", "d\"e", "null"});
   TwinStore twins(pool_);
