@@ -3,10 +3,11 @@
 // beside one plain SQL UPDATE, queries beside SQL written by hand with the ideal index, a scan of everything, and pages.
 
 const { uniqueId } = require('../e2e/lib/hub');
-const { keptHttps } = require('./clients');
+const { grpcClient, keptHttps } = require('./clients');
 const { startFleet } = require('./fleet');
 const { V, cpuSeconds, median, percentiles, print, runJob, say, settings, sleep, sql, timed } = require('./lib');
 const { session } = require('./postgres');
+const { startSqlServer } = require('./sql_server');
 const { registerTwins } = require('./twin_fleet');
 
 const given = settings({ devices: 1000000, connected: 1000, seconds: 15, repetitions: 3, page: 9000 });
@@ -81,49 +82,73 @@ async function allRows(https, query) {
   return rows;
 }
 
-// Milliseconds of `ours` and `theirs` in turns; both answer how many rows they saw.
-async function inTurns(ours, theirs, times) {
-  const samples = [[], []];
+// Milliseconds of `ours`, `theirs` and maybe theirs behind HTTPS in turns; each answers how many rows it saw.
+async function inTurns(times, ours, theirs, theirsOverHttps) {
+  const actions = [ours, theirs, theirsOverHttps].filter(Boolean);
+  const samples = actions.map(() => []);
+  let counts;
   for (let i = 0; i < times; ++i) {
-    const counts = [];
-    for (const [which, action] of [ours, theirs].entries()) {
+    counts = [];
+    for (const [which, action] of actions.entries()) {
       const { seconds, value } = await timed(action);
       samples[which].push(seconds * 1000);
       counts.push(value);
     }
-    if (counts[0] !== counts[1]) throw new Error(`the query finds ${counts[0]}, SQL finds ${counts[1]}`);
+    if (new Set(counts).size > 1) throw new Error(`the query finds ${counts[0]}, SQL finds ${counts.slice(1)}`);
   }
-  return { found: await ours(), milliseconds: round(median(samples[0])), baseline_milliseconds: round(median(samples[1])),
-    ratio: round(median(samples[0]) / median(samples[1])) };
+  const [mine, plain, overHttps] = samples.map(median);
+  return { found: counts[0], milliseconds: round(mine), baseline_milliseconds: round(plain), ratio: round(mine / plain),
+    ...(overHttps && { https_baseline_milliseconds: round(overHttps), https_ratio: round(mine / overHttps) }) };
 }
+
+const HTTPS_BASELINE = 'the same SQL behind a plain node:https server, rows as JSON';
 
 // A question that picks a thousandth of the fleet, beside SQL with the index that fits it best.
 async function printSelective(https, db) {
   await sql(`CREATE INDEX ideal ON bench.twin ((tags->'building'), (tags->'floor'), device_id); ANALYZE bench.twin`);
+  const server = await startSqlServer();
   const where = `WHERE tags.building = 'b42' AND tags.floor = 3`;
   const same = `WHERE tags->'building' = '"b42"' AND tags->'floor' = '3'`;
   const page = `SELECT t.*, d.* FROM bench.twin AS t JOIN twin.device AS d USING (device_id) ${same} AND t.device_id > $1 ORDER BY t.device_id LIMIT ${PAGE}`;
-  const handWritten = async () => {
+  const handWritten = (run) => async () => {
     let found = 0;
     for (let last = ''; ;) {
-      const rows = await db(page, [last]);
+      const rows = await run(page, [last]);
       found += rows.length;
       if (rows.length < PAGE) return found;
       last = rows.at(-1).device_id;
     }
   };
-  const rows = await inTurns(async () => (await allRows(https, `SELECT * FROM devices ${where}`)).length, handWritten, 10 * repetitions);
-  print({ name: 'twins: selective query, whole twins', devices, ...rows, baseline: `SQL by hand, pages of ${PAGE}, index on building, floor, id` });
-  const count = await inTurns(async () => (await allRows(https, `SELECT COUNT() AS n FROM devices ${where}`))[0].n,
-    async () => Number((await db(`SELECT count(*) AS n FROM bench.twin ${same}`))[0].n), 30 * repetitions);
-  print({ name: 'twins: selective count', devices, ...count, baseline: 'SQL by hand, the same index' });
+  const rows = await inTurns(10 * repetitions, async () => (await allRows(https, `SELECT * FROM devices ${where}`)).length,
+    handWritten(db), handWritten(server.query));
+  print({ name: 'twins: selective query, whole twins', devices, ...rows, baseline: `SQL by hand, pages of ${PAGE}, index on building, floor, id`,
+    https_baseline: HTTPS_BASELINE });
+  const counted = (run) => async () => Number((await run(`SELECT count(*) AS n FROM bench.twin ${same}`))[0].n);
+  const count = await inTurns(30 * repetitions, async () => (await allRows(https, `SELECT COUNT() AS n FROM devices ${where}`))[0].n,
+    counted(db), counted(server.query));
+  print({ name: 'twins: selective count', devices, ...count, baseline: 'SQL by hand, the same index', https_baseline: HTTPS_BASELINE });
+  server.stop();
+}
+
+// What a call costs that finds nothing, or is not let in: no query over the same door can be faster.
+async function printDoors(https) {
+  const twins = await grpcClient(process.env.FLEETCAST_GRPC_TWINS, 'fleetcast.twins.v1.TwinService');
+  const nothing = { query: `SELECT * FROM devices WHERE deviceId = 'nobody'` };
+  const timesOf = async (action) => {
+    const times = [];
+    for (let i = 0; i < 100 * repetitions; ++i) times.push((await timed(action)).seconds * 1000);
+    return percentiles(times);
+  };
+  print({ name: 'twins: doors', devices, https_refused: await timesOf(() => https('POST', `/devices/query?${V}`, { query: 'SELECT' })),
+    https_nothing: await timesOf(() => https('POST', `/devices/query?${V}`, nothing)), grpc_nothing: await timesOf(() => twins('QueryTwins', nothing)) });
 }
 
 // A question that no index helps.
 async function printScan(https, db) {
-  const scan = await inTurns(async () => (await allRows(https, 'SELECT COUNT() AS n FROM devices WHERE properties.reported.battery < 20'))[0].n,
+  const scan = await inTurns(repetitions,
+    async () => (await allRows(https, 'SELECT COUNT() AS n FROM devices WHERE properties.reported.battery < 20'))[0].n,
     async () => Number((await db(`SELECT count(*) AS n FROM bench.twin WHERE jsonb_typeof(reported->'battery') = 'number'
-      AND (reported->>'battery')::numeric < 20`))[0].n), repetitions);
+      AND (reported->>'battery')::numeric < 20`))[0].n));
   print({ name: 'twins: full scan', devices, ...scan, baseline: 'SQL by hand without an index' });
 }
 
@@ -155,6 +180,7 @@ async function main() {
   await printReported(key);
   await printJob();
   const [https, db] = [keptHttps(), await session()];
+  await printDoors(https);
   await printSelective(https, db);
   await printScan(https, db);
   await printPages(https);
