@@ -7,6 +7,7 @@
 #include "libs/base/status.h"
 #include "libs/model/reasons.h"
 #include "services/twin/export_line.h"
+#include "services/twin/restored_row.h"
 
 namespace fleetcast::twin {
 namespace {
@@ -93,17 +94,7 @@ TEST_F(ImportLineTest, ReadsWhatWeExport) {
   row.reported_metadata = R"({"$lastUpdated": "2026-01-01T00:00:00.0000000Z"})";
   const std::string line = *ExportLine(row, &vault_);
   const RegistryChange change = Read(line);
-  ExportRow again;
-  again.identity.settings = change.device.settings;
-  again.identity.etag = 5;
-  again.twin_etag = change.device.twin.etag;
-  again.desired_version = change.device.twin.desired_version;
-  again.reported_version = change.device.reported.reported_version;
-  again.tags = json::Print(change.device.twin.tags);
-  again.desired = json::Print(change.device.twin.desired);
-  again.reported = json::Print(change.device.reported.reported);
-  again.desired_metadata = json::Print(change.device.twin.desired_metadata);
-  again.reported_metadata = json::Print(change.device.reported.metadata);
+  const ExportRow again = RestoredRow(change, 5);
   EXPECT_EQ(*ExportLine(again, &vault_), line);
   EXPECT_THAT(*ExportLine(row, nullptr), ::testing::Not(::testing::HasSubstr("MDEy")));
 }
