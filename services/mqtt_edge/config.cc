@@ -1,5 +1,7 @@
 #include "services/mqtt_edge/config.h"
 
+#include "absl/strings/str_cat.h"
+#include "libs/base/strings.h"
 #include "libs/rpc/channel.h"
 #include "services/mqtt_edge/session_id.h"
 
@@ -15,10 +17,11 @@ bool IsEdgeId(const std::string& id) {
 
 // What is wrong with the addresses, or an empty text.
 std::string AddressMistake(const Config& config) {
-  for (const std::string* address : {&config.tls_listen, &config.plain_listen}) {
-    if (address->empty()) continue;
-    const absl::Status status = rpc::ValidateAddress(*address, true);
-    if (!status.ok()) return "--tls-listen or --plain-listen: " + std::string(status.message());
+  for (size_t i = 0; i < kListenerKinds; ++i) {
+    const std::string& address = config.ListenAddress(static_cast<ListenerKind>(i));
+    if (address.empty()) continue;
+    const absl::Status status = rpc::ValidateAddress(address, true);
+    if (!status.ok()) return absl::StrCat("--", Absl(kListenerNames[i]), "-listen: ", status.message());
   }
   for (const std::string& address : config.device_connection_addresses) {
     const absl::Status status = rpc::ValidateAddress(address);
@@ -29,12 +32,26 @@ std::string AddressMistake(const Config& config) {
 
 }  // namespace
 
+const std::string& Config::ListenAddress(ListenerKind kind) const {
+  switch (kind) {
+    case ListenerKind::kTls: return tls_listen;
+    case ListenerKind::kPlain: return plain_listen;
+    case ListenerKind::kWebSocketTls: return ws_listen;
+    case ListenerKind::kWebSocketPlain: break;
+  }
+  return ws_plain_listen;
+}
+
 void Config::Declare(config::Settings& settings) {
   settings.Text("tls-listen", &tls_listen, {}, "MQTT over TLS, host:port; empty = off");
   settings.List("tls-cert-file", &tls_cert_files, {.required = false, .count_max = 2},
                 "Certificate chain, PEM; one for RSA and one for ECDSA if wanted");
   settings.List("tls-key-file", &tls_key_files, {.required = false, .count_max = 2}, "Keys, PEM, in the same order");
   settings.Text("plain-listen", &plain_listen, {}, "MQTT without TLS, host:port; for development only; empty = off");
+  settings.Text("ws-listen", &ws_listen, {}, "MQTT over WebSocket over TLS, host:port; empty = off");
+  settings.Text(
+      "ws-plain-listen", &ws_plain_listen, {},
+      "MQTT over WebSocket without TLS, host:port; for rest_gateway in front of it, or development; empty = off");
   settings.Text("edge-id", &edge_id, {.required = true, .bytes_max = 63},
                 "Name of this edge, stable over restarts: [a-z0-9.-]");
   settings.List("device-connection-addresses", &device_connection_addresses, {.required = true},
@@ -58,10 +75,13 @@ void Config::Declare(config::Settings& settings) {
   settings.Rule([this] { return AddressMistake(*this); });
   settings.Rule([this]() -> std::string {
     if (!edge_id.empty() && !IsEdgeId(edge_id)) return "--edge-id must be 1 to 63 characters of [a-z0-9.-]";
-    if (tls_listen.empty() && plain_listen.empty()) return "one of --tls-listen and --plain-listen is needed";
+    if (!has_tls() && plain_listen.empty() && ws_plain_listen.empty()) {
+      return "one of --tls-listen, --ws-listen, --plain-listen and --ws-plain-listen is needed";
+    }
     if (tls_cert_files.size() != tls_key_files.size()) return "--tls-cert-file and --tls-key-file must come in pairs";
-    if (!tls_listen.empty() && tls_cert_files.empty()) {
-      return "--tls-cert-file and --tls-key-file are needed for --tls-listen; set --tls-listen= to go without TLS";
+    if (has_tls() && tls_cert_files.empty()) {
+      return "--tls-cert-file and --tls-key-file are needed for --tls-listen and --ws-listen; set --tls-listen= to go "
+             "without TLS";
     }
     return "";
   });

@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "libs/config/config.h"
+#include "services/mqtt_edge/listener_kind.h"
 
 namespace fleetcast::mqtt_edge {
 
@@ -15,6 +16,8 @@ struct Config {
   std::vector<std::string> tls_cert_files;
   std::vector<std::string> tls_key_files;
   std::string plain_listen;
+  std::string ws_listen;
+  std::string ws_plain_listen;
   std::string edge_id;
   std::vector<std::string> device_connection_addresses;
   int loops = 0;
@@ -29,6 +32,10 @@ struct Config {
   absl::Duration activity_interval = absl::Minutes(1);
 
   void Declare(config::Settings& settings);
+
+  // Where a kind of listener listens, host:port; empty = not at all.
+  const std::string& ListenAddress(ListenerKind kind) const;
+  bool has_tls() const { return !tls_listen.empty() || !ws_listen.empty(); }
 };
 
 }  // namespace fleetcast::mqtt_edge

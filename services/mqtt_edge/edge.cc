@@ -78,7 +78,7 @@ absl::StatusOr<std::unique_ptr<Edge>> Edge::Create(const Config& config, telemet
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the peer has closed.
   RaiseDescriptorLimit(config.max_connections);
   std::unique_ptr<Edge> edge(new Edge(config, metrics, clock, std::move(on_attached)));
-  if (!config.tls_listen.empty()) {
+  if (config.has_tls()) {
     std::vector<CertificateFiles> certificates;
     for (size_t i = 0; i < config.tls_cert_files.size(); ++i) {
       certificates.push_back({config.tls_cert_files[i], config.tls_key_files[i]});
@@ -103,14 +103,19 @@ absl::Status Edge::CreateLinks(telemetry::Metrics& metrics) {
 
 absl::Status Edge::CreateLoops(Random& random) {
   const int count = LoopCount(config_);
-  FLEETCAST_ASSIGN_OR_RETURN(std::vector<Fd> tls, ListenForLoops(config_.tls_listen, count, &tls_port_));
-  FLEETCAST_ASSIGN_OR_RETURN(std::vector<Fd> plain, ListenForLoops(config_.plain_listen, count, &plain_port_));
+  PerListener<std::vector<Fd>> listeners;
+  for (size_t kind = 0; kind < kListenerKinds; ++kind) {
+    const std::string& address = config_.ListenAddress(static_cast<ListenerKind>(kind));
+    FLEETCAST_ASSIGN_OR_RETURN(listeners[kind], ListenForLoops(address, count, &ports_[kind]));
+  }
   std::vector<HubLink*> links;
   for (const auto& link : links_) links.push_back(link.get());
   for (int i = 0; i < count; ++i) {
     loops_.push_back(
         std::make_unique<EventLoop>(i, loop_options_, tls_.get(), links, open_connections_, metrics_, clock_, random));
-    loops_.back()->Serve(std::move(tls[static_cast<size_t>(i)]), std::move(plain[static_cast<size_t>(i)]));
+    PerListener<Fd> own;
+    for (size_t kind = 0; kind < kListenerKinds; ++kind) own[kind] = std::move(listeners[kind][static_cast<size_t>(i)]);
+    loops_.back()->Serve(std::move(own));
   }
   return absl::OkStatus();
 }
@@ -123,8 +128,10 @@ void Edge::Start() {
                 {{"edge_id", identity_.edge_id},
                  {"boot_id", identity_.boot_id},
                  {"loops", static_cast<int>(loops_.size())},
-                 {"tls_port", tls_port_},
-                 {"plain_port", plain_port_}});
+                 {"tls_port", tls_port()},
+                 {"plain_port", plain_port()},
+                 {"ws_port", port(ListenerKind::kWebSocketTls)},
+                 {"ws_plain_port", port(ListenerKind::kWebSocketPlain)}});
 }
 
 void Edge::Drain() {

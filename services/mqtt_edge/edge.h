@@ -34,8 +34,9 @@ class Edge final : private HubLinkObserver {
   void Stop();
 
   // The ports that were bound; 0 = not served.
-  int tls_port() const { return tls_port_; }
-  int plain_port() const { return plain_port_; }
+  int port(ListenerKind kind) const { return ports_[IndexOf(kind)]; }
+  int tls_port() const { return port(ListenerKind::kTls); }
+  int plain_port() const { return port(ListenerKind::kPlain); }
   int64_t open_connections() const { return open_connections_; }
 
  private:
@@ -55,8 +56,7 @@ class Edge final : private HubLinkObserver {
   const EdgeMetrics metrics_;
   LoopOptions loop_options_;
   std::unique_ptr<TlsContext> tls_;
-  int tls_port_ = 0;
-  int plain_port_ = 0;
+  PerListener<int> ports_{};
   std::atomic<int64_t> open_connections_ = 0;
   std::atomic<bool> is_serving_ = false;  // Frames reach the loops.
   std::vector<std::unique_ptr<HubLink>> links_;

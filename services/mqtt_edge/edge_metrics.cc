@@ -14,9 +14,9 @@ constexpr std::array<const char*, kDroppedKinds> kDroppedNames = {
 
 const char* CloseReasonName(CloseReason reason) {
   constexpr std::array<const char*, kCloseReasons> kNames = {
-      "none",     "disconnect",      "peer_gone",  "handshake",     "connect_timeout", "refused",
-      "protocol", "forbidden_topic", "keep_alive", "token_expired", "taken_over",      "desired_gap",
-      "slow",     "unavailable",     "draining"};
+      "none",    "disconnect",  "peer_gone",       "handshake",  "upgrade_refused", "websocket",  "connect_timeout",
+      "refused", "protocol",    "forbidden_topic", "keep_alive", "token_expired",   "taken_over", "desired_gap",
+      "slow",    "unavailable", "draining"};
   return kNames[static_cast<size_t>(reason)];
 }
 
@@ -33,6 +33,10 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
       handshakes_resumed(
           metrics.NewCounter("fleetcast_edge_tls_resumptions_total", "TLS handshakes that resumed a session")),
       handshake_failures(metrics.NewCounter("fleetcast_edge_tls_failures_total", "TLS handshakes that failed")),
+      web_socket_upgrades(metrics.NewCounter("fleetcast_edge_websocket_upgrades_total", "WebSockets opened")),
+      web_socket_refusals(metrics.NewCounters("fleetcast_edge_websocket_refusals_total",
+                                              "Requests for a WebSocket that were refused, by HTTP status",
+                                              {"status"})),
       packets_received(metrics.NewCounter("fleetcast_edge_packets_received_total", "MQTT packets received")),
       methods_sent(metrics.NewCounter("fleetcast_edge_methods_sent_total", "Method requests written to devices")),
       methods_answered(metrics.NewCounter("fleetcast_edge_methods_answered_total", "Answers passed on")),
@@ -53,6 +57,11 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
       metrics.NewCounters("fleetcast_edge_violations_total", "Connections that broke MQTT, by kind", {"kind"});
   for (int i = 0; i < mqtt::kViolations; ++i) {
     violations[i] = violations_by_kind.With({mqtt::ViolationName(static_cast<mqtt::Violation>(i))});
+  }
+  const auto frame_violations = metrics.NewCounters("fleetcast_edge_websocket_violations_total",
+                                                    "Connections that broke WebSocket, by kind", {"kind"});
+  for (int i = 0; i < websocket::kViolations; ++i) {
+    web_socket_violations[i] = frame_violations.With({websocket::ViolationName(static_cast<websocket::Violation>(i))});
   }
   const auto drops = metrics.NewCounters("fleetcast_edge_dropped_total", "Input without effect, by kind", {"kind"});
   for (int i = 0; i < kDroppedKinds; ++i) dropped[i] = drops.With({kDroppedNames[i]});

@@ -3,6 +3,7 @@
 
 #include "libs/mqtt/codec.h"
 #include "libs/telemetry/metrics.h"
+#include "libs/websocket/frames.h"
 
 namespace fleetcast::mqtt_edge {
 
@@ -12,6 +13,8 @@ enum class CloseReason : uint8_t {
   kDisconnect,      // The device said DISCONNECT.
   kPeerGone,        // The device closed the socket, or it failed.
   kHandshake,       // TLS did not come about.
+  kUpgradeRefused,  // The request for a WebSocket was answered with an HTTP error.
+  kWebSocket,       // Not WebSocket, or not the part of it that is offered.
   kConnectTimeout,  // No CONNECT in time.
   kRefused,         // CONNACK with a code other than 0.
   kProtocol,        // Not MQTT 3.1.1, or not the part of it that is offered.
@@ -55,6 +58,9 @@ struct EdgeMetrics {
   telemetry::Counter handshakes;
   telemetry::Counter handshakes_resumed;
   telemetry::Counter handshake_failures;
+  telemetry::Counter web_socket_upgrades;
+  telemetry::CounterFamily web_socket_refusals;  // By HTTP status.
+  telemetry::Counter web_socket_violations[websocket::kViolations];
   telemetry::Counter connack[6];  // By return code.
   telemetry::Counter disconnects[kCloseReasons];
   telemetry::Counter violations[mqtt::kViolations];

@@ -1,6 +1,4 @@
 // The edge with real sockets, TLS and gRPC, in front of a fake hub.
-#include "services/mqtt_edge/edge.h"
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +14,7 @@
 #include "libs/mqtt/messages.h"
 #include "libs/mqtt/topics.h"
 #include "libs/testing/wait_for.h"
-#include "services/mqtt_edge/fake_hub.h"
+#include "services/mqtt_edge/edge_fixture.h"
 #include "services/mqtt_edge/test_device.h"
 
 namespace fleetcast::mqtt_edge {
@@ -26,53 +24,6 @@ using namespace std::string_literals;
 using fleetcast::testing::WaitFor;
 using ::testing::HasSubstr;
 using Mode = TestDevice::Mode;
-
-class EdgeTest : public ::testing::Test {
- protected:
-  void StartEdge(const std::function<void(Config&)>& change = [](Config&) {}) {
-    Config config;
-    config.tls_listen = "127.0.0.1:0";
-    config.tls_cert_files = {certificate_.certificate_file()};
-    config.tls_key_files = {certificate_.key_file()};
-    config.plain_listen = "127.0.0.1:0";
-    config.edge_id = "edge-1";
-    config.device_connection_addresses = {hub_.address()};
-    config.loops = 2;
-    change(config);
-    auto edge = Edge::Create(config, metrics_, SystemClock(), SystemRandom(), [this] { attached_ = true; });
-    ASSERT_TRUE(edge.ok()) << edge.status();
-    edge_ = *std::move(edge);
-    edge_->Start();
-    ASSERT_TRUE(WaitFor([&] { return attached_.load(); }));
-  }
-
-  TestDevice NewDevice(Mode mode) {
-    return TestDevice(mode == Mode::kTls ? edge_->tls_port() : edge_->plain_port(), mode);
-  }
-
-  // A connected device that listens to methods, twin responses and desired changes.
-  TestDevice ConnectDevice(const std::string& device_id, Mode mode = Mode::kPlain) {
-    TestDevice device = NewDevice(mode);
-    EXPECT_TRUE(device.SendConnect(device_id));
-    EXPECT_THAT(device.ReadPacket(), HasSubstr("\x20\x02"));
-    device.Send(
-        mqtt::Subscribe{1, {{mqtt::kMethodsFilter, 0}, {mqtt::kTwinResponsesFilter, 0}, {mqtt::kDesiredFilter, 0}}});
-    EXPECT_EQ(device.ReadPacket(), "\x90\x05\0\x01\0\0\0"s);
-    return device;
-  }
-
-  double Metric(const std::string& line_start) {
-    const std::string text = metrics_.Text();
-    const size_t at = text.find("\n" + line_start + " ");
-    return at == std::string::npos ? -1 : std::atof(text.c_str() + at + line_start.size() + 2);
-  }
-
-  telemetry::Metrics metrics_;
-  http::TestCertificate certificate_;
-  FakeHub hub_;
-  std::atomic<bool> attached_ = false;
-  std::unique_ptr<Edge> edge_;
-};
 
 class TransportTest : public EdgeTest, public ::testing::WithParamInterface<Mode> {};
 
@@ -180,8 +131,14 @@ TEST_P(TransportTest, ConnectSplitIntoBytesAndPipelinedPackets) {
   EXPECT_EQ(device.ReadPacket(), "\x90\x03\0\x01\x01"s);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, TransportTest, ::testing::Values(Mode::kPlain, Mode::kTls),
-                         [](const auto& info) { return info.param == Mode::kTls ? "Tls" : "Plain"; });
+std::string ModeName(const ::testing::TestParamInfo<Mode>& info) {
+  constexpr PerListener<const char*> kNames = {"Tls", "Plain", "WebSocketTls", "WebSocketPlain"};
+  return kNames[IndexOf(info.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, TransportTest,
+                         ::testing::Values(Mode::kPlain, Mode::kTls, Mode::kWebSocketPlain, Mode::kWebSocketTls),
+                         ModeName);
 
 TEST_F(EdgeTest, Q1BytesThatAreNotTlsOnTheTlsPort) {
   StartEdge();

@@ -49,13 +49,12 @@ EventLoop::EventLoop(int index, const LoopOptions& options, const TlsContext* tl
 
 EventLoop::~EventLoop() { Stop(); }
 
-void EventLoop::Serve(Fd tls_listener, Fd plain_listener) {
-  tls_listener_ = {std::move(tls_listener), true, false};
-  plain_listener_ = {std::move(plain_listener), false, false};
-  for (Listener* listener : {&tls_listener_, &plain_listener_}) {
-    if (listener->fd.get() < 0) continue;
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = listener->is_tls ? kTlsListenerToken : kPlainListenerToken}};
-    FLEETCAST_CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener->fd.get(), &event) == 0);
+void EventLoop::Serve(PerListener<Fd> listeners) {
+  for (size_t i = 0; i < kListenerKinds; ++i) {
+    listeners_[i] = {std::move(listeners[i]), static_cast<ListenerKind>(i), false};
+    if (listeners_[i].fd.get() < 0) continue;
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = kListenerTokens + i}};
+    FLEETCAST_CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listeners_[i].fd.get(), &event) == 0);
   }
 }
 
@@ -106,7 +105,7 @@ void EventLoop::HandleEvents(const epoll_event* events, int count) {
   std::array<const epoll_event*, kEventsPerTurn> later;  // Connections that still have to prove anything.
   for (int i = 0; i < count; ++i) {
     const uint64_t token = events[i].data.u64;
-    if (token == kWakeupToken || token == kTlsListenerToken || token == kPlainListenerToken) continue;
+    if (token == kWakeupToken || IsListenerToken(token)) continue;
     Client* client = Find(token);
     if (client == nullptr) continue;
     if (client->socket.is_handshaking()) {
@@ -121,8 +120,8 @@ void EventLoop::HandleEvents(const epoll_event* events, int count) {
     if (client != nullptr) HandleSocket(*client, later[static_cast<size_t>(i)]->events);
   }
   for (int i = 0; i < count; ++i) {
-    if (events[i].data.u64 == kTlsListenerToken) AcceptFrom(tls_listener_);
-    if (events[i].data.u64 == kPlainListenerToken) AcceptFrom(plain_listener_);
+    const uint64_t token = events[i].data.u64;
+    if (IsListenerToken(token)) AcceptFrom(listeners_[token - kListenerTokens]);
   }
 }
 
@@ -203,6 +202,7 @@ void EventLoop::Lose(Client& client, CloseReason reason) {
 }
 
 void EventLoop::SendOutput(Client& client, Turn& turn) {
+  if (client.web_socket != nullptr) FrameOutput(client);
   if (output_.empty()) return;
   size_t written = 0;
   if (client.backlog.empty()) {

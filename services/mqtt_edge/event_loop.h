@@ -14,11 +14,14 @@
 #include "absl/functional/function_ref.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
+#include "libs/mqtt/codec.h"
+#include "libs/websocket/server_stream.h"
 #include "services/mqtt_edge/connect_limits.h"
 #include "services/mqtt_edge/connection.h"
 #include "services/mqtt_edge/edge_metrics.h"
 #include "services/mqtt_edge/hub_link.h"
 #include "services/mqtt_edge/link_outbox.h"
+#include "services/mqtt_edge/listener_kind.h"
 #include "services/mqtt_edge/session_id.h"
 #include "services/mqtt_edge/socket.h"
 #include "services/mqtt_edge/timer_wheel.h"
@@ -56,7 +59,7 @@ class EventLoop final : private Effects {
   ~EventLoop() override;
 
   // Before Start: listening sockets; an unset one is not served.
-  void Serve(Fd tls_listener, Fd plain_listener);
+  void Serve(PerListener<Fd> listeners);
   void Start();
   // Ends the thread; the sockets close without a word.
   void Stop();
@@ -84,25 +87,30 @@ class EventLoop final : private Effects {
 
   struct Listener {
     Fd fd;
-    bool is_tls = false;
+    ListenerKind kind = ListenerKind::kTls;
     bool is_paused = false;
   };
 
   // A connection with its socket.
   struct Client {
-    Client(SessionId session, Fd fd, const TlsContext* tls, const PeerAddress& peer, const LoopOptions& options,
-           absl::Duration now)
+    Client(SessionId session, Fd fd, ListenerKind kind, const TlsContext* tls, const PeerAddress& peer,
+           const LoopOptions& options, absl::Duration now)
         : session(session),
           peer(peer),
-          socket(std::move(fd), tls),
+          socket(std::move(fd), HasTls(kind) ? tls : nullptr),
           connection(options.connection, now),
           activity_again_at(now + options.activity_interval) {
-      if (tls != nullptr) handshake_deadline = now + options.handshake_timeout;
+      if (HasTls(kind)) handshake_deadline = now + options.handshake_timeout;
+      if (IsWebSocket(kind)) web_socket = std::make_unique<websocket::ServerStream>(kMessageBytesMax);
     }
+
+    // Of a WebSocket: the largest MQTT packet, with its fixed header (D-WS-4).
+    static constexpr size_t kMessageBytesMax = mqtt::kConnectRemainingMax + 5;
 
     const SessionId session;
     const PeerAddress peer;
     Socket socket;
+    std::unique_ptr<websocket::ServerStream> web_socket;  // Between the two; null where there is none.
     Connection connection;
     std::string backlog;  // What the socket did not take.
     absl::Duration handshake_deadline = absl::InfiniteDuration();
@@ -135,10 +143,15 @@ class EventLoop final : private Effects {
   void AcceptFrom(Listener& listener);
   void PauseAccepting(absl::Duration until);
   void ResumeAccepting();
-  void AddClient(Fd fd, const PeerAddress& peer, bool is_tls);
+  void AddClient(Fd fd, const PeerAddress& peer, ListenerKind kind);
   void HandleSocket(Client& client, uint32_t events);
   void Handshake(Client& client);
   void ReadFrom(Client& client);
+  // Bytes from the socket, which are overwritten, for the connection.
+  void Receive(Client& client, char* bytes, size_t size, Turn& turn);
+  void CountUpgrade(const websocket::ServerStream& stream) const;
+  // Makes what the connection has appended to output_ a frame, and adds what the WebSocket itself has to say.
+  void FrameOutput(Client& client);
   // Something was received.
   void NoteActivity(Client& client);
   void FlushBacklog(Client& client);
@@ -180,8 +193,7 @@ class EventLoop final : private Effects {
 
   Fd epoll_;
   Fd wakeup_;
-  Listener tls_listener_;
-  Listener plain_listener_;
+  PerListener<Listener> listeners_;
   TokenBucket connects_;
   SourceLimits sources_;
   absl::Duration accept_again_at_ = absl::InfiniteDuration();
@@ -201,8 +213,10 @@ class EventLoop final : private Effects {
   std::vector<LinkOutbox> links_;
   // Devices whose connection ended while device_connection was still checking them.
   absl::flat_hash_map<SessionId, std::pair<LinkIndex, std::string>> abandoned_;
-  Client* current_ = nullptr;  // Whose connection is being called.
-  std::string output_;         // Reused: what the connection sends.
+  Client* current_ = nullptr;   // Whose connection is being called.
+  std::string output_;          // Reused: what the connection sends.
+  size_t output_unframed_ = 0;  // Where in it MQTT begins, if a WebSocket's answer is before it.
+  std::string answers_;         // Reused: what a WebSocket itself sends, behind it.
   std::unique_ptr<char[]> read_buffer_;
 
   Mutex inbox_mutex_;

@@ -179,8 +179,7 @@ void EventLoop::GiveUpOpens(LinkIndex link) {
 void EventLoop::Handle(const DrainOrder& message) {
   drain_ = message;
   drain_counted_at_ = clock_.Monotonic();
-  tls_listener_.fd = Fd();
-  plain_listener_.fd = Fd();
+  for (Listener& listener : listeners_) listener.fd = Fd();
 }
 
 // A replica that just started, or whose directory lost its entries, learns who is here.

@@ -1,6 +1,7 @@
 // The sockets of a loop: accepting, handshakes, reading, writing what waits.
 #include <sys/epoll.h>
 
+#include <string>
 #include <utility>
 
 #include "services/mqtt_edge/event_loop.h"
@@ -12,6 +13,17 @@ namespace {
 constexpr int kAcceptsPerTurn = 64;
 constexpr int kReadsPerTurn = 4;  // From one socket: nobody else waits long.
 constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
+
+// How a WebSocket is told that the connection above it has ended.
+websocket::CloseCode WebSocketCodeOf(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::kDisconnect:
+    case CloseReason::kPeerGone: return websocket::CloseCode::kNormal;
+    case CloseReason::kDraining:
+    case CloseReason::kUnavailable: return websocket::CloseCode::kGoingAway;
+    default: return websocket::CloseCode::kPolicyViolation;
+  }
+}
 
 }  // namespace
 
@@ -36,32 +48,32 @@ void EventLoop::AcceptFrom(Listener& listener) {
       CloseWithReset(*std::move(fd));
       continue;
     }
-    AddClient(*std::move(fd), peer, listener.is_tls);
+    AddClient(*std::move(fd), peer, listener.kind);
   }
 }
 
 void EventLoop::PauseAccepting(absl::Duration until) {
   accept_again_at_ = until;
   metrics_.accept_paused.Add();
-  for (Listener* listener : {&tls_listener_, &plain_listener_}) {
-    if (listener->fd.get() < 0 || listener->is_paused) continue;
-    listener->is_paused = true;
-    epoll_event event{.events = 0, .data = {.u64 = listener->is_tls ? kTlsListenerToken : kPlainListenerToken}};
-    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener->fd.get(), &event);
+  for (Listener& listener : listeners_) {
+    if (listener.fd.get() < 0 || listener.is_paused) continue;
+    listener.is_paused = true;
+    epoll_event event{.events = 0, .data = {.u64 = kListenerTokens + IndexOf(listener.kind)}};
+    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener.fd.get(), &event);
   }
 }
 
 void EventLoop::ResumeAccepting() {
   accept_again_at_ = absl::InfiniteDuration();
-  for (Listener* listener : {&tls_listener_, &plain_listener_}) {
-    if (listener->fd.get() < 0 || !listener->is_paused) continue;
-    listener->is_paused = false;
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = listener->is_tls ? kTlsListenerToken : kPlainListenerToken}};
-    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener->fd.get(), &event);
+  for (Listener& listener : listeners_) {
+    if (listener.fd.get() < 0 || !listener.is_paused) continue;
+    listener.is_paused = false;
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = kListenerTokens + IndexOf(listener.kind)}};
+    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener.fd.get(), &event);
   }
 }
 
-void EventLoop::AddClient(Fd fd, const PeerAddress& peer, bool is_tls) {
+void EventLoop::AddClient(Fd fd, const PeerAddress& peer, ListenerKind kind) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<uint32_t>(clients_.size()));
     clients_.emplace_back();
@@ -69,8 +81,7 @@ void EventLoop::AddClient(Fd fd, const PeerAddress& peer, bool is_tls) {
   const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   const SessionId session = MakeSessionId(next_serial_++, slot, index_);
-  clients_[slot] =
-      std::make_unique<Client>(session, std::move(fd), is_tls ? tls_ : nullptr, peer, options_, clock_.Monotonic());
+  clients_[slot] = std::make_unique<Client>(session, std::move(fd), kind, tls_, peer, options_, clock_.Monotonic());
   Client& client = *clients_[slot];
   client.interest = EPOLLIN | EPOLLRDHUP;
   ++open_connections_;
@@ -135,12 +146,47 @@ void EventLoop::ReadFrom(Client& client) {
       return Lose(client, CloseReason::kPeerGone);
     }
     NoteActivity(client);
-    const std::string_view bytes(read_buffer_.get(), count);
-    With(client, [bytes](Connection& connection, Turn& turn) { connection.OnBytes(bytes, turn); });
+    With(client, [&](Connection&, Turn& turn) { Receive(client, read_buffer_.get(), count, turn); });
     if (Find(session) == nullptr) return;
     if (count < kReadBytes && !client.socket.HasPending()) return;
   }
   if (client.socket.HasPending()) ready_.push_back(session);
+}
+
+void EventLoop::Receive(Client& client, char* bytes, size_t size, Turn& turn) {
+  if (client.web_socket == nullptr) return client.connection.OnBytes({bytes, size}, turn);
+  websocket::ServerStream& stream = *client.web_socket;
+  size_t used = 0;
+  if (stream.state() == websocket::ServerStream::State::kUpgrading) {
+    used = stream.Upgrade({bytes, size}, &output_);
+    output_unframed_ = output_.size();
+    CountUpgrade(stream);
+  }
+  const std::string_view payload = stream.Receive(bytes + used, size - used, &answers_);
+  if (!payload.empty()) client.connection.OnBytes(payload, turn);
+  if (stream.state() != websocket::ServerStream::State::kClosed) return;
+  if (stream.http_status() != 101) return client.connection.Close(CloseReason::kUpgradeRefused, turn);
+  if (stream.violation() == websocket::Violation::kNone) return client.connection.Close(CloseReason::kPeerGone, turn);
+  metrics_.web_socket_violations[static_cast<size_t>(stream.violation())].Add();
+  client.connection.Close(CloseReason::kWebSocket, turn);
+}
+
+void EventLoop::CountUpgrade(const websocket::ServerStream& stream) const {
+  if (stream.http_status() == 0) return;
+  if (stream.http_status() == 101) {
+    metrics_.web_socket_upgrades.Add();
+  } else {
+    metrics_.web_socket_refusals.With({std::to_string(stream.http_status())}).Add();
+  }
+}
+
+void EventLoop::FrameOutput(Client& client) {
+  client.web_socket->Frame(&output_, std::exchange(output_unframed_, 0));
+  if (client.connection.is_closed()) {
+    client.web_socket->Close(WebSocketCodeOf(client.connection.close_reason()), &answers_);
+  }
+  output_.append(answers_);
+  answers_.clear();
 }
 
 void EventLoop::NoteActivity(Client& client) {

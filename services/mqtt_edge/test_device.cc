@@ -44,7 +44,12 @@ struct TestDevice::Tls {
 
 TestDevice::TestDevice(int port, Mode mode, const std::string& certificate, const std::string& key)
     : fd_(Connect(port)), is_connected_(fd_ >= 0) {
-  if (mode == Mode::kPlain || !is_connected_) return;
+  if (!is_connected_) return;
+  if (HasTls(mode)) StartTls(certificate, key);
+  if (is_connected_ && IsWebSocket(mode)) is_connected_ = OpenWebSocket();
+}
+
+void TestDevice::StartTls(const std::string& certificate, const std::string& key) {
   tls_ = std::make_unique<Tls>();
   if (!certificate.empty()) {
     SSL_CTX_use_certificate_chain_file(tls_->context, certificate.c_str());
@@ -64,11 +69,23 @@ TestDevice::TestDevice(TestDevice&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       tls_(std::move(other.tls_)),
       is_connected_(other.is_connected_),
+      is_web_socket_(other.is_web_socket_),
+      raw_(std::move(other.raw_)),
       received_(std::move(other.received_)) {}
 
 std::string TestDevice::tls_version() const { return tls_ == nullptr ? "" : SSL_get_version(tls_->ssl); }
 
+bool TestDevice::OpenWebSocket() {
+  if (!SendRaw(websocket::UpgradeRequest())) return false;
+  is_web_socket_ = ReadRawUntil("\r\n\r\n").starts_with("HTTP/1.1 101 ");
+  return is_web_socket_;
+}
+
 bool TestDevice::SendBytes(std::string_view bytes) {
+  return SendRaw(is_web_socket_ ? websocket::ClientFrameBytes({.payload = bytes}) : std::string(bytes));
+}
+
+bool TestDevice::SendRaw(std::string_view bytes) {
   if (tls_ != nullptr) return SSL_write(tls_->ssl, bytes.data(), static_cast<int>(bytes.size())) > 0;
   return send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
 }
@@ -84,7 +101,7 @@ bool TestDevice::SendConnect(const std::string& device_id, bool clean_session) {
   return Send(connect);
 }
 
-bool TestDevice::Receive() {
+bool TestDevice::ReceiveRaw() {
   std::array<char, 65536> buffer;
   const ssize_t count =
       tls_ != nullptr ? SSL_read(tls_->ssl, buffer.data(), buffer.size()) : recv(fd_, buffer.data(), buffer.size(), 0);
@@ -94,8 +111,39 @@ bool TestDevice::Receive() {
     is_closed_ = !is_timeout;
     return false;
   }
-  received_.append(buffer.data(), static_cast<size_t>(count));
+  raw_.append(buffer.data(), static_cast<size_t>(count));
   return true;
+}
+
+bool TestDevice::Receive() {
+  if (raw_.empty() && !ReceiveRaw()) return false;
+  if (!is_web_socket_) {
+    received_ += std::exchange(raw_, "");
+    return true;
+  }
+  std::optional<websocket::ServerFrame> frame;
+  while (!(frame = websocket::TakeServerFrame(&raw_))) {
+    if (!ReceiveRaw()) return false;
+  }
+  if (frame->opcode == websocket::Opcode::kBinary) received_ += frame->payload;
+  return true;
+}
+
+std::string TestDevice::ReadRawUntil(std::string_view end) {
+  size_t at = 0;
+  while ((at = raw_.find(end)) == std::string::npos) {
+    if (!ReceiveRaw()) return "";
+  }
+  const std::string bytes = raw_.substr(0, at + end.size());
+  raw_.erase(0, bytes.size());
+  return bytes;
+}
+
+std::optional<websocket::ServerFrame> TestDevice::ReadFrame() {
+  for (;;) {
+    if (std::optional<websocket::ServerFrame> frame = websocket::TakeServerFrame(&raw_)) return frame;
+    if (!ReceiveRaw()) return std::nullopt;
+  }
 }
 
 std::string TestDevice::ReadPacket() {

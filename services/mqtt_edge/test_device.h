@@ -2,17 +2,21 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "libs/mqtt/codec.h"
+#include "libs/websocket/test_support.h"
+#include "services/mqtt_edge/listener_kind.h"
 
 namespace fleetcast::mqtt_edge {
 
-// Connects to 127.0.0.1. Blocking, with a limit of 10 s on each step. TLS trusts everybody.
+// Connects to 127.0.0.1. Blocking, with a limit of 10 s on each step. TLS trusts everybody. Over a WebSocket, which is
+// opened with the rest, what is sent at once is one message.
 class TestDevice {
  public:
-  enum class Mode { kPlain, kTls };
+  using Mode = ListenerKind;
 
   // With `certificate` and `key`, PEM files, as a client with a certificate.
   TestDevice(int port, Mode mode, const std::string& certificate = "", const std::string& key = "");
@@ -25,6 +29,8 @@ class TestDevice {
 
   // False when the edge has closed.
   bool SendBytes(std::string_view bytes);
+  // Likewise, without a frame around them.
+  bool SendRaw(std::string_view bytes);
   template <typename Packet>
   bool Send(const Packet& packet) {
     std::string bytes;
@@ -40,18 +46,29 @@ class TestDevice {
     std::string topic, payload;
   };
   Message ReadMessage();
+  // What comes up to and with `end`, without looking into frames; "" when the edge closed or stays silent.
+  std::string ReadRawUntil(std::string_view end);
+  // The next frame of a WebSocket.
+  std::optional<websocket::ServerFrame> ReadFrame();
   // True if the edge closes; what it sends before is thrown away.
   bool WaitForClose();
 
  private:
   struct Tls;
+  // Appends what comes to raw_; false at the end.
+  bool ReceiveRaw();
+  // Appends what comes to received_, without frames.
   bool Receive();
+  void StartTls(const std::string& certificate, const std::string& key);
+  bool OpenWebSocket();
 
   int fd_ = -1;
   std::unique_ptr<Tls> tls_;
   bool is_connected_ = false;
-  bool is_closed_ = false;  // By the edge.
-  std::string received_;
+  bool is_closed_ = false;      // By the edge.
+  bool is_web_socket_ = false;  // Open.
+  std::string raw_;             // As it came, not looked at yet.
+  std::string received_;        // MQTT.
 };
 
 }  // namespace fleetcast::mqtt_edge
