@@ -2,6 +2,7 @@
 
 #include <array>
 #include <boost/asio/post.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -16,6 +17,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
+#include "libs/http/proxy_header.h"
+#include "libs/http/tunnel.h"
 
 namespace fleetcast::http {
 namespace {
@@ -31,6 +34,32 @@ constexpr size_t kLingerBytesMax = size_t{16} * 1024 * 1024;
 constexpr auto kLingerTime = std::chrono::seconds(3);
 
 std::string_view Text(beast::string_view text) { return {text.data(), text.size()}; }
+
+// The client's end of a tunnel.
+template <typename Stream>
+class ClientStream final : public ByteStream {
+ public:
+  explicit ClientStream(Stream stream) : stream_(std::move(stream)) {}
+
+  void Read(asio::mutable_buffer buffer, Done done) override { stream_.async_read_some(buffer, std::move(done)); }
+  void Write(asio::const_buffer buffer, Done done) override { asio::async_write(stream_, buffer, std::move(done)); }
+  void FinishSending() override {
+    if constexpr (std::is_same_v<Stream, beast::tcp_stream>) {
+      error_code ignored;
+      stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    } else {
+      // Ends when the client has answered, or with Close.
+      stream_.async_shutdown([](error_code) {});
+    }
+  }
+  void Close() override {
+    error_code ignored;
+    beast::get_lowest_layer(stream_).socket().close(ignored);
+  }
+
+ private:
+  Stream stream_;
+};
 
 // Reads requests from one stream and writes the answers, one at a time. Everything runs on the loop's thread, so there
 // is no lock. Each pending operation holds a reference; when none is left the connection is gone.
@@ -66,6 +95,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   void Abort() override {
     if (state_ == State::kClosed) return;
     state_ = State::kClosed;
+    if (dial_) dial_->Cancel();
     loop_->connections.erase(this);
     service_->Close();
     error_code ignored;
@@ -73,7 +103,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   }
 
  private:
-  enum class State { kHandshake, kIdle, kReading, kHandling, kWriting, kLingering, kClosed };
+  enum class State { kHandshake, kIdle, kReading, kDialing, kHandling, kWriting, kLingering, kClosed };
 
   const ServerLimits& limits() const { return service_->options.limits; }
 
@@ -120,6 +150,8 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     if (!target) return Refuse(RenderError(400, "the request target is malformed"));
     request_->segments = std::move(target->segments);
     request_->query = std::move(target->query);
+    const TunnelOptions& tunnel = service_->options.tunnel;
+    if (tunnel.accepts && tunnel.accepts(*request_)) return DialTunnel();
     Router::Match match = service_->options.router.Find(request_->method, request_->segments);
     if (match.route == nullptr) {
       return Refuse(match.is_path_known ? RenderError(405, "the resource does not support this method")
@@ -142,6 +174,45 @@ class StreamConnection final : public Connection, public std::enable_shared_from
     for (const auto& field : message) {
       request_->headers.push_back({std::string(Text(field.name_string())), std::string(Text(field.value()))});
     }
+  }
+
+  void DialTunnel() {
+    if (parser_->chunked() || parser_->content_length().value_or(0) > 0) {
+      return Refuse(RenderError(400, "a request for another protocol has no body"));
+    }
+    state_ = State::kDialing;
+    beast::get_lowest_layer(stream_).expires_never();
+    dial_ = DialUpstream(
+        loop_, service_, Greeting(),
+        [self = this->shared_from_this()](std::unique_ptr<Upstream> upstream) { self->OnDialed(std::move(upstream)); });
+  }
+
+  // The request as the client sent it, and what it sent ahead. With the client's address, if that is wanted.
+  std::string Greeting() {
+    std::string greeting;
+    if (service_->options.tunnel.sends_proxy_header) {
+      error_code ignored;
+      auto& socket = beast::get_lowest_layer(stream_).socket();
+      greeting = ProxyHeader(socket.remote_endpoint(ignored), socket.local_endpoint(ignored));
+    }
+    greeting +=
+        request_->method + " " + request_->target + (parser_->get().version() == 10 ? " HTTP/1.0" : " HTTP/1.1");
+    for (const Header& header : request_->headers) greeting += "\r\n" + header.name + ": " + header.value;
+    greeting += "\r\n\r\n";
+    greeting += beast::buffers_to_string(buffer_.data());
+    return greeting;
+  }
+
+  void OnDialed(std::unique_ptr<Upstream> upstream) {
+    dial_ = nullptr;
+    if (state_ != State::kDialing) return;
+    if (upstream == nullptr) {
+      ++service_->refused_tunnels;
+      return Refuse(RenderError(503, "nobody takes the connection at the moment"));
+    }
+    state_ = State::kClosed;  // What it was goes on as something else.
+    loop_->connections.erase(this);
+    StartTunnel(std::make_unique<ClientStream<Stream>>(std::move(stream_)), std::move(upstream), loop_, service_);
   }
 
   void ReadBody() {
@@ -267,6 +338,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
   std::shared_ptr<Request> request_;
   const Route* route_ = nullptr;
+  std::shared_ptr<UpstreamDial> dial_;  // While kDialing.
   std::optional<beast::http::response<beast::http::string_body>> response_;
   bool is_last_ = false;       // Close after this answer.
   bool is_lingering_ = false;  // Input may still come that nobody wants.

@@ -23,6 +23,10 @@ struct Service {
   std::atomic<int64_t> refused_connections{0};
   std::atomic<int64_t> failed_handshakes{0};
   std::atomic<int64_t> requests_in_progress{0};
+  std::atomic<int64_t> tunnels{0};
+  std::atomic<int64_t> opened_tunnels{0};
+  std::atomic<int64_t> refused_tunnels{0};
+  std::atomic<size_t> next_upstream{0};  // Modulo their number: who is asked first.
 
   // Counts a new connection, unless there are connections_max already.
   bool TryOpen() EXCLUDES(mutex);

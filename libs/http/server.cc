@@ -112,7 +112,10 @@ class BeastServer final : public Server {
     return {.connections = static_cast<int64_t>(service_->connections),
             .refused_connections = service_->refused_connections,
             .failed_handshakes = service_->failed_handshakes,
-            .requests_in_progress = service_->requests_in_progress};
+            .requests_in_progress = service_->requests_in_progress,
+            .tunnels = service_->tunnels,
+            .opened_tunnels = service_->opened_tunnels,
+            .refused_tunnels = service_->refused_tunnels};
   }
 
  private:

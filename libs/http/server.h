@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -26,6 +27,21 @@ struct ServerLimits {
   absl::Duration write_timeout = absl::Seconds(30);   // For one response.
 };
 
+// Requests that are not answered here: the connection becomes a byte stream to somebody behind us.
+struct TunnelOptions {
+  // Whether a request is passed on, judged by its target (taken apart). Runs on an I/O thread. Empty = none is.
+  std::function<bool(const Request& request)> accepts;
+  // Who takes them: host:port, plain TCP. Each connection asks another one first, then the others; 503 when none
+  // answers.
+  std::vector<std::string> addresses;
+  // Tells them the client's address: PROXY protocol, version 2, before anything else.
+  bool sends_proxy_header = false;
+  absl::Duration connect_timeout = absl::Seconds(3);  // Of each address, its look-up included.
+  absl::Duration answer_timeout = absl::Seconds(10);  // To the first byte of its answer.
+  absl::Duration stall_timeout = absl::Seconds(30);   // A client that takes nothing is closed.
+  absl::Duration close_over = absl::Seconds(10);      // On Drain: over how long they are closed, at random.
+};
+
 struct ServerOptions {
   std::string address = "127.0.0.1";  // Literal IPv4 or IPv6 address to listen on.
   uint16_t port = 0;                  // 0 = any free port; see Server::port().
@@ -35,10 +51,11 @@ struct ServerOptions {
   int threads = 2;                    // I/O threads; a connection belongs to one of them for life.
   ServerLimits limits;
   Router router;
+  TunnelOptions tunnel;
   // Asked when the headers of a request for `route` are complete and before its body is read: an answer refuses the
   // request. Runs on an I/O thread. Optional.
   std::function<std::optional<Response>(const Request& request, const Route& route)> admit;
-  // Renders an error that the server itself answers: 400, 404, 405, 413, 417, 431. `request` is null when nothing could
+  // Renders an error that the server itself answers: 400, 404, 405, 413, 417, 431, 503. `request` is null when nothing could
   // be read. Optional; without it the body is empty.
   std::function<Response(int status, std::string_view text, const Request* request)> render_error;
 };
@@ -49,6 +66,9 @@ struct ServerCounts {
   int64_t refused_connections = 0;  // Beyond connections_max, ever.
   int64_t failed_handshakes = 0;    // Ever; a client without TLS counts here.
   int64_t requests_in_progress = 0;
+  int64_t tunnels = 0;          // Open now; they count as connections, too.
+  int64_t opened_tunnels = 0;   // Ever.
+  int64_t refused_tunnels = 0;  // Answered with 503, ever.
 };
 
 // Serves from construction to destruction. Thread-safe.
@@ -68,7 +88,7 @@ class Server {
   virtual uint16_t port() const = 0;
 
   // Stops accepting, closes idle connections, lets requests in progress finish and closes their connections after the
-  // answer. Returns when none is left, or after `patience`.
+  // answer; closes tunnels over TunnelOptions::close_over. Returns when none is left, or after `patience`.
   virtual void Drain(absl::Duration patience) = 0;
 
   virtual ServerCounts counts() const = 0;

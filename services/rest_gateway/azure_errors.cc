@@ -129,6 +129,7 @@ AzureError ToAzureError(int http_status) {
     case 404: return {404, 404000, "GenericNotFound"};
     case 405: return {405, 405000, "GenericMethodNotAllowed"};
     case 413: return {413, 413001, "MessageTooLarge"};
+    case 503: return kServiceUnavailable;
     default: return {http_status, 400000, "GenericBadRequest"};
   }
 }

@@ -1,6 +1,7 @@
 #include "services/rest_gateway/config.h"
 
 #include "libs/auth/policies.h"
+#include "libs/rpc/channel.h"
 
 namespace fleetcast::rest_gateway {
 
@@ -14,6 +15,12 @@ void Config::Declare(config::Settings& settings) {
   settings.List("job-api-addresses", &job_api_addresses, {.required = true}, "Addresses of job_api, host:port");
   settings.List("twin-addresses", &twin_addresses, {.required = true}, "Addresses of twin, host:port");
   settings.List("method-addresses", &method_addresses, {.required = true}, "Addresses of method_dispatch, host:port");
+  settings.List("edge-websocket", &edge_websocket, {},
+                "Where MQTT over WebSocket is passed on to, host:port of --ws-plain-listen of mqtt_edge; empty = 404");
+  settings.Flag("edge-websocket-proxy-protocol", &edge_websocket_proxy_protocol,
+                "Tell the edge the address of the device by PROXY protocol; needs --proxy-protocol=ws-plain there");
+  settings.Time("websocket-close-over", &websocket_close_over, {.max = absl::Minutes(10)},
+                "On shutdown: over how long WebSockets that are passed on are closed");
   settings.List("api-versions", &api_versions, {.required = true}, "Values of api-version that are served");
   settings.Flag("strict-job-rights", &strict_job_rights, "Demand registryRead or registryWrite for jobs, too");
   settings.Text("cancel-running", &cancel_running,
@@ -28,6 +35,13 @@ void Config::Declare(config::Settings& settings) {
   settings.Rule([this]() -> std::string {
     if (plain_http || (!tls_cert_file.empty() && !tls_key_file.empty())) return "";
     return "--tls-cert-file and --tls-key-file are needed unless --plain-http is given";
+  });
+  settings.Rule([this]() -> std::string {
+    for (const std::string& address : edge_websocket) {
+      const absl::Status status = rpc::ValidateAddress(address);
+      if (!status.ok()) return "--edge-websocket: " + std::string(status.message());
+    }
+    return "";
   });
   settings.Rule([this]() -> std::string {
     if (policies.empty()) return "";

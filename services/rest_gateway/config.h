@@ -27,6 +27,9 @@ struct Config {
   std::vector<std::string> job_api_addresses;
   std::vector<std::string> twin_addresses;
   std::vector<std::string> method_addresses;
+  std::vector<std::string> edge_websocket;
+  bool edge_websocket_proxy_protocol = false;
+  absl::Duration websocket_close_over = absl::Seconds(10);
   std::vector<std::string> api_versions = DefaultApiVersions();
   bool strict_job_rights = false;
   std::string cancel_running = std::string(kCancelRunningDrain);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/telemetry/log.h"
+#include "libs/websocket/handshake.h"
 
 namespace fleetcast::rest_gateway {
 namespace {
@@ -23,6 +24,15 @@ absl::Status ParseListen(const std::string& listen, http::ServerOptions& options
     options.address = options.address.substr(1, options.address.size() - 2);
   }
   return absl::OkStatus();
+}
+
+// MQTT over WebSocket comes to the port of the SDKs, 443, and is for an edge.
+void PassWebSocketsOn(const Config& config, http::TunnelOptions& tunnel) {
+  if (config.edge_websocket.empty()) return;
+  tunnel.accepts = [](const http::Request& request) { return websocket::IsMqttPath(request.segments); };
+  tunnel.addresses = config.edge_websocket;
+  tunnel.sends_proxy_header = config.edge_websocket_proxy_protocol;
+  tunnel.close_over = config.websocket_close_over;
 }
 
 }  // namespace
@@ -55,6 +65,7 @@ absl::Status Front::Listen(const Config& config, telemetry::Metrics& metrics) {
   options.tls_key_file = config.tls_key_file;
   options.threads = config.io_threads;
   options.limits.connections_max = static_cast<size_t>(config.connections_max);
+  PassWebSocketsOn(config, options.tunnel);
   gateway_.Configure(options);
   FLEETCAST_ASSIGN_OR_RETURN(server_, http::Server::Start(std::move(options)));
   const auto gauge = [&](const char* name, const char* help, int64_t http::ServerCounts::*count) {
@@ -68,6 +79,11 @@ absl::Status Front::Listen(const Config& config, telemetry::Metrics& metrics) {
         &http::ServerCounts::refused_connections);
   gauge("fleetcast_http_failed_handshakes", "TLS handshakes that failed since the start",
         &http::ServerCounts::failed_handshakes);
+  gauge("fleetcast_http_websockets", "WebSockets that are passed on to an edge now", &http::ServerCounts::tunnels);
+  gauge("fleetcast_http_opened_websockets", "WebSockets passed on since the start",
+        &http::ServerCounts::opened_tunnels);
+  gauge("fleetcast_http_refused_websockets", "WebSockets that no edge took, since the start",
+        &http::ServerCounts::refused_tunnels);
   FLEETCAST_LOG(kInfo, "serving",
                 {{"address", config.https_listen}, {"port", int{server_->port()}}, {"tls", !config.plain_http}});
   return absl::OkStatus();

@@ -153,7 +153,9 @@ void Gateway::Configure(http::ServerOptions& options) {
   };
   options.render_error = [this](int status, std::string_view text, const http::Request*) {
     requests_.With({"none", absl::StrCat(status)}).Add();
-    return ErrorResponse(ToAzureError(status), text, RandomId(), clock_.Now());
+    http::Response response = ErrorResponse(ToAzureError(status), text, RandomId(), clock_.Now());
+    if (status == 503) response.headers.push_back({"Retry-After", "1"});
+    return response;
   };
 }
 

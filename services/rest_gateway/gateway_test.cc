@@ -199,5 +199,24 @@ TEST_F(GatewayTest, NoSecretReachesMetrics) {
   EXPECT_FALSE(absl::StrContains(text, "canary"));
 }
 
+TEST_F(GatewayTest, WebSocketsAre404WithoutAnEdge) {
+  ExpectError(AskRaw("GET", "/$iothub/websocket", "Upgrade: websocket\r\nConnection: Upgrade\r\n"), 404,
+              "GenericNotFound");
+}
+
+TEST_F(GatewayTest, WebSocketsThatNoEdgeTakesAre503) {
+  Config config = MakeConfig();
+  config.edge_websocket = {"127.0.0.1:1"};
+  Restart(config);
+  for (const char* target : {"/$iothub/websocket?iothub-no-client-cert=true", "/%24iothub/websocket", "/mqtt"}) {
+    const http::TestResponse response = AskRaw("GET", target, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+    ExpectError(response, 503, "ServiceUnavailable");
+    EXPECT_EQ(response.Header("retry-after"), "1");
+  }
+  EXPECT_THAT(metrics_.Text(), testing::HasSubstr("fleetcast_http_refused_websockets 3"));
+  jobs_.get.Return({});
+  EXPECT_EQ(AskRaw("GET", kJob, Authorization()).status, 200);
+}
+
 }  // namespace
 }  // namespace fleetcast::rest_gateway

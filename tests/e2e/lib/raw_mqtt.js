@@ -36,6 +36,13 @@ function parse(bytes) {
   return undefined;
 }
 
+// CONNECT with a token of the device.
+function connectPacket(deviceId, key) {
+  const password = sasToken({ resource: `${parts.HostName}/devices/${deviceId}`, key, policy: '' });
+  return packet(0x10, text('MQTT'), Buffer.from([4, 0xc2, 0, 60]), text(deviceId),
+    text(`${parts.HostName}/${deviceId}/?api-version=2021-04-12`), text(password));
+}
+
 // One attempt to connect. `publishes` and `pubacks` collect what comes: { topic, payload } and packet ids.
 async function connectOnce(deviceId, key) {
   const socket = tls.connect({ host, port: mqttsPort, ca });
@@ -57,9 +64,7 @@ async function connectOnce(deviceId, key) {
   });
   device.publish = (topic, payload, packetId) => socket.write(packet(0x32, text(topic), number(packetId), Buffer.from(payload)));
 
-  const password = sasToken({ resource: `${parts.HostName}/devices/${deviceId}`, key, policy: '' });
-  socket.write(packet(0x10, text('MQTT'), Buffer.from([4, 0xc2, 0, 60]), text(deviceId),
-    text(`${parts.HostName}/${deviceId}/?api-version=2021-04-12`), text(password)));
+  socket.write(connectPacket(deviceId, key));
   await waitFor('CONNACK', () => device.connack !== undefined || device.isClosed);
   if (device.connack !== 0) return device;
   socket.write(packet(0x82, number(1), text('$iothub/methods/POST/#'), Buffer.from([0])));
@@ -77,4 +82,4 @@ async function connectRawDevice(deviceId, key) {
   });
 }
 
-module.exports = { connectRawDevice };
+module.exports = { connectPacket, connectRawDevice };

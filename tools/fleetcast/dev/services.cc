@@ -19,6 +19,13 @@ std::string Names(const Stack& stack) { return absl::StrJoin(stack.names, ","); 
 std::string CertificateFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerCertificateFile); }
 std::string KeyFile(const Stack& stack) { return absl::StrCat(stack.tls_dir, "/", kServerKeyFile); }
 
+// Where the edges take WebSockets that rest_gateway passes on.
+std::string WebSocketAddresses(const Stack& stack) {
+  return absl::StrJoin(stack.edges, ",", [&](std::string* out, const EdgePorts& edge) {
+    absl::StrAppend(out, stack.Address(edge.websocket));
+  });
+}
+
 Flags TwinFlags(const Stack& stack, int) {
   return {"--migrate-on-start=true", "--device-connection-addresses", Of(stack, "device_connection"),
           "--key-encryption-key-file", stack.sealing_key_file};
@@ -50,7 +57,8 @@ Flags RestGatewayFlags(const Stack& stack, int) {
           "--host-names",        Names(stack),
           "--job-api-addresses", Of(stack, "job_api"),
           "--twin-addresses",    Of(stack, "twin"),
-          "--method-addresses",  Of(stack, "method_dispatch")};
+          "--method-addresses",  Of(stack, "method_dispatch"),
+          "--edge-websocket",    WebSocketAddresses(stack)};
 }
 
 Flags MqttEdgeFlags(const Stack& stack, int replica) {
@@ -65,6 +73,8 @@ Flags MqttEdgeFlags(const Stack& stack, int replica) {
           KeyFile(stack),
           "--plain-listen",
           stack.Address(ports.mqtt),
+          "--ws-plain-listen",
+          stack.Address(ports.websocket),
           "--device-connection-addresses",
           Of(stack, "device_connection"),
           "--call-drain",

@@ -82,11 +82,13 @@ absl::Status ChoosePorts(Stack& stack, Random& random) {
   FLEETCAST_ASSIGN_OR_RETURN(stack.env.mqtt_port, choose(options.mqtt_port, {1883}, "--mqtt-port"));
   FLEETCAST_ASSIGN_OR_RETURN(stack.postgres_port, ports.Pick());
   FLEETCAST_ASSIGN_OR_RETURN(stack.redis_port, ports.Pick());
-  stack.edges.push_back({stack.env.mqtts_port, stack.env.mqtt_port});
+  FLEETCAST_ASSIGN_OR_RETURN(const int websocket_port, ports.Pick());
+  stack.edges.push_back({stack.env.mqtts_port, stack.env.mqtt_port, websocket_port});
   while (static_cast<int>(stack.edges.size()) < options.ReplicasOf("mqtt_edge")) {
     FLEETCAST_ASSIGN_OR_RETURN(const int mqtts_port, ports.Pick());
     FLEETCAST_ASSIGN_OR_RETURN(const int mqtt_port, ports.Pick());
-    stack.edges.push_back({mqtts_port, mqtt_port});
+    FLEETCAST_ASSIGN_OR_RETURN(const int edge_websocket_port, ports.Pick());
+    stack.edges.push_back({mqtts_port, mqtt_port, edge_websocket_port});
   }
   for (const auto& [service, replica] : Instances(options)) {
     const auto fixed = options.grpc_ports.find(service->name);

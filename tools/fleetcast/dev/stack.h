@@ -42,6 +42,7 @@ std::string InstanceName(const std::string& service, int replica);
 struct EdgePorts {
   int mqtts = 0;
   int mqtt = 0;
+  int websocket = 0;  // Without TLS, for rest_gateway.
 };
 
 // One stack: everything decided and prepared, nothing started yet.
