@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -63,8 +64,8 @@ std::unique_ptr<FILE, Free> OpenTemporary(std::string& path) {
 
 }  // namespace
 
-TestCertificate::TestCertificate() {
-  const std::unique_ptr<EVP_PKEY, Free> key(EVP_EC_gen("P-256"));
+TestCertificate::TestCertificate(Kind kind) {
+  const std::unique_ptr<EVP_PKEY, Free> key(kind == Kind::kRsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"));
   const std::unique_ptr<X509, Free> certificate = MakeCertificate(key.get());
   FLEETCAST_CHECK(PEM_write_X509(OpenTemporary(certificate_file_).get(), certificate.get()) == 1);
   FLEETCAST_CHECK(

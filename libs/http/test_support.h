@@ -10,10 +10,12 @@
 
 namespace fleetcast::http {
 
-// A self-signed P-256 certificate for localhost and 127.0.0.1, with its key, in files that vanish with the object.
+// A self-signed certificate for localhost and 127.0.0.1, with its key, in files that vanish with the object.
 class TestCertificate {
  public:
-  TestCertificate();
+  enum class Kind { kEcdsa, kRsa };  // P-256, 2,048 bits.
+
+  explicit TestCertificate(Kind kind = Kind::kEcdsa);
   ~TestCertificate();
   TestCertificate(const TestCertificate&) = delete;
   TestCertificate& operator=(const TestCertificate&) = delete;

@@ -65,18 +65,18 @@ struct CommonConfig {
   }
 };
 
-// SIGTERM, SIGINT and SIGUSR1, taken by the main thread when it asks for them. Build it before any other thread.
+// SIGTERM, SIGINT, SIGUSR1 and SIGHUP, taken by the main thread when it asks for them. Build it before any other thread.
 class Signals {
  public:
   Signals() {
     signal(SIGPIPE, SIG_IGN);  // A peer that went away is an error of write(), not the end of us.
     sigemptyset(&set_);
-    for (const int number : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&set_, number);
+    for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) sigaddset(&set_, number);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
 
-  // The next signal to end within `limit`; nullopt when none came. SIGUSR1 is served here.
-  std::optional<int> WaitForEnd(absl::Duration limit) {
+  // The next signal to end within `limit`; nullopt when none came. SIGUSR1 is served here, SIGHUP by `application`.
+  std::optional<int> WaitForEnd(Application& application, absl::Duration limit) {
     const absl::Duration until = SystemClock().Monotonic() + limit;
     while (true) {
       const absl::Duration left = until - SystemClock().Monotonic();
@@ -85,6 +85,7 @@ class Signals {
       const int number = sigtimedwait(&set_, nullptr, &wait);
       if (number == SIGTERM || number == SIGINT) return number;
       if (number == SIGUSR1) ToggleDebug();
+      if (number == SIGHUP) application.Reload();
     }
   }
 
@@ -206,10 +207,10 @@ int Live(Application& application, RunningProcess& process, const CommonConfig& 
   if (process.exits_after_build()) return 0;
 
   application.Started();
-  signals.WaitForEnd(absl::InfiniteDuration());
+  signals.WaitForEnd(application, absl::InfiniteDuration());
   FLEETCAST_LOG(kInfo, "draining", {{"delay", config.drain_delay}, {"timeout", config.drain_timeout}});
   process.StopServing();
-  if (!process.failed()) signals.WaitForEnd(config.drain_delay);
+  if (!process.failed()) signals.WaitForEnd(application, config.drain_delay);
   application.Drain();
   process.ShutdownServer();
   application.Stop();

@@ -73,6 +73,9 @@ class Application {
   // Health checks say NOT_SERVING and the drain delay is over: take no new work (leases, connections), finish what is
   // open. Default: nothing.
   virtual void Drain() {}
+  // SIGHUP came, at any time between Started and Stop: read files that can be taken without a restart again. Default:
+  // nothing.
+  virtual void Reload() {}
   // The server is down, no RPC is open: stop loops and join. Default: nothing.
   virtual void Stop() {}
 };
@@ -85,7 +88,7 @@ class Application {
 //
 // On the first signal: health says NOT_SERVING; wait the drain delay, so that clients move away (a second signal cuts
 // it short); Application::Drain; refuse new RPCs and wait for open ones up to the drain timeout; Application::Stop;
-// flush telemetry; exit 0. SIGUSR1 switches debug logging on and off.
+// flush telemetry; exit 0. SIGUSR1 switches debug logging on and off; SIGHUP is Application::Reload.
 int RunProcess(const ProcessInfo& info, std::unique_ptr<Application> application, int argc, char** argv);
 
 }  // namespace fleetcast::rpc

@@ -245,5 +245,14 @@ TEST(ProcessTest, SwitchesDebugLoggingOnSigusr1) {
   EXPECT_EQ(run.Wait(), 0);
 }
 
+TEST(ProcessTest, ReloadsOnSighup) {
+  EchoRun run({"--listen=127.0.0.1:0"});
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"serving\"")) << run.output();
+  run.Signal(SIGHUP);
+  EXPECT_TRUE(run.ReadUntil("reload was called"));
+  run.Signal(SIGTERM);
+  EXPECT_EQ(run.Wait(), 0);
+}
+
 }  // namespace
 }  // namespace fleetcast::rpc

@@ -47,6 +47,15 @@ void Config::Declare(config::Settings& settings) {
   settings.List("tls-cert-file", &tls_cert_files, {.required = false, .count_max = 2},
                 "Certificate chain, PEM; one for RSA and one for ECDSA if wanted");
   settings.List("tls-key-file", &tls_key_files, {.required = false, .count_max = 2}, "Keys, PEM, in the same order");
+  settings.File(
+      "tls-ticket-key-file", &tls_ticket_key_file, {},
+      "Keys of session tickets, the same for all edges: base64 of 32 bytes a line, the first seals; empty = a "
+      "random one");
+  settings.Flag("tls-allow-cbc", &tls_allow_cbc, "TLS 1.2 also with ECDHE suites of CBC and SHA-2, for old devices");
+  settings.Time("tls-reload-interval", &tls_reload_interval, {.max = absl::Hours(1)},
+                "How often to look whether certificates or ticket keys have changed; 0 = only on SIGHUP");
+  settings.Time("handshake-timeout", &handshake_timeout, {.min = absl::Seconds(1), .max = absl::Minutes(1)},
+                "For a TLS handshake, and for the PROXY header before it");
   settings.Text("plain-listen", &plain_listen, {}, "MQTT without TLS, host:port; for development only; empty = off");
   settings.Text("ws-listen", &ws_listen, {}, "MQTT over WebSocket over TLS, host:port; empty = off");
   settings.Text(

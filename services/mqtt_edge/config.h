@@ -15,6 +15,10 @@ struct Config {
   std::string tls_listen = "0.0.0.0:8883";
   std::vector<std::string> tls_cert_files;
   std::vector<std::string> tls_key_files;
+  std::string tls_ticket_key_file;
+  bool tls_allow_cbc = false;
+  absl::Duration tls_reload_interval = absl::Seconds(10);
+  absl::Duration handshake_timeout = absl::Seconds(20);
   std::string plain_listen;
   std::string ws_listen;
   std::string ws_plain_listen;

@@ -28,6 +28,7 @@ LoopOptions MakeLoopOptions(const Config& config, int loops) {
                                  std::max(1.0, config.source_connect_burst / loops)};
   options.connections_max = config.max_connections;
   options.activity_interval = config.activity_interval;
+  options.handshake_timeout = config.handshake_timeout;
   return options;
 }
 
@@ -79,11 +80,11 @@ absl::StatusOr<std::unique_ptr<Edge>> Edge::Create(const Config& config, telemet
   RaiseDescriptorLimit(config.max_connections);
   std::unique_ptr<Edge> edge(new Edge(config, metrics, clock, std::move(on_attached)));
   if (config.has_tls()) {
-    std::vector<CertificateFiles> certificates;
+    TlsFiles files{.ticket_keys = config.tls_ticket_key_file};
     for (size_t i = 0; i < config.tls_cert_files.size(); ++i) {
-      certificates.push_back({config.tls_cert_files[i], config.tls_key_files[i]});
+      files.certificates.push_back({config.tls_cert_files[i], config.tls_key_files[i]});
     }
-    FLEETCAST_ASSIGN_OR_RETURN(edge->tls_, TlsContext::Create(certificates));
+    FLEETCAST_ASSIGN_OR_RETURN(edge->tls_, TlsStore::Create(files, {.allow_cbc = config.tls_allow_cbc}, metrics));
   }
   FLEETCAST_RETURN_IF_ERROR(edge->CreateLinks(metrics));
   FLEETCAST_RETURN_IF_ERROR(edge->CreateLoops(random));
@@ -124,6 +125,9 @@ void Edge::Start() {
   is_serving_ = true;
   for (const auto& loop : loops_) loop->Start();
   for (const auto& link : links_) link->Start();
+  if (tls_ != nullptr && config_.tls_reload_interval > absl::ZeroDuration()) {
+    tls_watcher_ = std::jthread([this](const std::stop_token& stop) { WatchTlsFiles(stop); });
+  }
   FLEETCAST_LOG(kInfo, "edge serves devices",
                 {{"edge_id", identity_.edge_id},
                  {"boot_id", identity_.boot_id},
@@ -147,8 +151,17 @@ void Edge::Drain() {
 
 void Edge::Stop() {
   if (!is_serving_.exchange(false)) return;
+  tls_watcher_ = {};
   for (const auto& loop : loops_) loop->Stop();
   for (const auto& link : links_) link->Shutdown(kLinkShutdown);
+}
+
+void Edge::ReloadTls() {
+  if (tls_ != nullptr) tls_->Reload(/*demand=*/true);
+}
+
+void Edge::WatchTlsFiles(const std::stop_token& stop) {
+  while (clock_.Sleep(config_.tls_reload_interval, stop)) tls_->Reload(/*demand=*/false);
 }
 
 void Edge::OnLinkAttached(LinkIndex link, uint64_t generation) {

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <stop_token>
+#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -13,7 +15,7 @@
 #include "services/mqtt_edge/edge_metrics.h"
 #include "services/mqtt_edge/event_loop.h"
 #include "services/mqtt_edge/hub_link.h"
-#include "services/mqtt_edge/tls.h"
+#include "services/mqtt_edge/tls_store.h"
 
 namespace fleetcast::mqtt_edge {
 
@@ -32,6 +34,8 @@ class Edge final : private HubLinkObserver {
   // their calls are answered or the limit is over. Returns when all are closed.
   void Drain();
   void Stop();
+  // Reads certificates and ticket keys again. From any thread.
+  void ReloadTls();
 
   // The ports that were bound; 0 = not served.
   int port(ListenerKind kind) const { return ports_[IndexOf(kind)]; }
@@ -45,6 +49,8 @@ class Edge final : private HubLinkObserver {
   absl::Status CreateLinks(telemetry::Metrics& metrics);
   absl::Status CreateLoops(Random& random);
 
+  void WatchTlsFiles(const std::stop_token& stop);
+
   void OnLinkAttached(LinkIndex link, uint64_t generation) override;
   void OnLinkLost(LinkIndex link) override;
   bool OnFrame(LinkIndex link, std::shared_ptr<const pb::AttachResponse> frame) override;
@@ -55,12 +61,13 @@ class Edge final : private HubLinkObserver {
   const EdgeIdentity identity_;
   const EdgeMetrics metrics_;
   LoopOptions loop_options_;
-  std::unique_ptr<TlsContext> tls_;
+  std::unique_ptr<TlsStore> tls_;  // Null without a TLS listener.
   PerListener<int> ports_{};
   std::atomic<int64_t> open_connections_ = 0;
   std::atomic<bool> is_serving_ = false;  // Frames reach the loops.
   std::vector<std::unique_ptr<HubLink>> links_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
+  std::jthread tls_watcher_;  // Last: uses tls_.
 };
 
 }  // namespace fleetcast::mqtt_edge

@@ -25,7 +25,7 @@ int64_t ToTick(absl::Duration time) { return absl::ToInt64Seconds(absl::Ceil(tim
 
 }  // namespace
 
-EventLoop::EventLoop(int index, const LoopOptions& options, const TlsContext* tls, std::vector<HubLink*> links,
+EventLoop::EventLoop(int index, const LoopOptions& options, const TlsStore* tls, std::vector<HubLink*> links,
                      std::atomic<int64_t>& open_connections, const EdgeMetrics& metrics, Clock& clock, Random& random)
     : index_(index),
       options_(options),

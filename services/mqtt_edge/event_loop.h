@@ -25,6 +25,7 @@
 #include "services/mqtt_edge/session_id.h"
 #include "services/mqtt_edge/socket.h"
 #include "services/mqtt_edge/timer_wheel.h"
+#include "services/mqtt_edge/tls_store.h"
 
 struct epoll_event;
 
@@ -53,8 +54,8 @@ class EventLoop final : private Effects {
   // Messages from other threads that wait for the loop; a full inbox makes the link start over.
   static constexpr size_t kInboxMax = 4096;
 
-  // `tls` may be null (no TLS listener). All references outlive the loop. `open_connections` counts over all loops.
-  EventLoop(int index, const LoopOptions& options, const TlsContext* tls, std::vector<HubLink*> links,
+  // `tls` may be null (no listener with TLS). All references outlive the loop. `open_connections` counts over all loops.
+  EventLoop(int index, const LoopOptions& options, const TlsStore* tls, std::vector<HubLink*> links,
             std::atomic<int64_t>& open_connections, const EdgeMetrics& metrics, Clock& clock, Random& random);
   ~EventLoop() override;
 
@@ -97,7 +98,7 @@ class EventLoop final : private Effects {
            const LoopOptions& options, absl::Duration now)
         : session(session),
           peer(peer),
-          socket(std::move(fd), HasTls(kind) ? tls : nullptr),
+          socket(std::move(fd), tls),
           connection(options.connection, now),
           activity_again_at(now + options.activity_interval) {
       if (HasTls(kind)) handshake_deadline = now + options.handshake_timeout;
@@ -185,7 +186,7 @@ class EventLoop final : private Effects {
 
   const int index_;
   const LoopOptions& options_;
-  const TlsContext* const tls_;
+  const TlsStore* const tls_;
   std::atomic<int64_t>& open_connections_;
   const EdgeMetrics& metrics_;
   Clock& clock_;

@@ -81,7 +81,9 @@ void EventLoop::AddClient(Fd fd, const PeerAddress& peer, ListenerKind kind) {
   const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   const SessionId session = MakeSessionId(next_serial_++, slot, index_);
-  clients_[slot] = std::make_unique<Client>(session, std::move(fd), kind, tls_, peer, options_, clock_.Monotonic());
+  const std::shared_ptr<const TlsContext> tls = HasTls(kind) ? tls_->Current() : nullptr;  // OpenSSL keeps it as well.
+  clients_[slot] =
+      std::make_unique<Client>(session, std::move(fd), kind, tls.get(), peer, options_, clock_.Monotonic());
   Client& client = *clients_[slot];
   client.interest = EPOLLIN | EPOLLRDHUP;
   ++open_connections_;

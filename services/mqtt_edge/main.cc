@@ -25,6 +25,7 @@ class EdgeProcess final : public rpc::Application {
   void Started() override { edge_->Start(); }
   void Drain() override { edge_->Drain(); }
   void Stop() override { edge_->Stop(); }
+  void Reload() override { edge_->ReloadTls(); }
 
  private:
   Config config_;

@@ -4,6 +4,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,8 @@ namespace {
 constexpr char kCiphers12[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr char kCbcCiphers12[] =
+    ":ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384";
 constexpr char kGroups[] = "X25519:P-256:P-384";
 constexpr unsigned char kSessionContext[] = "fleetcast";
 constexpr long kCertificateBytesMax = 32 * 1024;  // Of a client's chain (Q12).
@@ -40,6 +44,16 @@ absl::Status LoadCertificate(SSL_CTX* context, const CertificateFiles& files) {
   return absl::OkStatus();
 }
 
+// When the certificate that was loaded last expires.
+absl::Time ExpiryOf(SSL_CTX* context) {
+  const X509* const certificate = SSL_CTX_get0_certificate(context);
+  tm time = {};
+  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) != 1) {
+    return absl::InfiniteFuture();
+  }
+  return absl::FromTM(time, absl::UTCTimeZone());
+}
+
 std::string Digest(const X509* certificate, const EVP_MD* algorithm) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
@@ -50,7 +64,8 @@ std::string Digest(const X509* certificate, const EVP_MD* algorithm) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector<CertificateFiles>& certificates) {
+absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector<CertificateFiles>& certificates,
+                                                               TlsRules rules) {
   std::unique_ptr<TlsContext> tls(new TlsContext(SSL_CTX_new(TLS_server_method())));
   SSL_CTX* context = tls->context_;
   if (context == nullptr) return TlsError("cannot set up TLS");
@@ -65,11 +80,13 @@ absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, AcceptAnyCertificate);
   SSL_CTX_set_max_cert_list(context, kCertificateBytesMax);
   SSL_CTX_set_dh_auto(context, 0);
-  if (SSL_CTX_set_cipher_list(context, kCiphers12) != 1 || SSL_CTX_set1_groups_list(context, kGroups) != 1) {
+  const std::string ciphers = absl::StrCat(kCiphers12, rules.allow_cbc ? kCbcCiphers12 : "");
+  if (SSL_CTX_set_cipher_list(context, ciphers.c_str()) != 1 || SSL_CTX_set1_groups_list(context, kGroups) != 1) {
     return TlsError("cannot set ciphers and groups");
   }
   for (const CertificateFiles& files : certificates) {
     if (const absl::Status status = LoadCertificate(context, files); !status.ok()) return status;
+    tls->certificate_expiry_ = std::min(tls->certificate_expiry_, ExpiryOf(context));
   }
   return tls;
 }

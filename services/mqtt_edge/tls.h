@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -16,6 +17,11 @@ namespace fleetcast::mqtt_edge {
 struct CertificateFiles {
   std::string chain;
   std::string key;
+};
+
+// What may be negotiated beyond the usual.
+struct TlsRules {
+  bool allow_cbc = false;  // ECDHE with CBC and SHA-2 in TLS 1.2, for old embedded stacks (D-TLS-2).
 };
 
 // Hex digests of a client's certificate, upper-case; empty without one.
@@ -29,16 +35,20 @@ struct PeerCertificate {
 class TlsContext {
  public:
   // INVALID_ARGUMENT when a file cannot be read, or a key does not belong to its certificate.
-  static absl::StatusOr<std::unique_ptr<TlsContext>> Create(const std::vector<CertificateFiles>& certificates);
+  static absl::StatusOr<std::unique_ptr<TlsContext>> Create(const std::vector<CertificateFiles>& certificates,
+                                                            TlsRules rules);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
   ssl_ctx_st* get() const { return context_; }
+  // When the first of the certificates expires; infinitely late without any.
+  absl::Time certificate_expiry() const { return certificate_expiry_; }
 
  private:
   explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
   ssl_ctx_st* const context_;
+  absl::Time certificate_expiry_ = absl::InfiniteFuture();
 };
 
 // Fingerprints of the certificate that the peer of `connection` has shown.

@@ -31,6 +31,7 @@ class EchoProcess final : public Application {
     if (fail_late_) process_->Fail(absl::DataLossError("on purpose"));
   }
   void Drain() override { service_->CloseChats(absl::UnavailableError("draining")); }
+  void Reload() override { FLEETCAST_LOG(kInfo, "reload was called"); }
   void Stop() override { FLEETCAST_LOG(kInfo, "stop was called"); }
 
  private:
