@@ -1,5 +1,7 @@
 #include "services/mqtt_edge/config.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "libs/base/strings.h"
 #include "libs/rpc/channel.h"
@@ -42,6 +44,10 @@ const std::string& Config::ListenAddress(ListenerKind kind) const {
   return ws_plain_listen;
 }
 
+bool Config::HasProxyProtocol(ListenerKind kind) const {
+  return std::find(proxy_protocol.begin(), proxy_protocol.end(), kListenerNames[IndexOf(kind)]) != proxy_protocol.end();
+}
+
 void Config::Declare(config::Settings& settings) {
   settings.Text("tls-listen", &tls_listen, {}, "MQTT over TLS, host:port; empty = off");
   settings.List("tls-cert-file", &tls_cert_files, {.required = false, .count_max = 2},
@@ -61,6 +67,10 @@ void Config::Declare(config::Settings& settings) {
   settings.Text(
       "ws-plain-listen", &ws_plain_listen, {},
       "MQTT over WebSocket without TLS, host:port; for rest_gateway in front of it, or development; empty = off");
+  settings.List(
+      "proxy-protocol", &proxy_protocol, {},
+      "Listeners whose connections begin with a PROXY header (version 2): tls, plain, ws, ws-plain. For those that "
+      "only a load balancer reaches");
   settings.Text("edge-id", &edge_id, {.required = true, .bytes_max = 63},
                 "Name of this edge, stable over restarts: [a-z0-9.-]");
   settings.List("device-connection-addresses", &device_connection_addresses, {.required = true},
@@ -82,6 +92,13 @@ void Config::Declare(config::Settings& settings) {
   settings.Time("close-over", &close_over, {.min = absl::ZeroDuration(), .max = absl::Minutes(10)},
                 "On shutdown: over how long the other connections are closed");
   settings.Rule([this] { return AddressMistake(*this); });
+  settings.Rule([this]() -> std::string {
+    for (const std::string& name : proxy_protocol) {
+      if (std::find(kListenerNames.begin(), kListenerNames.end(), name) != kListenerNames.end()) continue;
+      return absl::StrCat("--proxy-protocol: no such listener: ", name, "; there are tls, plain, ws and ws-plain");
+    }
+    return "";
+  });
   settings.Rule([this]() -> std::string {
     if (!edge_id.empty() && !IsEdgeId(edge_id)) return "--edge-id must be 1 to 63 characters of [a-z0-9.-]";
     if (!has_tls() && plain_listen.empty() && ws_plain_listen.empty()) {

@@ -22,6 +22,7 @@ struct Config {
   std::string plain_listen;
   std::string ws_listen;
   std::string ws_plain_listen;
+  std::vector<std::string> proxy_protocol;
   std::string edge_id;
   std::vector<std::string> device_connection_addresses;
   int loops = 0;
@@ -39,6 +40,8 @@ struct Config {
 
   // Where a kind of listener listens, host:port; empty = not at all.
   const std::string& ListenAddress(ListenerKind kind) const;
+  // Whether connections to a kind of listener begin with a PROXY header.
+  bool HasProxyProtocol(ListenerKind kind) const;
   bool has_tls() const { return !tls_listen.empty() || !ws_listen.empty(); }
 };
 

@@ -26,6 +26,9 @@ LoopOptions MakeLoopOptions(const Config& config, int loops) {
   options.connects = {config.connect_rate / loops, std::max(1.0, config.connect_burst / loops)};
   options.connects_per_source = {config.source_connect_rate / loops,
                                  std::max(1.0, config.source_connect_burst / loops)};
+  for (size_t i = 0; i < kListenerKinds; ++i) {
+    options.proxy_protocol[i] = config.HasProxyProtocol(static_cast<ListenerKind>(i));
+  }
   options.connections_max = config.max_connections;
   options.activity_interval = config.activity_interval;
   options.handshake_timeout = config.handshake_timeout;

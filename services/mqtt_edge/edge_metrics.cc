@@ -14,9 +14,9 @@ constexpr std::array<const char*, kDroppedKinds> kDroppedNames = {
 
 const char* CloseReasonName(CloseReason reason) {
   constexpr std::array<const char*, kCloseReasons> kNames = {
-      "none",    "disconnect",  "peer_gone",       "handshake",  "upgrade_refused", "websocket",  "connect_timeout",
-      "refused", "protocol",    "forbidden_topic", "keep_alive", "token_expired",   "taken_over", "desired_gap",
-      "slow",    "unavailable", "draining"};
+      "none",       "disconnect",      "peer_gone", "handshake",   "proxy_header",    "source_limit", "upgrade_refused",
+      "websocket",  "connect_timeout", "refused",   "protocol",    "forbidden_topic", "keep_alive",   "token_expired",
+      "taken_over", "desired_gap",     "slow",      "unavailable", "draining"};
   return kNames[static_cast<size_t>(reason)];
 }
 
@@ -29,6 +29,8 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
       accept_paused(metrics.NewCounter("fleetcast_edge_accept_pauses_total", "Times accepting was put off by a limit")),
       source_refused(metrics.NewCounter("fleetcast_edge_source_refusals_total",
                                         "Sockets closed before the handshake by the limit per source")),
+      proxy_headers_refused(metrics.NewCounter("fleetcast_edge_proxy_header_refusals_total",
+                                               "Connections without a good PROXY header where one must be")),
       handshakes(metrics.NewCounter("fleetcast_edge_tls_handshakes_total", "TLS handshakes completed")),
       handshakes_resumed(
           metrics.NewCounter("fleetcast_edge_tls_resumptions_total", "TLS handshakes that resumed a session")),

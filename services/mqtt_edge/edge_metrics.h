@@ -13,6 +13,8 @@ enum class CloseReason : uint8_t {
   kDisconnect,      // The device said DISCONNECT.
   kPeerGone,        // The device closed the socket, or it failed.
   kHandshake,       // TLS did not come about.
+  kProxyHeader,     // It did not begin with a PROXY header, where one must be.
+  kSourceLimit,     // Its source, told by a proxy, is over its limit.
   kUpgradeRefused,  // The request for a WebSocket was answered with an HTTP error.
   kWebSocket,       // Not WebSocket, or not the part of it that is offered.
   kConnectTimeout,  // No CONNECT in time.
@@ -55,6 +57,7 @@ struct EdgeMetrics {
   telemetry::Counter accepted;
   telemetry::Counter accept_paused;   // Times that accepting was put off by a limit.
   telemetry::Counter source_refused;  // Closed before the handshake by the limit per source.
+  telemetry::Counter proxy_headers_refused;
   telemetry::Counter handshakes;
   telemetry::Counter handshakes_resumed;
   telemetry::Counter handshake_failures;

@@ -108,7 +108,7 @@ void EventLoop::HandleEvents(const epoll_event* events, int count) {
     if (token == kWakeupToken || IsListenerToken(token)) continue;
     Client* client = Find(token);
     if (client == nullptr) continue;
-    if (client->socket.is_handshaking()) {
+    if (client->is_beginning()) {
       later[static_cast<size_t>(handshakes++)] = &events[i];
     } else {
       HandleSocket(*client, events[i].events);
@@ -135,7 +135,7 @@ void EventLoop::HandleTimers() {
   for (const uint32_t slot : fired) {
     Client& client = *clients_[slot];
     client.scheduled = absl::InfiniteDuration();
-    if (now >= client.handshake_deadline && client.socket.is_handshaking()) {
+    if (now >= client.handshake_deadline && client.is_beginning()) {
       metrics_.handshake_failures.Add();
       Lose(client, CloseReason::kHandshake);
     } else {
@@ -239,7 +239,7 @@ void EventLoop::Settle(Client& client) {
   }
   Watch(client, interest);
   absl::Duration deadline = client.connection.NextDeadline();
-  if (client.socket.is_handshaking()) deadline = std::min(deadline, client.handshake_deadline);
+  if (client.is_beginning()) deadline = std::min(deadline, client.handshake_deadline);
   if (deadline < client.scheduled) {
     client.scheduled = deadline;
     wheel_.Schedule(SlotOf(client.session), ToTick(deadline));

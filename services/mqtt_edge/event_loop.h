@@ -22,6 +22,7 @@
 #include "services/mqtt_edge/hub_link.h"
 #include "services/mqtt_edge/link_outbox.h"
 #include "services/mqtt_edge/listener_kind.h"
+#include "services/mqtt_edge/proxy_header.h"
 #include "services/mqtt_edge/session_id.h"
 #include "services/mqtt_edge/socket.h"
 #include "services/mqtt_edge/timer_wheel.h"
@@ -41,6 +42,7 @@ struct LoopOptions {
   Rate connects;                        // Of one loop, before the handshake.
   Rate connects_per_source;             // Of one loop.
   int64_t connections_max = 1'000'000;  // Of the process.
+  PerListener<bool> proxy_protocol{};   // Whose connections begin with a PROXY header.
 };
 
 // The closing of all connections, when the process goes down.
@@ -101,16 +103,21 @@ class EventLoop final : private Effects {
           socket(std::move(fd), tls),
           connection(options.connection, now),
           activity_again_at(now + options.activity_interval) {
-      if (HasTls(kind)) handshake_deadline = now + options.handshake_timeout;
+      if (options.proxy_protocol[IndexOf(kind)]) proxy_header = std::make_unique<ProxyHeaderReader>();
+      if (is_beginning()) handshake_deadline = now + options.handshake_timeout;
       if (IsWebSocket(kind)) web_socket = std::make_unique<websocket::ServerStream>(kMessageBytesMax);
     }
 
     // Of a WebSocket: the largest MQTT packet, with its fixed header (D-WS-4).
     static constexpr size_t kMessageBytesMax = mqtt::kConnectRemainingMax + 5;
 
+    // Whether it has still to say who it is, or to agree on TLS: until handshake_deadline.
+    bool is_beginning() const { return proxy_header != nullptr || socket.is_handshaking(); }
+
     const SessionId session;
-    const PeerAddress peer;
+    PeerAddress peer;  // The proxy's until its header is read.
     Socket socket;
+    std::unique_ptr<ProxyHeaderReader> proxy_header;      // While it is read.
     std::unique_ptr<websocket::ServerStream> web_socket;  // Between the two; null where there is none.
     Connection connection;
     std::string backlog;  // What the socket did not take.
@@ -146,6 +153,9 @@ class EventLoop final : private Effects {
   void ResumeAccepting();
   void AddClient(Fd fd, const PeerAddress& peer, ListenerKind kind);
   void HandleSocket(Client& client, uint32_t events);
+  void ReadProxyHeader(Client& client);
+  // Whether a connection of `peer` may go on. Counts it.
+  bool TrySource(const PeerAddress& peer);
   void Handshake(Client& client);
   void ReadFrom(Client& client);
   // Bytes from the socket, which are overwritten, for the connection.

@@ -43,13 +43,19 @@ void EventLoop::AcceptFrom(Listener& listener) {
     if (!fd.ok()) return;
     connects_.TryTake(options_.connects, now);
     metrics_.accepted.Add();
-    if (!sources_.TryConnect(peer, now)) {
-      metrics_.source_refused.Add();
+    // Who comes through a proxy is judged when its header is read.
+    if (!options_.proxy_protocol[IndexOf(listener.kind)] && !TrySource(peer)) {
       CloseWithReset(*std::move(fd));
       continue;
     }
     AddClient(*std::move(fd), peer, listener.kind);
   }
+}
+
+bool EventLoop::TrySource(const PeerAddress& peer) {
+  if (sources_.TryConnect(peer, clock_.Monotonic())) return true;
+  metrics_.source_refused.Add();
+  return false;
 }
 
 void EventLoop::PauseAccepting(absl::Duration until) {
@@ -111,6 +117,7 @@ void EventLoop::PauseReading(Client& client) {
 }
 
 void EventLoop::HandleSocket(Client& client, uint32_t events) {
+  if (client.proxy_header != nullptr) return ReadProxyHeader(client);
   if (client.socket.is_handshaking()) return Handshake(client);
   const SessionId session = client.session;
   if ((events & EPOLLOUT) != 0) {
@@ -122,6 +129,24 @@ void EventLoop::HandleSocket(Client& client, uint32_t events) {
     return Lose(client, CloseReason::kPeerGone);
   }
   if ((events & (EPOLLIN | kGone)) != 0) ReadFrom(client);
+}
+
+void EventLoop::ReadProxyHeader(Client& client) {
+  ProxyHeaderReader& reader = *client.proxy_header;
+  while (reader.state() == ProxyHeaderReader::State::kNeedMore) {
+    size_t count = 0;
+    const Socket::Progress progress = client.socket.ReadRaw(read_buffer_.get(), reader.wanted(), &count);
+    if (progress == Socket::Progress::kWantRead) return;
+    if (progress == Socket::Progress::kClosed) return Lose(client, CloseReason::kPeerGone);
+    reader.Add({read_buffer_.get(), count});
+  }
+  if (reader.state() == ProxyHeaderReader::State::kRefused) {
+    metrics_.proxy_headers_refused.Add();
+    return Lose(client, CloseReason::kProxyHeader);
+  }
+  client.peer = reader.source().value_or(client.peer);
+  client.proxy_header.reset();
+  if (!TrySource(client.peer)) return Lose(client, CloseReason::kSourceLimit);
 }
 
 void EventLoop::Handshake(Client& client) {

@@ -111,6 +111,11 @@ Socket::Progress Socket::Read(char* buffer, size_t size, size_t* count) {
     const int result = SSL_read_ex(ssl_, buffer, size, count);
     return result == 1 ? Progress::kDone : ToProgress(result);
   }
+  return ReadRaw(buffer, size, count);
+}
+
+Socket::Progress Socket::ReadRaw(char* buffer, size_t size, size_t* count) {
+  *count = 0;
   const ssize_t result = recv(fd_.get(), buffer, size, 0);
   if (result > 0) {
     *count = static_cast<size_t>(result);

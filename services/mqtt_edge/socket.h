@@ -54,6 +54,8 @@ class Socket {
   bool was_resumed() const;
   PeerCertificate peer_certificate() const;
 
+  // Reads what is in front of TLS: before Handshake only.
+  Progress ReadRaw(char* buffer, size_t size, size_t* count);
   // Reads up to `size` bytes; `count` says how many.
   Progress Read(char* buffer, size_t size, size_t* count);
   // True if bytes were taken from the kernel that Read has not given out yet: epoll will not tell.

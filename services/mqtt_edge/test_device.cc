@@ -42,9 +42,11 @@ struct TestDevice::Tls {
   SSL* ssl = nullptr;
 };
 
-TestDevice::TestDevice(int port, Mode mode, const std::string& certificate, const std::string& key)
+TestDevice::TestDevice(int port, Mode mode, const std::string& certificate, const std::string& key,
+                       const std::string& preface)
     : fd_(Connect(port)), is_connected_(fd_ >= 0) {
   if (!is_connected_) return;
+  if (!preface.empty()) SendRaw(preface);
   if (HasTls(mode)) StartTls(certificate, key);
   if (is_connected_ && IsWebSocket(mode)) is_connected_ = OpenWebSocket();
 }

@@ -18,8 +18,9 @@ class TestDevice {
  public:
   using Mode = ListenerKind;
 
-  // With `certificate` and `key`, PEM files, as a client with a certificate.
-  TestDevice(int port, Mode mode, const std::string& certificate = "", const std::string& key = "");
+  // With `certificate` and `key`, PEM files, as a client with a certificate. `preface` is sent before anything else.
+  TestDevice(int port, Mode mode, const std::string& certificate = "", const std::string& key = "",
+             const std::string& preface = "");
   ~TestDevice();
   TestDevice(TestDevice&&) noexcept;
 

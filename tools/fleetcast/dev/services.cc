@@ -50,15 +50,25 @@ Flags SchedulerFlags(const Stack& stack, int) {
 }
 
 Flags RestGatewayFlags(const Stack& stack, int) {
-  return {"--https-listen",      stack.Address(stack.env.rest_port),
-          "--tls-cert-file",     CertificateFile(stack),
-          "--tls-key-file",      KeyFile(stack),
-          "--policy-file",       stack.policy_file,
-          "--host-names",        Names(stack),
-          "--job-api-addresses", Of(stack, "job_api"),
-          "--twin-addresses",    Of(stack, "twin"),
-          "--method-addresses",  Of(stack, "method_dispatch"),
-          "--edge-websocket",    WebSocketAddresses(stack)};
+  return {"--https-listen",
+          stack.Address(stack.env.rest_port),
+          "--tls-cert-file",
+          CertificateFile(stack),
+          "--tls-key-file",
+          KeyFile(stack),
+          "--policy-file",
+          stack.policy_file,
+          "--host-names",
+          Names(stack),
+          "--job-api-addresses",
+          Of(stack, "job_api"),
+          "--twin-addresses",
+          Of(stack, "twin"),
+          "--method-addresses",
+          Of(stack, "method_dispatch"),
+          "--edge-websocket",
+          WebSocketAddresses(stack),
+          "--edge-websocket-proxy-protocol=true"};
 }
 
 Flags MqttEdgeFlags(const Stack& stack, int replica) {
@@ -75,6 +85,8 @@ Flags MqttEdgeFlags(const Stack& stack, int replica) {
           stack.Address(ports.mqtt),
           "--ws-plain-listen",
           stack.Address(ports.websocket),
+          "--proxy-protocol",
+          "ws-plain",
           "--device-connection-addresses",
           Of(stack, "device_connection"),
           "--call-drain",
