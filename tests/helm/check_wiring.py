@@ -14,7 +14,7 @@ import sys
 
 import yaml
 
-EXTERNAL_SECRETS = {"fleetcast-key-encryption", "fleetcast-policies", "fleetcast-postgres", "fleetcast-tls"}
+EXTERNAL_SECRETS = {"fleetcast-key-encryption", "fleetcast-policies", "fleetcast-postgres", "fleetcast-ticket-keys", "fleetcast-tls"}
 problems = []
 
 
@@ -92,12 +92,22 @@ def check_addresses(workloads, services):
     for workload in workloads:
         for container in workload["spec"]["template"]["spec"]["containers"]:
             for entry in container["env"]:
-                if not entry["name"].endswith("_ADDRESSES"):
+                if not entry["name"].endswith(("_ADDRESSES", "_EDGE_WEBSOCKET")):
                     continue
                 for address in entry["value"].split(","):
                     host = address.rsplit(":", 1)[0]
                     if host.split(".")[-1] not in services:
                         problem(workload["metadata"]["name"], f"{entry['name']}: no Service for {address}")
+
+
+def check_ingresses(ingresses, services):
+    for ingress in ingresses:
+        where = f"Ingress {ingress['metadata']['name']}"
+        for rule in ingress["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                backend = path["backend"]["service"]
+                if backend["port"]["name"] not in services.get(backend["name"], ()):
+                    problem(where, f"no Service {backend['name']} with a port {backend['port']['name']}")
 
 
 def main(rendered, bin_dir):
@@ -113,6 +123,8 @@ def main(rendered, bin_dir):
     for job in (d for d in documents if d["kind"] == "Job"):
         check_pod(f"Job {job['metadata']['name']}", job["spec"]["template"]["spec"], bin_dir)
     check_addresses(workloads, {s["metadata"]["name"] for s in services})
+    check_ingresses([d for d in documents if d["kind"] == "Ingress"],
+                    {s["metadata"]["name"]: [p["name"] for p in s["spec"]["ports"]] for s in services})
     for each in problems:
         print(f"     {each}", file=sys.stderr)
     return 1 if problems else 0

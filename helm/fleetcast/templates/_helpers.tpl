@@ -101,7 +101,7 @@ One process: a Deployment, or a StatefulSet where others hold streams to each re
   settings   its section of the values, over .Values.defaults
   env        a list of further environment entries
   ports      a list of further container ports, {name, containerPort}
-  mounts     which Secrets it reads: a list of "policies", "key-encryption", "tls"
+  mounts     which Secrets it reads: a list of "policies", "key-encryption", "ticket-keys", "tls"
   stateful   whether the pods need names of their own
 */}}
 {{- define "fleetcast.process" -}}
@@ -229,6 +229,12 @@ spec:
             secretName: {{ $root.Values.hub.keyEncryption.existingSecret | quote }}
             defaultMode: 0440
         {{- end }}
+        {{- if has "ticket-keys" .mounts }}
+        - name: ticket-keys
+          secret:
+            secretName: {{ $root.Values.mqttEdge.ticketKeys.existingSecret | quote }}
+            defaultMode: 0440
+        {{- end }}
         {{- if has "tls" .mounts }}
         - name: tls
           secret:
@@ -307,4 +313,44 @@ spec:
     - name: {{ .targetPort }}
       port: {{ .port }}
       targetPort: {{ .targetPort }}
+{{- end -}}
+
+{{/* An Ingress for all names of the hub. Takes root, name, annotations (besides the common ones), paths, service, port. */}}
+{{- define "fleetcast.ingress" -}}
+{{- $root := .root -}}
+{{- $fullname := include "fleetcast.fullname" $root -}}
+{{- $call := . -}}
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: {{ $fullname }}-{{ .name }}
+  labels:
+    {{- include "fleetcast.labels" (dict "root" $root "component" .name) | nindent 4 }}
+  {{- with mergeOverwrite (deepCopy .annotations) (deepCopy $root.Values.ingress.annotations) }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- with $root.Values.ingress.className }}
+  ingressClassName: {{ . | quote }}
+  {{- end }}
+  tls:
+    - hosts:
+        {{- toYaml $root.Values.hub.hostNames | nindent 8 }}
+      secretName: {{ $root.Values.tls.existingSecret | quote }}
+  rules:
+    {{- range $host := $root.Values.hub.hostNames }}
+    - host: {{ $host | quote }}
+      http:
+        paths:
+          {{- range $path := $call.paths }}
+          - path: {{ $path | quote }}
+            pathType: {{ if eq $path "/" }}Prefix{{ else }}Exact{{ end }}
+            backend:
+              service:
+                name: {{ $fullname }}-{{ $call.service }}
+                port:
+                  name: {{ $call.port }}
+          {{- end }}
+    {{- end }}
 {{- end -}}
