@@ -2,6 +2,7 @@
 
 #include "libs/mqtt/percent.h"
 #include "libs/mqtt/topics.h"
+#include "libs/mqtt/utf8.h"
 
 namespace fleetcast::mqtt {
 namespace {
@@ -18,11 +19,12 @@ std::string_view TakeQuery(std::string_view* path) {
   return last;
 }
 
-// Stores the decoded value unless the parameter was there before. False for broken percent-encoding.
+// Stores the decoded value unless the parameter was there before. False for broken percent-encoding, and for what is no
+// text once it is decoded.
 bool Store(const Property& property, std::string* value) {
   if (!value->empty()) return true;
   std::optional<std::string> decoded = PercentDecode(property.value.value_or(""));
-  if (!decoded.has_value()) return false;
+  if (!decoded.has_value() || !IsMqttText(*decoded)) return false;
   *value = *std::move(decoded);
   return true;
 }

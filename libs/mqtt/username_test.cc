@@ -54,6 +54,15 @@ TEST(UsernameTest, FirstOfARepeatedParameterCounts) {
   EXPECT_EQ(ParseUsername("hub/d/?api-version=1&api-version=2")->api_version, "1");
 }
 
+TEST(UsernameTest, WhatIsNoTextOnceDecodedIsRefused) {
+  for (const char* value : {"%ff", "%c3", "%ed%a0%80", "%00", "a%0ab"}) {
+    for (const char* name : {"api-version", "DeviceClientType", "model-id"}) {
+      EXPECT_FALSE(ParseUsername(std::string("hub/d/?") + name + "=" + value).has_value()) << name << value;
+    }
+  }
+  EXPECT_EQ(ParseUsername("hub/d/?model-id=%c3%a9")->model_id, "\xc3\xa9");
+}
+
 TEST(UsernameTest, IdsAreNotDecoded) { EXPECT_EQ(ParseUsername("hub/a%20b/?api-version=1")->device_id, "a%20b"); }
 
 TEST(UsernameTest, DUsr4GrammarFailures) {

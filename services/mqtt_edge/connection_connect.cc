@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "libs/mqtt/username.h"
+#include "libs/mqtt/utf8.h"
 #include "services/mqtt_edge/connection.h"
 
 namespace fleetcast::mqtt_edge {
@@ -12,6 +13,8 @@ mqtt::ConnectCode CheckConnect(const mqtt::Connect& connect, const std::optional
   using mqtt::ConnectCode;
   if (connect.client_id.empty()) return ConnectCode::kIdentifierRejected;  // D-CID-4
   if (!username.has_value()) return ConnectCode::kBadCredentials;          // D-USR-4
+  // Any bytes to MQTT, but no token; and what is no text would end the stream to device_connection, which all share.
+  if (!mqtt::IsMqttText(connect.password.value_or(""))) return ConnectCode::kBadCredentials;
   std::string identity = username->device_id;
   if (!username->module_id.empty()) identity.append("/").append(username->module_id);
   if (connect.client_id != identity) return ConnectCode::kIdentifierRejected;  // D-CID-1

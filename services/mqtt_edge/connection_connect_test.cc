@@ -9,6 +9,7 @@ namespace fleetcast::mqtt_edge {
 namespace {
 
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 using mqtt::ConnectCode;
 using ::testing::ElementsAre;
 
@@ -100,10 +101,24 @@ INSTANTIATE_TEST_SUITE_P(
         BadConnect{"DUsr4EmptyUsername", "dev-1", "", ConnectCode::kBadCredentials},
         BadConnect{"DUsr4NoDevice", "dev-1", "hub", ConnectCode::kBadCredentials},
         BadConnect{"DUsr4BrokenEncoding", "dev-1", "hub/dev-1/?api-version=%zz", ConnectCode::kBadCredentials},
+        BadConnect{"Q10NoTextOnceDecoded", "dev-1", "hub/dev-1/?DeviceClientType=%ff", ConnectCode::kBadCredentials},
         BadConnect{"Q10EightKibibytes", "dev-1", "hub/dev-1/?x=" + std::string(8192, 'x'),
                    ConnectCode::kBadCredentials},
         BadConnect{"NoModulesYet", "dev-1/mod", "hub/dev-1/mod/?x", ConnectCode::kNotAuthorized}),
     [](const auto& info) { return info.param.name; });
+
+// The hub would end the stream that all devices share: protobuf takes no such string.
+TEST(ConnectTest, Q11APasswordThatIsNoTextNeverReachesTheHub) {
+  for (const std::string_view password : {"SharedAccessSignature sr=\xff"sv, "\xed\xa0\x80"sv, "a\0b"sv}) {
+    Harness harness;
+    mqtt::Connect connect = Harness::NodeConnect();
+    connect.password = password;
+    harness.Send(connect);
+    EXPECT_EQ(harness.TakeOutput(), BytesOf(mqtt::Connack{false, ConnectCode::kBadCredentials}));
+    EXPECT_TRUE(harness.hub().opens.empty());
+    EXPECT_FALSE(harness.is_open());
+  }
+}
 
 TEST(ConnectTest, Q7LevelsOtherThanFourAreRefused) {
   const std::string v5 = "\x10\x0d\0\x04MQTT\x05\x02\0\x3c\0\0\0"s;
