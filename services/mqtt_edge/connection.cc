@@ -36,26 +36,36 @@ void Connection::ReadHeld(Turn& turn) {
 }
 
 void Connection::ReadPackets(std::string_view bytes, Turn& turn) {
-  mqtt::Packet packet;
   int packets = 0;
-  while (wants_read()) {
-    const mqtt::Limits& limits = state_ == State::kAwaitingConnect ? kBeforeConnect : mqtt::kServerLimits;
-    const mqtt::PacketReader::Result result = reader_.Next(limits, &bytes, &packet);
-    if (result == mqtt::PacketReader::Result::kViolation) {
-      turn.metrics->violations[static_cast<int>(reader_.violation())].Add();
-      return Close(CloseReason::kProtocol, turn);
-    }
-    if (result == mqtt::PacketReader::Result::kNeedMore) break;
-    ++packets;
-    HandlePacket(packet, turn);
-  }
+  do {
+    packets += ReadWanted(&bytes, turn);
+    if (is_closed()) return;
+    RegisterSubscriptions(turn);  // May acknowledge at once and so make room for more.
+  } while (!bytes.empty() && wants_read());
   if (is_closed()) return;
   if (packets > 0) {
     turn.metrics->packets_received.Add(packets);
     ExtendKeepAlive(turn.now);
   }
   held_.append(bytes);  // Not empty only where reading has to pause.
-  RegisterSubscriptions(turn);
+}
+
+int Connection::ReadWanted(std::string_view* bytes, Turn& turn) {
+  mqtt::Packet packet;
+  int packets = 0;
+  while (wants_read()) {
+    const mqtt::Limits& limits = state_ == State::kAwaitingConnect ? kBeforeConnect : mqtt::kServerLimits;
+    const mqtt::PacketReader::Result result = reader_.Next(limits, bytes, &packet);
+    if (result == mqtt::PacketReader::Result::kViolation) {
+      turn.metrics->violations[static_cast<int>(reader_.violation())].Add();
+      Close(CloseReason::kProtocol, turn);
+      break;
+    }
+    if (result == mqtt::PacketReader::Result::kNeedMore) break;
+    ++packets;
+    HandlePacket(packet, turn);
+  }
+  return packets;
 }
 
 void Connection::HandlePacket(const mqtt::Packet& packet, Turn& turn) {
@@ -153,7 +163,10 @@ void Connection::OnLinkLost(LinkIndex link, Turn& turn) {
   ReadHeld(turn);
 }
 
-void Connection::OnLinkAttached(Turn& turn) { SendWaiting(turn); }
+void Connection::OnLinkAttached(Turn& turn) {
+  SendWaiting(turn);
+  ReadHeld(turn);
+}
 
 void Connection::SendWaiting(Turn& turn) {
   if (state_ != State::kConnected) return;

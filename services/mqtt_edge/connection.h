@@ -147,6 +147,8 @@ class Connection {
   };
 
   void ReadPackets(std::string_view bytes, Turn& turn);
+  // Takes packets off the front of `bytes` while the connection wants any; how many.
+  int ReadWanted(std::string_view* bytes, Turn& turn);
   void HandlePacket(const mqtt::Packet& packet, Turn& turn);
   // Goes on with the bytes that were held back, if the connection can take packets again.
   void ReadHeld(Turn& turn);

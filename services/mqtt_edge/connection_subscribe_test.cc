@@ -51,6 +51,23 @@ TEST(SubscribeTest, TheNextChangeWaitsForTheOneUnderWay) {
   EXPECT_EQ(harness.TakeOutput(), "\x90\x03\0\x06\0"s);
 }
 
+TEST(SubscribeTest, DFl1MoreThanMayBeInFlightAreAllAnswered) {
+  Harness harness;
+  harness.ConnectWith(0);
+  std::string bytes;
+  std::string answers;
+  for (uint16_t id = 1; id <= 100; ++id) {
+    mqtt::Encode(mqtt::Subscribe{id, {{mqtt::kMethodsFilter, 0}}}, &bytes);
+    mqtt::Encode(mqtt::Suback{id, {0}}, &answers);
+  }
+  harness.SendBytes(bytes);
+  harness.SubscriptionsSaved(kMethodsBit);  // The rest changes nothing: there is nothing to wait for.
+  EXPECT_EQ(harness.TakeOutput(), answers);
+  EXPECT_EQ(harness.hub().changes.size(), 1u);
+  harness.Send(mqtt::Pingreq{});
+  EXPECT_EQ(harness.TakeOutput(), BytesOf(mqtt::Pingresp{}));
+}
+
 TEST(SubscribeTest, DSub1Qos2IsGrantedAsQos1) {
   Harness harness;
   harness.ConnectWith(0);
