@@ -179,6 +179,8 @@ class Harness {
   }
 
   std::string TakeOutput() { return std::exchange(output_, {}); }
+  // Keeps the buffer, as the loop does.
+  void ForgetOutput() { output_.clear(); }
 
   // The packets in the output, encoded again one by one.
   std::vector<std::string> TakePackets() {
