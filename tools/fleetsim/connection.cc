@@ -51,6 +51,8 @@ void BindSource(int fd, int source) {
 
 }  // namespace
 
+void FreeTlsSession::operator()(ssl_session_st* session) const { SSL_SESSION_free(session); }
+
 absl::StatusOr<std::unique_ptr<Target>> Target::Create(const std::string& host, int port, bool tls,
                                                        const std::string& ca_file) {
   std::unique_ptr<Target> target(new Target);
@@ -73,7 +75,9 @@ absl::StatusOr<std::unique_ptr<Target>> Target::Create(const std::string& host, 
   // Idle connections give their buffers back: 10,000 devices fit in some 250 MB.
   SSL_CTX_set_mode(target->context_,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_session_cache_mode(target->context_, SSL_SESS_CACHE_OFF);
+  // Sessions are handed to their connections; OpenSSL keeps none itself.
+  SSL_CTX_set_session_cache_mode(target->context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(target->context_, &Connection::KeepTlsSession);
   const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(target->context_)
                                      : SSL_CTX_load_verify_file(target->context_, ca_file.c_str());
   if (loaded != 1) return absl::InvalidArgumentError(absl::StrCat("--ca-file ", ca_file, ": no certificates in it"));
@@ -82,7 +86,7 @@ absl::StatusOr<std::unique_ptr<Target>> Target::Create(const std::string& host, 
 
 Target::~Target() { SSL_CTX_free(context_); }
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Target& target, int source) {
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Target& target, int source, ssl_session_st* resume) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return absl::ResourceExhaustedError(absl::StrCat("socket: ", std::strerror(errno)));
   const int on = 1;
@@ -93,6 +97,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Target& targe
     tls = SSL_new(target.context_);
     SSL_set_fd(tls, fd);
     SSL_set_connect_state(tls);
+    if (resume != nullptr) SSL_set_session(tls, resume);
     if (IsAddress(target.host_)) {
       X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), target.host_.c_str());
     } else {
@@ -101,6 +106,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Target& targe
     }
   }
   std::unique_ptr<Connection> connection(new Connection(fd, tls));
+  if (tls != nullptr) SSL_set_app_data(tls, connection.get());
   if (connect(fd, reinterpret_cast<const sockaddr*>(&target.address_), sizeof(target.address_)) != 0 &&
       errno != EINPROGRESS) {
     return absl::UnavailableError(absl::StrCat("connect: ", std::strerror(errno)));
@@ -108,7 +114,17 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Target& targe
   return connection;
 }
 
+// OpenSSL says so when a ticket has come: with TLS 1.3 while data is read. 1: the session is ours now.
+int Connection::KeepTlsSession(ssl_st* tls, ssl_session_st* session) {
+  static_cast<Connection*>(SSL_get_app_data(tls))->tls_session_.reset(session);
+  return 1;
+}
+
+bool Connection::was_resumed() const { return tls_ != nullptr && SSL_session_reused(tls_) == 1; }
+
 Connection::~Connection() {
+  // Else OpenSSL would take the connection for a broken one, and its session could not be resumed.
+  if (tls_ != nullptr) SSL_set_shutdown(tls_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(tls_);
   close(fd_);
 }

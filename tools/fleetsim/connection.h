@@ -11,9 +11,16 @@
 #include "absl/status/statusor.h"
 
 struct ssl_ctx_st;
+struct ssl_session_st;
 struct ssl_st;
 
 namespace fleetcast::fleetsim {
+
+struct FreeTlsSession {
+  void operator()(ssl_session_st* session) const;
+};
+// What a server lets a device resume instead of a full handshake; empty when it has given none.
+using TlsSession = std::unique_ptr<ssl_session_st, FreeTlsSession>;
 
 // Where all devices connect. Made once; outlives the connections.
 class Target {
@@ -39,7 +46,8 @@ class Connection {
  public:
   // Starts to connect. `source` picks the address of the machine's end when the target is on loopback: one address has
   // ports for some 28,000 connections to one target.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const Target& target, int source);
+  // `resume`: of an earlier connection to the target, or null for a full handshake.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const Target& target, int source, ssl_session_st* resume);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -58,6 +66,11 @@ class Connection {
   // Writes from the front of `out` and removes what was written. kDone when all is gone; the capacity stays.
   Result Write(std::string& out);
 
+  // The newest TLS session that the server gave, if any; it is the caller's from now on.
+  TlsSession TakeTlsSession() { return std::move(tls_session_); }
+  // After the handshake: whether it was an abbreviated one.
+  bool was_resumed() const;
+
   int fd() const { return fd_; }
   // True: bytes may wait in the TLS layer, where epoll does not see them, until Read says 0.
   bool is_tls() const { return tls_ != nullptr; }
@@ -66,11 +79,14 @@ class Connection {
 
  private:
   Connection(int fd, ssl_st* tls) : fd_(fd), tls_(tls) {}
+  static int KeepTlsSession(ssl_st* tls, ssl_session_st* session);
+  friend class Target;
 
   const int fd_;
   ssl_st* const tls_;
   bool tcp_open_ = false;
   std::string problem_;
+  TlsSession tls_session_;
 };
 
 }  // namespace fleetcast::fleetsim

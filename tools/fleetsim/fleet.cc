@@ -17,8 +17,9 @@ namespace {
 constexpr absl::Duration kOpenLimit = absl::Seconds(30);  // TCP, TLS and CONNACK together.
 constexpr absl::Duration kBackoffFirst = absl::Milliseconds(500);
 constexpr absl::Duration kReportInterval = absl::Seconds(1);
-constexpr double kPingAt = 0.9;            // Of the keep-alive.
-constexpr int kDevicesPerSource = 20'000;  // Fits in the ports of one address.
+constexpr absl::Duration kRoundPause = absl::Seconds(2);  // So that the end of one round is not counted in the next.
+constexpr double kPingAt = 0.9;                           // Of the keep-alive.
+constexpr int kDevicesPerSource = 20'000;                 // Fits in the ports of one address.
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kEventsMax = 512;
 constexpr uint64_t kSignalEvent = UINT64_MAX;
@@ -77,7 +78,8 @@ absl::Status Fleet::SetUp() {
   if (epoll_fd_ < 0 || signal_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, signal_fd_, &event) != 0) {
     return absl::UnavailableError("cannot set up epoll");
   }
-  now_ = started_ = allowance_time_ = clock_.Monotonic();
+  now_ = started_ = allowance_time_ = round_started_ = clock_.Monotonic();
+  rounds_left_ = options_.rounds;
   next_report_ = started_ + kReportInterval;
   return absl::OkStatus();
 }
@@ -114,7 +116,9 @@ absl::Duration Fleet::NextWake() const {
   absl::Duration next = next_report_;
   if (!timers_.empty()) next = std::min(next, timers_.top().at);
   if (!answers_.empty()) next = std::min(next, answers_.top().at);
-  if (!waiting_.empty() && figures_.connecting < options_.connecting_max && options_.connect_rate > 0) {
+  if (now_ < round_started_) {
+    next = std::min(next, round_started_);
+  } else if (!waiting_.empty() && figures_.connecting < options_.connecting_max && options_.connect_rate > 0) {
     next = std::min(next, now_ + absl::Seconds(std::max(0.0, 1 - connect_allowance_) / options_.connect_rate));
   }
   if (options_.duration > absl::ZeroDuration()) next = std::min(next, started_ + options_.duration);
@@ -125,6 +129,7 @@ void Fleet::StartConnections() {
   // A token bucket that holds at most a tenth of a second's worth.
   const double rate = options_.connect_rate;
   const absl::Duration now = clock_.Monotonic();
+  if (now < round_started_) return;
   connect_allowance_ =
       std::min(connect_allowance_ + absl::ToDoubleSeconds(now - allowance_time_) * rate, std::max(1.0, rate / 10));
   allowance_time_ = now;
@@ -143,7 +148,7 @@ void Fleet::Open(uint32_t index) {
   slot.connection_number = ++connections_of_[index % device_count_];
   const Target& target = *surroundings_.targets[random_.Below(surroundings_.targets.size())];
   absl::StatusOr<std::unique_ptr<Connection>> connection =
-      Connection::Open(target, static_cast<int>(index) / kDevicesPerSource);
+      Connection::Open(target, static_cast<int>(index) / kDevicesPerSource, slot.tls_session.get());
   if (!connection.ok()) {
     problem_ = std::string(connection.status().message());
     Close(index, /*lost=*/true);
@@ -222,6 +227,8 @@ void Fleet::Close(uint32_t index, bool lost) {
     --figures_.connecting;
     ++figures_.connect_errors;
   }
+  // A ticket serves once; without a new one the next handshake is a full one.
+  if (options_.resume_tls && slot.connection != nullptr) slot.tls_session = slot.connection->TakeTlsSession();
   slot.connection = nullptr;
   slot.state = State::kIdle;
   ++slot.generation;
@@ -275,15 +282,21 @@ void Fleet::RunTimer(const Timer& timer) {
 }
 
 void Fleet::Report() {
-  if (!all_connected_once_ && figures_.connected == figures_.devices) {
-    all_connected_once_ = true;
-    PrintEvent("connected", now_ - started_, figures_);
-  }
+  if (rounds_left_ > 0 && figures_.connected == figures_.devices) EndRound();
   if (now_ < next_report_) return;
   while (next_report_ <= now_) next_report_ += kReportInterval;
   PrintEvent("progress", now_ - started_, figures_);
   if (!problem_.empty()) std::fprintf(stderr, "fleetsim: a device could not connect: %s\n", problem_.c_str());
   problem_.clear();
+}
+
+void Fleet::EndRound() {
+  PrintEvent("connected", now_ - round_started_, figures_);
+  if (--rounds_left_ == 0) return;
+  round_started_ = now_ + kRoundPause;
+  for (uint32_t index = 0; index < slots_.size(); ++index) {
+    if (slots_[index].state == State::kConnected) Renew(index);
+  }
 }
 
 void Fleet::DisconnectAll() {

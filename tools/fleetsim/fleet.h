@@ -39,8 +39,8 @@ class Fleet {
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
-  // Runs until the duration is over or a signal comes; prints an event a second, one when all devices are connected for
-  // the first time, and a summary. UNAVAILABLE when the loop cannot be set up.
+  // Runs until the duration is over or a signal comes; prints an event a second, one when all devices are connected in
+  // each round, and a summary. UNAVAILABLE when the loop cannot be set up.
   absl::Status Run();
 
  private:
@@ -55,6 +55,7 @@ class Fleet {
     bool is_active = true;           // A lost connection is made anew.
     uint32_t connection_number = 0;  // Of the device, from 1.
     std::unique_ptr<Connection> connection;
+    TlsSession tls_session;  // Of the connection before, to be resumed.
     std::string out;
     State state = State::kIdle;
     int attempts = 0;         // Failed in a row.
@@ -107,6 +108,8 @@ class Fleet {
   absl::Duration Between(absl::Duration low, absl::Duration high);
   PacketLog::Place Here(uint32_t index) const;
   void Report();
+  // All are connected: tells it, and lets all leave when another round follows.
+  void EndRound();
   void DisconnectAll();
   void AddTimer(absl::Duration after, uint32_t index, TimerKind kind);
   absl::Duration NextWake() const;
@@ -133,7 +136,8 @@ class Fleet {
   int epoll_fd_ = -1;
   int signal_fd_ = -1;
   bool stop_ = false;
-  bool all_connected_once_ = false;
+  int rounds_left_ = 0;
+  absl::Duration round_started_;  // May lie ahead: nobody connects before.
   double connect_allowance_ = 0;  // Connections that the rate permits now.
   absl::Duration now_;
   absl::Duration started_;

@@ -23,6 +23,7 @@ class Fleet::Listener final : public DeviceListener {
     --fleet_.figures_.connecting;
     ++fleet_.figures_.connected;
     ++fleet_.figures_.connects;
+    if (slot_.connection->was_resumed()) ++fleet_.figures_.resumed;
     packets().Connection(fleet_.Here(index_), "accepted");
     fleet_.AddTimer(fleet_.profile_.keep_alive * kPingAt, index_, TimerKind::kPing);
     fleet_.AddTimer(fleet_.profile_.token_lifetime * kRenewAt, index_, TimerKind::kRenew);
@@ -34,6 +35,7 @@ class Fleet::Listener final : public DeviceListener {
 
   void OnRefused(mqtt::ConnectCode code) override {
     ++fleet_.figures_.refused;
+    if (code != mqtt::ConnectCode::kServerUnavailable) ++fleet_.figures_.refused_for_good;
     packets().Connection(fleet_.Here(index_), "refused");
     fleet_.problem_ = absl::StrCat("the hub refused it with CONNACK ", static_cast<int>(code));
   }

@@ -48,6 +48,9 @@ void Options::Declare(config::Settings& settings) {
   settings.Number("connect-rate", &connect_rate, {.max = 1'000'000}, "New connections a second; 0 = no limit");
   settings.Number("connecting-max", &connecting_max, {.min = 1, .max = 10'000},
                   "Connections that may be opening at once");
+  settings.Number("rounds", &rounds, {.min = 1, .max = 1'000},
+                  "How often all connect: each time all are connected they leave, but for the last time");
+  settings.Flag("resume-tls", &resume_tls, "Resume the TLS session of the device's connection before");
   settings.Flag("clean-session", &clean_session, "Connect with a clean session; the SDKs do not");
   settings.Time("keep-alive", &keep_alive, {.min = absl::Seconds(1), .max = absl::Seconds(65535)}, "MQTT keep-alive");
   settings.Time("token-lifetime", &token_lifetime, {.min = absl::Seconds(10)},

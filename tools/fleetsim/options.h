@@ -35,6 +35,8 @@ struct Options {
   // How.
   int connect_rate = 500;  // A second; 0 = as fast as they come.
   int connecting_max = 200;
+  int rounds = 1;
+  bool resume_tls = false;
   bool clean_session = false;
   absl::Duration keep_alive = absl::Minutes(3);
   absl::Duration token_lifetime = absl::Hours(1);

@@ -18,8 +18,10 @@ std::string FormatEvent(std::string_view event, absl::Duration since_start, cons
   set("connected", figures.connected);
   set("connecting", figures.connecting);
   set("connects", figures.connects);
+  set("resumed", figures.resumed);
   set("disconnects", figures.disconnects);
   set("refused", figures.refused);
+  set("refusedForGood", figures.refused_for_good);
   set("connectErrors", figures.connect_errors);
   set("calls", figures.calls);
   set("answered", figures.answered);

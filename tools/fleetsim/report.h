@@ -18,8 +18,10 @@ struct Figures {
   int64_t connected = 0;   // Now.
   int64_t connecting = 0;  // Now.
   int64_t connects = 0;
-  int64_t disconnects = 0;  // Lost connections, renewed tokens not counted.
-  int64_t refused = 0;      // CONNACK with an error.
+  int64_t resumed = 0;           // Of these, with an abbreviated TLS handshake.
+  int64_t disconnects = 0;       // Lost connections, renewed tokens not counted.
+  int64_t refused = 0;           // CONNACK with an error,
+  int64_t refused_for_good = 0;  // of these, one after which SDKs give up: any but "unavailable".
   int64_t connect_errors = 0;
   int64_t calls = 0;            // Method requests received.
   int64_t answered = 0;         // Of these, answered with 200,
@@ -31,7 +33,7 @@ struct Figures {
   int64_t reports_refused = 0;  // and with anything else.
 };
 
-// {"event":"progress","seconds":1.5,"devices":…,…}: seconds since the start.
+// {"event":"progress","seconds":1.5,"devices":…,…}: seconds since the start, of `connected` since the round began.
 std::string FormatEvent(std::string_view event, absl::Duration since_start, const Figures& figures);
 
 // Writes FormatEvent as a line.
