@@ -8,7 +8,7 @@
 
 #include "libs/mqtt/codec.h"
 
-namespace fleetcast::broker_bench {
+namespace fleetcast::call_bench {
 
 // Connects to 127.0.0.1, sends CONNECT and one SUBSCRIBE, then hands every PUBLISH to the caller. Driven by an epoll
 // loop: call OnReadable and OnWritable when the descriptor is ready. Single-threaded.
@@ -45,4 +45,4 @@ class Peer {
   size_t out_sent_ = 0;
 };
 
-}  // namespace fleetcast::broker_bench
+}  // namespace fleetcast::call_bench

@@ -1,4 +1,4 @@
-#include "tools/broker_bench/peer.h"
+#include "tools/call_bench/peer.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <cstring>
 #include <utility>
 
-namespace fleetcast::broker_bench {
+namespace fleetcast::call_bench {
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
@@ -113,4 +113,4 @@ void Peer::Publish(std::string_view topic, std::string_view payload) {
   mqtt::Encode(publish, &out_);
 }
 
-}  // namespace fleetcast::broker_bench
+}  // namespace fleetcast::call_bench

@@ -1,6 +1,6 @@
-// Raw request/reply through an MQTT broker, the baseline of `scripts/bench methods`: N device connections that echo,
-// one connection that asks each of them in turn with a window of open requests. QoS 0, plain TCP on loopback, nothing
-// stored. Devices and asker are two processes, as a fleet and a back end are.
+// Raw request/reply through an MQTT broker, the baseline of `scripts/bench methods` and `edge`: N device connections
+// that echo, one connection that asks each of them in turn, with a window of open requests or at a fixed rate.
+// QoS 0, plain TCP on loopback, nothing stored. Devices and asker are two processes, as a fleet and a back end are.
 
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -8,15 +8,20 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
 
-#include "tools/broker_bench/peer.h"
+#include "absl/strings/numbers.h"
+#include "libs/base/clock.h"
+#include "libs/base/strings.h"
+#include "tools/call_bench/open_loop.h"
+#include "tools/call_bench/peer.h"
 
-namespace fleetcast::broker_bench {
+namespace fleetcast::call_bench {
 namespace {
 
 constexpr int kEventsMax = 512;
@@ -28,10 +33,12 @@ struct Options {
   int devices = 5000;
   int requests = 50'000;
   int window = 500;
+  double rate = 0;
+  double seconds = 10;
   std::string payload = R"({"n":1})";
 };
 
-// Waits for events of the peers and serves them; false when nothing happened for kIdleLimitMs.
+// Waits for events of the peers and serves them.
 class Loop {
  public:
   Loop() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
@@ -45,9 +52,10 @@ class Loop {
     epoll_ctl(epoll_, EPOLL_CTL_ADD, peers[index].fd(), &event);
   }
 
-  bool Turn() {
+  // False when nothing happened for `limit_ms`.
+  bool Turn(int limit_ms = kIdleLimitMs) {
     epoll_event events[kEventsMax];
-    const int count = epoll_wait(epoll_, events, kEventsMax, kIdleLimitMs);
+    const int count = epoll_wait(epoll_, events, kEventsMax, limit_ms);
     for (int i = 0; i < count; ++i) {
       Peer& peer = (*peers_)[events[i].data.u64];
       if ((events[i].events & EPOLLIN) != 0) peer.OnReadable();
@@ -89,7 +97,7 @@ int RunDevices(const Options& options, int ready) {
 }
 
 // Asks until `requests` answers came; prints the figures.
-int RunAsker(const Options& options) {
+int RunWindow(const Options& options) {
   int answered = 0;
   int asked = 0;
   Loop loop;
@@ -125,6 +133,37 @@ int RunAsker(const Options& options) {
   return 0;
 }
 
+// Asks at a fixed rate; prints how long the answers took. The payload is the number of the request.
+int RunPaced(const Options& options) {
+  Clock& clock = SystemClock();
+  OpenLoop calls(options.rate, options.seconds, clock.Monotonic() + absl::Milliseconds(500));
+  Loop loop;
+  std::vector<Peer> peers;
+  peers.reserve(1);
+  peers.emplace_back(options.port, "asker", "bench/+/res", [&](Peer&, std::string_view, std::string_view payload) {
+    int64_t number = 0;
+    if (absl::SimpleAtoi(Absl(payload), &number)) calls.End(number, clock.Monotonic());
+  });
+  loop.Add(peers, 0);
+  while (!peers[0].subscribed()) {
+    if (!loop.Turn()) return 1;
+  }
+  const absl::Duration limit = clock.Monotonic() + absl::Seconds(options.seconds) + absl::Milliseconds(kIdleLimitMs);
+  while (calls.ended() < calls.total() && clock.Monotonic() < limit) {
+    while (calls.IsDue(clock.Monotonic())) {
+      const int64_t number = calls.Begin();
+      peers[0].Publish("bench/" + std::to_string(number % options.devices) + "/req", std::to_string(number));
+    }
+    peers[0].Flush();
+    const absl::Duration wait = absl::Ceil(calls.NextDue() - clock.Monotonic(), absl::Milliseconds(1));
+    loop.Turn(static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(wait), 0, kIdleLimitMs)));
+  }
+  std::printf("%s\n", calls.Summary("broker_calls").c_str());
+  return calls.ended() == calls.total() ? 0 : 1;
+}
+
+int RunAsker(const Options& options) { return options.rate > 0 ? RunPaced(options) : RunWindow(options); }
+
 int Run(const Options& options) {
   int ready[2];
   if (pipe(ready) != 0) return 1;
@@ -143,15 +182,17 @@ int Run(const Options& options) {
 }
 
 }  // namespace
-}  // namespace fleetcast::broker_bench
+}  // namespace fleetcast::call_bench
 
 int main(int argc, char** argv) {
-  fleetcast::broker_bench::Options options;
-  CLI::App app("Request/reply through an MQTT broker on 127.0.0.1: the baseline of scripts/bench methods");
+  fleetcast::call_bench::Options options;
+  CLI::App app("Request/reply through an MQTT broker on 127.0.0.1: the baseline of scripts/bench methods and edge");
   app.add_option("--port", options.port, "Port of the broker")->required();
   app.add_option("--devices", options.devices, "Connections that answer")->check(CLI::Range(1, 15'000));
   app.add_option("--requests", options.requests, "Requests in all")->check(CLI::Range(1, 100'000'000));
   app.add_option("--window", options.window, "Requests open at once")->check(CLI::Range(1, 100'000));
+  app.add_option("--rate", options.rate, "Instead of a window: requests a second")->check(CLI::Range(0.1, 1e6));
+  app.add_option("--seconds", options.seconds, "With --rate: how long")->check(CLI::Range(0.1, 3600.0));
   CLI11_PARSE(app, argc, argv);
-  return fleetcast::broker_bench::Run(options);
+  return fleetcast::call_bench::Run(options);
 }
