@@ -222,3 +222,16 @@ test('MQTT: wrong protocol levels and credentials get their CONNACK', async () =
   const expired = sasToken({ resource: `${parts.HostName}/devices/${id}`, policy: '', key, expiry: 1000 });
   assert.strictEqual(await code({ clientId: id, user, password: expired }), '20020005');
 });
+
+test('MQTT: each client gets the chain that it can check, RSA from end to end or ECDSA', async () => {
+  const keyOf = (sigalgs) => new Promise((resolve, reject) => {
+    const socket = tls.connect({ host, port: mqttsPort, ca, sigalgs }, () => {
+      const { asn1Curve, bits } = socket.getPeerCertificate();
+      socket.destroy();
+      resolve(asn1Curve || `RSA ${bits}`);
+    });
+    socket.on('error', reject);
+  });
+  assert.strictEqual(await keyOf('rsa_pss_rsae_sha256:rsa_pkcs1_sha256'), 'RSA 2048');
+  assert.strictEqual(await keyOf('ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256'), 'prime256v1');
+});

@@ -8,6 +8,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "absl/status/statusor.h"
@@ -19,7 +20,7 @@
 namespace fleetcast::dev {
 namespace {
 
-constexpr char kCaKeyFile[] = "ca.key";
+constexpr unsigned int kRsaBits = 2048;
 constexpr int kCaDays = 3650;
 constexpr int kServerDays = 397;  // The longest that browsers accept.
 constexpr int kRenewDays = 30;
@@ -40,6 +41,28 @@ struct Identity {
   Certificate certificate;
   PrivateKey key;
 };
+
+// An authority and its server certificate, with keys of one kind.
+struct Chain {
+  EVP_PKEY* (*new_key)();
+  const char* authority_name;
+  const char* ca_file;
+  const char* ca_key_file;
+  const char* server_file;
+  const char* server_key_file;
+};
+constexpr Chain kP256Chain = {[] { return EVP_EC_gen("P-256"); },
+                              "Fleetcast development CA",
+                              kCaCertificateFile,
+                              "ca.key",
+                              kServerCertificateFile,
+                              kServerKeyFile};
+constexpr Chain kRsaChain = {[] { return EVP_RSA_gen(kRsaBits); },
+                             "Fleetcast development CA (RSA)",
+                             "ca-rsa.pem",
+                             "ca-rsa.key",
+                             kRsaServerCertificateFile,
+                             kRsaServerKeyFile};
 
 bool IsAddress(const std::string& name) {
   in6_addr address = {};
@@ -64,8 +87,8 @@ bool AddExtension(X509* certificate, X509* issuer, int nid, const std::string& v
 }
 
 // A certificate without extensions for a new key; not signed yet.
-Identity NewIdentity(const std::string& common_name, int days) {
-  Identity identity{Certificate(X509_new()), PrivateKey(EVP_EC_gen("P-256"))};
+Identity NewIdentity(const Chain& chain, const std::string& common_name, int days) {
+  Identity identity{Certificate(X509_new()), PrivateKey(chain.new_key())};
   X509* const certificate = identity.certificate.get();
   X509_set_version(certificate, X509_VERSION_3);
   BIGNUM* serial = BN_new();
@@ -80,16 +103,20 @@ Identity NewIdentity(const std::string& common_name, int days) {
   return identity;
 }
 
-absl::Status Save(const Identity& identity, const std::string& certificate_file, const std::string& key_file) {
-  const Bio certificate(BIO_new(BIO_s_mem()));
-  const Bio key(BIO_new(BIO_s_mem()));
-  PEM_write_bio_X509(certificate.get(), identity.certificate.get());
-  PEM_write_bio_PrivateKey(key.get(), identity.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-  FLEETCAST_RETURN_IF_ERROR(files::Replace(key_file, Contents(key.get()), 0600));
-  return files::Replace(certificate_file, Contents(certificate.get()), 0644);
+std::string ToPem(X509* certificate) {
+  const Bio bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509(bio.get(), certificate);
+  return Contents(bio.get());
 }
 
-// Empty members when a file is missing or no PEM.
+absl::Status Save(const Identity& identity, const std::string& certificate_file, const std::string& key_file) {
+  const Bio key(BIO_new(BIO_s_mem()));
+  PEM_write_bio_PrivateKey(key.get(), identity.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  FLEETCAST_RETURN_IF_ERROR(files::Replace(key_file, Contents(key.get()), 0600));
+  return files::Replace(certificate_file, ToPem(identity.certificate.get()), 0644);
+}
+
+// The first certificate of a file; empty members when a file is missing or no PEM.
 Identity Load(const std::string& certificate_file, const std::string& key_file) {
   Identity identity;
   const absl::StatusOr<std::string> certificate = files::Read(certificate_file);
@@ -115,8 +142,8 @@ bool Covers(X509* certificate, const std::string& name) {
   return X509_check_host(certificate, name.c_str(), name.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1;
 }
 
-absl::StatusOr<Identity> MakeAuthority() {
-  Identity authority = NewIdentity("Fleetcast development CA", kCaDays);
+absl::StatusOr<Identity> MakeAuthority(const Chain& chain) {
+  Identity authority = NewIdentity(chain, chain.authority_name, kCaDays);
   X509* const certificate = authority.certificate.get();
   X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
   if (!AddExtension(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
@@ -128,8 +155,9 @@ absl::StatusOr<Identity> MakeAuthority() {
   return authority;
 }
 
-absl::StatusOr<Identity> MakeServer(const Identity& authority, const std::vector<std::string>& names) {
-  Identity server = NewIdentity("Fleetcast development server", kServerDays);
+absl::StatusOr<Identity> MakeServer(const Chain& chain, const Identity& authority,
+                                    const std::vector<std::string>& names) {
+  Identity server = NewIdentity(chain, "Fleetcast development server", kServerDays);
   X509* const certificate = server.certificate.get();
   X509* const issuer = authority.certificate.get();
   const std::string alternatives = absl::StrJoin(names, ",", [](std::string* out, const std::string& name) {
@@ -147,26 +175,41 @@ absl::StatusOr<Identity> MakeServer(const Identity& authority, const std::vector
   return server;
 }
 
-}  // namespace
-
-absl::Status EnsureCertificates(const std::string& directory, const std::vector<std::string>& names) {
-  const std::string ca_file = absl::StrCat(directory, "/", kCaCertificateFile);
-  const std::string ca_key_file = absl::StrCat(directory, "/", kCaKeyFile);
-  const std::string server_file = absl::StrCat(directory, "/", kServerCertificateFile);
-  const std::string server_key_file = absl::StrCat(directory, "/", kServerKeyFile);
+// Answers the certificate of the chain's authority.
+absl::StatusOr<Certificate> EnsureChain(const Chain& chain, const std::string& directory,
+                                        const std::vector<std::string>& names) {
+  const std::string ca_file = absl::StrCat(directory, "/", chain.ca_file);
+  const std::string ca_key_file = absl::StrCat(directory, "/", chain.ca_key_file);
+  const std::string server_file = absl::StrCat(directory, "/", chain.server_file);
+  const std::string server_key_file = absl::StrCat(directory, "/", chain.server_key_file);
 
   Identity authority = Load(ca_file, ca_key_file);
   bool keep = IsGood(authority);
   if (!keep) {
-    FLEETCAST_ASSIGN_OR_RETURN(authority, MakeAuthority());
+    FLEETCAST_ASSIGN_OR_RETURN(authority, MakeAuthority(chain));
     FLEETCAST_RETURN_IF_ERROR(Save(authority, ca_file, ca_key_file));
   }
   Identity server = Load(server_file, server_key_file);
   keep = keep && IsGood(server) && X509_verify(server.certificate.get(), authority.key.get()) == 1;
   for (const std::string& name : names) keep = keep && Covers(server.certificate.get(), name);
-  if (keep) return absl::OkStatus();
-  FLEETCAST_ASSIGN_OR_RETURN(server, MakeServer(authority, names));
-  return Save(server, server_file, server_key_file);
+  if (!keep) {
+    FLEETCAST_ASSIGN_OR_RETURN(server, MakeServer(chain, authority, names));
+    FLEETCAST_RETURN_IF_ERROR(Save(server, server_file, server_key_file));
+  }
+  return std::move(authority.certificate);
+}
+
+}  // namespace
+
+absl::Status EnsureCertificates(const std::string& directory, const std::vector<std::string>& names) {
+  FLEETCAST_ASSIGN_OR_RETURN(const Certificate p256, EnsureChain(kP256Chain, directory, names));
+  FLEETCAST_ASSIGN_OR_RETURN(const Certificate rsa, EnsureChain(kRsaChain, directory, names));
+  // The file of the first authority is what clients are given: it holds both.
+  const std::string trusted = absl::StrCat(ToPem(p256.get()), ToPem(rsa.get()));
+  const std::string file = absl::StrCat(directory, "/", kCaCertificateFile);
+  const absl::StatusOr<std::string> present = files::Read(file);
+  if (present.ok() && *present == trusted) return absl::OkStatus();
+  return files::Replace(file, trusted, 0644);
 }
 
 }  // namespace fleetcast::dev

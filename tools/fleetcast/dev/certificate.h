@@ -1,4 +1,4 @@
-// Certificates for development: an own certificate authority and one server certificate.
+// Certificates for development: own certificate authorities and a server certificate of each.
 #pragma once
 
 #include <string>
@@ -9,13 +9,16 @@
 namespace fleetcast::dev {
 
 // Files in the certificate directory.
-inline constexpr char kCaCertificateFile[] = "ca.pem";
+inline constexpr char kCaCertificateFile[] = "ca.pem";  // What clients trust: both authorities, P-256 first.
 inline constexpr char kServerCertificateFile[] = "server.pem";
 inline constexpr char kServerKeyFile[] = "server.key";
+inline constexpr char kRsaServerCertificateFile[] = "server-rsa.pem";
+inline constexpr char kRsaServerKeyFile[] = "server-rsa.key";
 
-// Makes sure that `directory` holds an authority (kept as long as it lives, so that clients may trust it for good)
-// and a server certificate of it for all of `names` (host names or numeric addresses) that is good for another 30
-// days. Both are P-256; keys are readable by their owner only. UNAVAILABLE when a file cannot be written.
+// Makes sure that `directory` holds two authorities (kept as long as they live, so that clients may trust them for
+// good), one with a P-256 and one with an RSA-2048 key, and of each a server certificate with such a key for all of
+// `names` (host names or numeric addresses) that is good for another 30 days: devices that know no ECDSA check a chain
+// that is RSA from end to end. Keys are readable by their owner only. UNAVAILABLE when a file cannot be written.
 absl::Status EnsureCertificates(const std::string& directory, const std::vector<std::string>& names);
 
 }  // namespace fleetcast::dev

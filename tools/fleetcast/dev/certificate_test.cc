@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "absl/strings/str_split.h"
 #include "tools/fleetcast/files.h"
 
 namespace fleetcast::dev {
@@ -48,6 +49,24 @@ TEST_F(CertificateTest, ARuinedFileIsMadeAnew) {
   ASSERT_TRUE(files::Replace(directory_ + "/" + kServerCertificateFile, "junk", 0644).ok());
   ASSERT_TRUE(EnsureCertificates(directory_, {"localhost"}).ok());
   EXPECT_NE(Text(kServerCertificateFile), "junk");
+}
+
+TEST_F(CertificateTest, ClientsTrustBothAuthorities) {
+  ASSERT_TRUE(EnsureCertificates(directory_, {"localhost"}).ok());
+  const std::string ca = Text(kCaCertificateFile);
+  EXPECT_EQ(std::vector<std::string>(absl::StrSplit(ca, "BEGIN CERTIFICATE")).size(), 3u);
+  EXPECT_NE(Text(kServerCertificateFile), Text(kRsaServerCertificateFile));
+  ASSERT_TRUE(EnsureCertificates(directory_, {"localhost"}).ok());
+  EXPECT_EQ(Text(kCaCertificateFile), ca);
+}
+
+TEST_F(CertificateTest, AnAuthorityOfOldIsKeptAndJoined) {
+  ASSERT_TRUE(EnsureCertificates(directory_, {"localhost"}).ok());
+  const std::string both = Text(kCaCertificateFile);
+  const std::string first = both.substr(0, both.find("-----BEGIN", 1));
+  ASSERT_TRUE(files::Replace(directory_ + "/" + kCaCertificateFile, first, 0644).ok());
+  ASSERT_TRUE(EnsureCertificates(directory_, {"localhost"}).ok());
+  EXPECT_EQ(Text(kCaCertificateFile), both);
 }
 
 TEST_F(CertificateTest, RefusesNamesThatAreNone) { EXPECT_FALSE(EnsureCertificates(directory_, {""}).ok()); }

@@ -26,6 +26,14 @@ std::string WebSocketAddresses(const Stack& stack) {
   });
 }
 
+// Devices get the chain that they know (D-TLS-3).
+std::string BothCertificateFiles(const Stack& stack) {
+  return absl::StrCat(CertificateFile(stack), ",", stack.tls_dir, "/", kRsaServerCertificateFile);
+}
+std::string BothKeyFiles(const Stack& stack) {
+  return absl::StrCat(KeyFile(stack), ",", stack.tls_dir, "/", kRsaServerKeyFile);
+}
+
 Flags TwinFlags(const Stack& stack, int) {
   return {"--migrate-on-start=true", "--device-connection-addresses", Of(stack, "device_connection"),
           "--key-encryption-key-file", stack.sealing_key_file};
@@ -78,9 +86,9 @@ Flags MqttEdgeFlags(const Stack& stack, int replica) {
           "--tls-listen",
           stack.Address(ports.mqtts),
           "--tls-cert-file",
-          CertificateFile(stack),
+          BothCertificateFiles(stack),
           "--tls-key-file",
-          KeyFile(stack),
+          BothKeyFiles(stack),
           "--plain-listen",
           stack.Address(ports.mqtt),
           "--ws-plain-listen",
