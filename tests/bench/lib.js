@@ -73,10 +73,10 @@ async function timed(action) {
 }
 
 
-// Processor time (user and system) so far of each process of the running Fleetcast, by name; a process counts with its
-// children, so `postgres` holds all sessions, also those that have ended.
-function cpuSeconds() {
-  const TICKS = 100; // sysconf(_SC_CLK_TCK) on Linux.
+const TICKS = 100; // sysconf(_SC_CLK_TCK) on Linux.
+
+// Processor ticks of each process of the machine: { parent, own, waited }, by pid.
+function processorTicks() {
   const stats = new Map();
   for (const pid of fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
     try {
@@ -85,16 +85,30 @@ function cpuSeconds() {
       stats.set(Number(pid), { parent: fields[1], own: fields[11] + fields[12], waited: fields[13] + fields[14] });
     } catch { /* It has ended. */ }
   }
-  const result = {};
-  for (const pair of (process.env.FLEETCAST_PIDS || '').split(' ').filter(Boolean)) {
-    const [name, pid] = [pair.split('=')[0], Number(pair.split('=')[1])];
+  return stats;
+}
+
+// Processor time (user and system) so far of each process in `pids` ({ name: pid }; those of the running Fleetcast by default), by
+// name; a process counts with its children, so `postgres` holds all sessions, also those that have ended.
+function cpuSeconds(pids = fleetcastPids()) {
+  const stats = processorTicks();
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => {
     let ticks = 0;
     for (const [child, stat] of stats) {
       if (child === pid || stat.parent === pid) ticks += stat.own + stat.waited;
     }
-    result[name] = ticks / TICKS;
-  }
-  return result;
+    return [name, ticks / TICKS];
+  }));
+}
+
+const fleetcastPids = () => Object.fromEntries((process.env.FLEETCAST_PIDS || '').split(' ').filter(Boolean)
+  .map((pair) => pair.split('=')).map(([name, pid]) => [name, Number(pid)]));
+
+// Resident memory of a process in kB: { now, peak }.
+function memoryOf(pid) {
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+  const field = (name) => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)[1]);
+  return { now: field('VmRSS'), peak: field('VmHWM') };
 }
 
 function freePort() {
@@ -106,26 +120,31 @@ function freePort() {
   });
 }
 
-// A Mosquitto of our own on loopback, without storage and logging. Answers { port, stop }.
-async function startMosquitto() {
+// A Mosquitto of our own on loopback, without accounts, storage and logging; with `certificate` ({ chain, key }: files) it serves TLS.
+// Answers { port, pid, stop }.
+async function startMosquitto(certificate) {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'fleetcast-mosquitto-'));
   const port = await freePort();
   const config = path.join(scratch, 'mosquitto.conf');
-  fs.writeFileSync(config, `listener ${port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type none\n`
-    + 'max_queued_messages 1000000\npersistence false\n');
+  const tls = certificate ? `certfile ${certificate.chain}\nkeyfile ${certificate.key}\n` : '';
+  fs.writeFileSync(config, `listener ${port} 127.0.0.1\n${tls}allow_anonymous true\nset_tcp_nodelay true\n`
+    + `log_type none\nmax_queued_messages 1000000\npersistence false\nuser ${os.userInfo().username}\n`);
   const child = spawn('mosquitto', ['-c', config], { stdio: 'ignore' });
-  await waitFor('mosquitto listens', () => new Promise((resolve) => {
-    const probe = net.connect(port, '127.0.0.1', () => { probe.destroy(); resolve(true); });
-    probe.on('error', () => resolve(false));
-  }));
+  await waitFor('mosquitto listens', () => listens(port));
   return {
     port,
+    pid: child.pid,
     stop: () => new Promise((resolve) => {
       child.on('exit', () => { fs.rmSync(scratch, { recursive: true, force: true }); resolve(); });
       child.kill('SIGTERM');
     }),
   };
 }
+
+const listens = (port) => new Promise((resolve) => {
+  const probe = net.connect(port, '127.0.0.1', () => { probe.destroy(); resolve(true); });
+  probe.on('error', () => resolve(false));
+});
 
 // The columns of a copied device. Sealed keys open for their own device only: copies hold them in clear text, as rows of old
 // versions do (tests/bench/run makes `twin` leave them alone).
@@ -134,4 +153,4 @@ function inClearText(columns, device) {
   return columns.replace(/\bsealed_keys\b/, 'NULL').replace(/\bprimary_key\b/, `'${primaryKey}'`).replace(/\bsecondary_key\b/, `'${secondaryKey}'`);
 }
 
-module.exports = { V, cpuSeconds, freePort, inClearText, median, percentiles, print, run, runJob, say, settings, sleep, sql, startMosquitto, timed, wallClock };
+module.exports = { V, cpuSeconds, fleetcastPids, freePort, inClearText, listens, median, memoryOf, percentiles, print, run, runJob, say, settings, sleep, sql, startMosquitto, timed, wallClock };

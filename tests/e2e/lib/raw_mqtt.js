@@ -82,4 +82,4 @@ async function connectRawDevice(deviceId, key) {
   });
 }
 
-module.exports = { connectPacket, connectRawDevice };
+module.exports = { connectPacket, connectRawDevice, number, packet, parse, text };
