@@ -28,8 +28,8 @@ class ProxyHeaderReader {
 
   State state() const { return state_; }
 
-  // When kDone: the address of the client. Nothing for a connection of the proxy itself (LOCAL: a health check), or when
-  // it does not know (UNSPEC): the address of the socket counts then.
+  // When kDone: the address of the client. Nothing for a connection of the proxy itself (LOCAL: a health check), or
+  // when it does not know (UNSPEC): the address of the socket counts then.
   std::optional<PeerAddress> source() const;
 
  private:

@@ -32,8 +32,8 @@ class TlsStore {
   // For the next connection.
   std::shared_ptr<const TlsContext> Current() const EXCLUDES(mutex_);
 
-  // Reads the files again: those that have changed since they were last tried, or, on `demand`, all. What cannot be used
-  // is logged and counted, and leaves in use what there is. A few system calls when nothing has changed.
+  // Reads the files again: those that have changed since they were last tried, or, on `demand`, all. What cannot be
+  // used is logged and counted, and leaves in use what there is. A few system calls when nothing has changed.
   void Reload(bool demand) EXCLUDES(reload_mutex_, mutex_);
 
  private:

@@ -7,30 +7,16 @@ const path = require('node:path');
 const { uniqueId, waitFor } = require('../e2e/lib/hub');
 const { startJsonLines } = require('../e2e/lib/processes');
 const { startGraphile } = require('./graphile');
-const { median, print, run, runJob, say, settings, startMosquitto } = require('./lib');
+const { median, print, say, settings, startMosquitto } = require('./lib');
+const { fleetcastRate, mosquittoRate } = require('./request_reply');
 
 const { devices, repetitions, requests } = settings({ devices: 10000, repetitions: 5, requests: 50000 });
 const bin = process.env.FLEETCAST_BIN_DIR;
 
-async function mosquittoRate(port) {
-  const { stdout } = await run(path.join(bin, 'fleetcast-bench-broker'),
-    ['--port', String(port), '--devices', String(devices), '--requests', String(requests)]);
-  return JSON.parse(stdout).rate;
-}
-
-async function fleetcastRate(prefix) {
-  const job = await runJob(uniqueId('bench'), { type: 'scheduleDeviceMethod',
-    cloudToDeviceMethod: { methodName: 'lockDoor', payload: { n: 1 }, responseTimeoutInSeconds: 60 },
-    queryCondition: `STARTSWITH(deviceId, '${prefix}')` });
-  const counts = job.deviceJobStatistics;
-  if (counts.succeededCount !== devices) throw new Error(`not every device answered: ${JSON.stringify(counts)}`);
-  return devices / job.seconds;
-}
-
 // Each contender once, in this order; `rates` gets one more of each.
 async function round(prefix, broker, graphile, rates) {
-  rates.mosquitto.push(await mosquittoRate(broker.port));
-  rates.fleetcast.push(await fleetcastRate(prefix));
+  rates.mosquitto.push(await mosquittoRate(broker.port, devices, requests));
+  rates.fleetcast.push(await fleetcastRate(prefix, devices));
   rates.graphile.push(await graphile.rate('plain', devices));
   rates.graphileBatched.push(await graphile.rate('batched', devices));
   say(Object.entries(rates).map(([name, values]) => `${name} ${Math.round(values.at(-1))}/s`).join(', '));
