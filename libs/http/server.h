@@ -55,8 +55,8 @@ struct ServerOptions {
   // Asked when the headers of a request for `route` are complete and before its body is read: an answer refuses the
   // request. Runs on an I/O thread. Optional.
   std::function<std::optional<Response>(const Request& request, const Route& route)> admit;
-  // Renders an error that the server itself answers: 400, 404, 405, 413, 417, 431, 503. `request` is null when nothing could
-  // be read. Optional; without it the body is empty.
+  // Renders an error that the server itself answers: 400, 404, 405, 413, 417, 431, 503. `request` is null when nothing
+  // could be read. Optional; without it the body is empty.
   std::function<Response(int status, std::string_view text, const Request* request)> render_error;
 };
 

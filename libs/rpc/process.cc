@@ -65,7 +65,8 @@ struct CommonConfig {
   }
 };
 
-// SIGTERM, SIGINT, SIGUSR1 and SIGHUP, taken by the main thread when it asks for them. Build it before any other thread.
+// SIGTERM, SIGINT, SIGUSR1 and SIGHUP, taken by the main thread when it asks for them. Build it before any other
+// thread.
 class Signals {
  public:
   Signals() {

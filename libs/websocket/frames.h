@@ -55,8 +55,8 @@ CloseCode CloseCodeOf(Violation violation);
 inline constexpr size_t kControlBytesMax = 125;      // 5.5
 inline constexpr size_t kClientHeaderBytesMax = 14;  // Two, eight of length, four of mask.
 
-// Cuts a client's bytes into frames and takes off what is WebSocket. Holds at most one header and one control frame, and
-// never allocates. Not thread-safe; about 180 bytes.
+// Cuts a client's bytes into frames and takes off what is WebSocket. Holds at most one header and one control frame,
+// and never allocates. Not thread-safe; about 180 bytes.
 class FrameDecoder {
  public:
   // A binary message may have up to `message_bytes_max` bytes, however it is fragmented; so may each frame.

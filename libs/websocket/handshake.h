@@ -1,4 +1,5 @@
-// The opening handshake of MQTT over WebSocket (RFC 6455 section 4.2; device-mqtt.md 1.2): a request in, a decision out.
+// The opening handshake of MQTT over WebSocket (RFC 6455 section 4.2; device-mqtt.md 1.2): a request in, a decision
+// out.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@ struct Decision {
   std::string protocol = {};  // The subprotocol, in the client's own spelling (D-WS-2).
 };
 
-// 101, or: 400 for what is no proper upgrade or offers no `mqtt`, 404 for another path, 405 for another method, 426 for a
-// request without an upgrade, or to another version than 13. Extensions are declined by not naming them (D-WS-3);
+// 101, or: 400 for what is no proper upgrade or offers no `mqtt`, 404 for another path, 405 for another method, 426 for
+// a request without an upgrade, or to another version than 13. Extensions are declined by not naming them (D-WS-3);
 // Origin and cookies do not matter (D-WS-5).
 Decision Judge(const http::RequestHead& head);
 

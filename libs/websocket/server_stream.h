@@ -33,7 +33,8 @@ class ServerStream {
   // Appends to `answers` what has to be written, behind what comes of the payload.
   std::string_view Receive(char* bytes, size_t size, std::string* answers);
 
-  // Puts what is in `out` from `at` on, our next bytes, into a frame; nothing comes of nothing. Only when it was opened.
+  // Puts what is in `out` from `at` on, our next bytes, into a frame; nothing comes of nothing. Only when it was
+  // opened.
   void Frame(std::string* out, size_t at = 0) const;
 
   // Ends it from our side: appends the close frame to `answers`, unless it has ended or was never open.

@@ -56,7 +56,8 @@ class EventLoop final : private Effects {
   // Messages from other threads that wait for the loop; a full inbox makes the link start over.
   static constexpr size_t kInboxMax = 4096;
 
-  // `tls` may be null (no listener with TLS). All references outlive the loop. `open_connections` counts over all loops.
+  // `tls` may be null (no listener with TLS). All references outlive the loop. `open_connections` counts over all
+  // loops.
   EventLoop(int index, const LoopOptions& options, const TlsStore* tls, std::vector<HubLink*> links,
             std::atomic<int64_t>& open_connections, const EdgeMetrics& metrics, Clock& clock, Random& random);
   ~EventLoop() override;
