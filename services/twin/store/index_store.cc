@@ -99,8 +99,8 @@ absl::StatusOr<int> IndexStore::Reconcile(const std::vector<QueryIndex>& wanted,
   std::map<std::string, bool> existing;  // Name, valid.
   for (const postgres::Row row : rows) existing[row.Get<std::string>("name")] = row.Get<bool>("valid");
   for (const auto& [name, is_valid] : existing) {
-    const bool is_wanted =
-        std::any_of(wanted.begin(), wanted.end(), [&](const QueryIndex& index) { return index.name == name; });
+    const bool is_wanted = std::any_of(wanted.begin(), wanted.end(),
+                                       [&name = name](const QueryIndex& index) { return index.name == name; });
     // The name is one that we made: it needs no quotes.
     if (is_wanted && is_valid) continue;
     FLEETCAST_RETURN_IF_ERROR(Run(absl::StrCat("DROP INDEX CONCURRENTLY twin.", name), stop));
