@@ -95,6 +95,7 @@ class StreamConnection final : public Connection, public std::enable_shared_from
   void Abort() override {
     if (state_ == State::kClosed) return;
     state_ = State::kClosed;
+    const auto self = this->shared_from_this();  // The dial may hold the only other reference.
     if (dial_) dial_->Cancel();
     loop_->connections.erase(this);
     service_->Close();

@@ -213,7 +213,7 @@ TEST_F(GatewayTest, WebSocketsThatNoEdgeTakesAre503) {
     ExpectError(response, 503, "ServiceUnavailable");
     EXPECT_EQ(response.Header("retry-after"), "1");
   }
-  EXPECT_THAT(metrics_.Text(), testing::HasSubstr("fleetcast_http_refused_websockets 3"));
+  EXPECT_THAT(metrics_.Text(), ::testing::HasSubstr("fleetcast_http_refused_websockets 3"));
   jobs_.get.Return({});
   EXPECT_EQ(AskRaw("GET", kJob, Authorization()).status, 200);
 }
