@@ -61,8 +61,9 @@ test('the device SDK connects, is called, reads and reports its twin, and sends 
 });
 
 test('it comes back by itself when the edge is gone, and can be called again', { skip: skipWithoutSdkPorts, timeout: 120000 }, async () => {
-  const edge = Object.entries(pidsNow()).filter(([name]) => /^mqtt_edge/.test(name)).map(([, pid]) => pid);
-  for (const pid of edge) process.kill(pid, 'SIGKILL');
+  const edges = Object.entries(pidsNow()).filter(([name]) => /^mqtt_edge/.test(name)).map(([, pid]) => pid);
+  assert.ok(edges.length > 0);
+  for (const pid of edges) process.kill(pid, 'SIGKILL');
   const answer = await waitFor('a call succeeds', async () => {
     const reply = await callMethod('again');
     return reply.status === 200 ? reply : undefined;
