@@ -11,4 +11,11 @@ namespace fleetcast::mqtt {
 // character (MQTT-1.4.0-3).
 bool IsMqttText(std::string_view text);
 
+// True if `text` may be a string of a packet that is no name, such as the value of a user property: the same without
+// the rule about control characters and non-characters.
+bool IsMqttString(std::string_view text);
+
+// True if `bytes` are well-formed UTF-8 (a payload that says so), U+0000 included.
+bool IsUtf8(std::string_view bytes);
+
 }  // namespace fleetcast::mqtt

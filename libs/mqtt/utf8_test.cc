@@ -48,5 +48,17 @@ TEST(Utf8Test, Mqtt1_5_3RefusesControlCharactersAndNonCharacters) {
   }
 }
 
+TEST(Utf8Test, StringsThatAreNoNamesMayHoldControlCharacters) {
+  EXPECT_TRUE(IsMqttString("line\nline\x7f\xef\xbf\xbf"));
+  EXPECT_FALSE(IsMqttString("\0"s));
+  EXPECT_FALSE(IsMqttString("\xed\xa0\x80"));
+  EXPECT_FALSE(IsMqttString("12345678\xff"));
+}
+
+TEST(Utf8Test, PayloadsMayHoldNul) {
+  EXPECT_TRUE(IsUtf8("\0\n\xe2\x82\xac"s));
+  EXPECT_FALSE(IsUtf8("\xe2\x82"));
+}
+
 }  // namespace
 }  // namespace fleetcast::mqtt

@@ -31,7 +31,7 @@ mqtt::ConnectCode CheckConnect(const mqtt::Connect& connect, const std::optional
 
 void Connection::HandleConnect(const mqtt::Connect& connect, Turn& turn) {
   if (connect.level == mqtt::kLevel5) {
-    mqtt::EncodeConnackUnsupportedVersion5(turn.output);
+    mqtt::Encode(mqtt::Connack{.reason = mqtt::ReasonCode::kUnsupportedProtocolVersion}, turn.output, mqtt::kLevel5);
     turn.metrics->connack[1].Add();
     return Close(CloseReason::kRefused, turn);
   }
