@@ -42,6 +42,7 @@ void DeviceFeed::OnRecord(const std::string& device_id, const pb::DeviceRecordCh
   pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
   disconnect->set_session(session->session);
   disconnect->set_epoch(session->epoch);
+  disconnect->set_reason(pb::DisconnectSession::REASON_ADMINISTRATIVE);
 }
 
 }  // namespace fleetcast::device_connection

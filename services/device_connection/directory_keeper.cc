@@ -121,6 +121,7 @@ void DirectoryKeeper::GiveUp(const Session& session, EdgeMessages& messages) {
   internal::v1::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
   disconnect->set_session(session.session);
   disconnect->set_epoch(session.epoch);
+  disconnect->set_reason(internal::v1::DisconnectSession::REASON_TAKEN_OVER);
 }
 
 void DirectoryKeeper::RenewLeases() {

@@ -134,6 +134,53 @@ TEST_F(HubTest, ACleanSessionDeletesWhatIsStored) {
   EXPECT_FALSE(twin_.Record("dev-1")->has_session());
 }
 
+TEST_F(HubTest, ASessionThatEndsWithItsConnectionIsResumedAndNotKept) {
+  const auto edge = NewEdge();
+  const Result first = OpenAccepted(*edge, 1, "dev-1");
+  edge->Subscribe(1, "dev-1", first.epoch(), kMethods);
+  pb::OpenSession ending;
+  ending.set_session(2);
+  ending.set_password(Token("dev-1"));
+  ending.set_ends_with_connection(true);
+  const Result resumed = edge->Open(ending, "dev-1");
+  EXPECT_EQ(resumed.code(), Result::CODE_ACCEPTED);
+  EXPECT_TRUE(resumed.session_present());
+  EXPECT_EQ(resumed.subscriptions(), kMethods);
+  EXPECT_FALSE(twin_.Record("dev-1")->has_session());
+  edge->Close(2, "dev-1", resumed.epoch());
+  const Result after = OpenAccepted(*edge, 3, "dev-1");
+  EXPECT_FALSE(after.session_present());
+  EXPECT_EQ(after.subscriptions(), 0u);
+  // Nor when nothing was stored before.
+  ending.set_session(4);
+  EXPECT_EQ(edge->Open(ending, "dev-2").session_present(), false);
+  EXPECT_EQ(OpenAccepted(*edge, 5, "dev-2").session_present(), false);
+}
+
+TEST_F(HubTest, ARenewalChecksTheTokenAndTouchesNothing) {
+  const auto edge = NewEdge();
+  const Result opened = OpenAccepted(*edge, 1, "dev-1");
+  edge->Subscribe(1, "dev-1", opened.epoch(), kMethods);
+  pb::OpenSession renewal;
+  renewal.set_session(100);  // Another number, so that the result is not taken for the first one.
+  renewal.set_renewed_epoch(opened.epoch());
+  renewal.set_password(Token("dev-1"));
+  const Result renewed = edge->Open(renewal, "dev-1");
+  EXPECT_EQ(renewed.code(), Result::CODE_ACCEPTED);
+  EXPECT_EQ(renewed.epoch(), opened.epoch());
+  EXPECT_GT(renewed.token_expiry_unix_seconds(), 0);
+  renewal.set_session(101);
+  renewal.set_password(Token("dev-2"));
+  EXPECT_EQ(edge->Open(renewal, "dev-1").code(), Result::CODE_NOT_AUTHORIZED);
+  sessions::v1::GetSessionRequest request;
+  sessions::v1::GetSessionResponse response;
+  request.set_device_id("dev-1");
+  grpc::ClientContext context;
+  ASSERT_TRUE(sessions_->GetSession(&context, request, &response).ok());
+  EXPECT_EQ(response.session().epoch(), opened.epoch());
+  EXPECT_TRUE(twin_.Record("dev-1")->has_session());
+}
+
 TEST_F(HubTest, SubscriptionsThatCannotBeStoredAreSaidToHaveFailed) {
   const auto edge = NewEdge();
   const Result opened = OpenAccepted(*edge, 1, "dev-1");
@@ -262,7 +309,7 @@ TEST_F(HubTest, SessionsAreAnnouncedToAHubThatRestarted) {
   edge = NewEdge();
   edge->Announce(1, "dev-1", opened.epoch(), kMethods | kDesired);
   edge->Announce(2, "dev-2", other.epoch(), kMethods);
-  EXPECT_TRUE(edge->AwaitDisconnect(2, other.epoch()));
+  EXPECT_TRUE(edge->AwaitDisconnect(2, other.epoch(), pb::DisconnectSession::REASON_ADMINISTRATIVE));
   const auto version = edge->stream().Await<int64_t>([](const pb::AttachResponse& response) -> std::optional<int64_t> {
     if (response.subscriptions_saved_size() == 0) return std::nullopt;
     return response.subscriptions_saved(0).desired_version();
@@ -403,7 +450,7 @@ TEST_F(HubTest, ADisabledDeviceIsDisconnected) {
   change.set_device_id("dev-1");
   change.mutable_record()->set_disconnect(true);
   Publish(change);
-  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch()));
+  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch(), pb::DisconnectSession::REASON_ADMINISTRATIVE));
   EXPECT_EQ(edge->Open(2, "dev-1", Token("dev-1")).code(), Result::CODE_DEVICE_DISABLED);
 }
 
@@ -500,7 +547,7 @@ TEST_F(HubTest, SessionsAreShownAndClosedOnRequest) {
   sessions::v1::DisconnectSessionResponse done;
   order.set_device_id("dev-1");
   ASSERT_TRUE(sessions_->DisconnectSession(&disconnect, order, &done).ok());
-  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch()));
+  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch(), pb::DisconnectSession::REASON_ADMINISTRATIVE));
 }
 
 }  // namespace

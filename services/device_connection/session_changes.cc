@@ -12,10 +12,12 @@ namespace {
 
 constexpr size_t kBatchMax = SessionDirectory::kBatchMax;
 
-void TellToGo(const std::shared_ptr<const Edge>& edge, uint64_t session, int64_t epoch, EdgeMessages& messages) {
+void TellToGo(const std::shared_ptr<const Edge>& edge, uint64_t session, int64_t epoch, EdgeMessages& messages,
+              pb::DisconnectSession::Reason reason = pb::DisconnectSession::REASON_TAKEN_OVER) {
   pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
   disconnect->set_session(session);
   disconnect->set_epoch(epoch);
+  disconnect->set_reason(reason);
 }
 
 Session ToSession(const pb::LiveSession& live, const Edge& edge) {
@@ -130,7 +132,8 @@ void SessionChanges::CheckRecords(const std::vector<Live>& batch, EdgeMessages& 
   for (const Live& live : batch) {
     const pb::DeviceRecord* record = records->at(live.session.device_id()).record.get();
     if (record == nullptr || record->disabled()) {
-      TellToGo(live.edge, live.session.session(), live.session.epoch(), messages);
+      TellToGo(live.edge, live.session.session(), live.session.epoch(), messages,
+               pb::DisconnectSession::REASON_ADMINISTRATIVE);
     } else if ((live.session.subscriptions() & pb::SUBSCRIPTION_BIT_DESIRED) != 0) {
       pb::SubscriptionSaved* saved = messages.To(live.edge).add_subscriptions_saved();
       saved->set_session(live.session.session());

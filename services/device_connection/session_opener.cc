@@ -1,5 +1,6 @@
 #include "services/device_connection/session_opener.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/telemetry/log.h"
@@ -19,6 +20,7 @@ void TellToGo(const SessionEntry& entry, const std::shared_ptr<const Edge>& edge
   pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
   disconnect->set_session(entry.session);
   disconnect->set_epoch(entry.epoch);
+  disconnect->set_reason(pb::DisconnectSession::REASON_TAKEN_OVER);
 }
 
 Admission Unavailable(const char* why) { return {.code = Result::CODE_UNAVAILABLE, .why = why}; }
@@ -47,9 +49,10 @@ void SessionOpener::Handle(Attempts attempts) {
   const absl::Duration before = parts_.clock.Monotonic();
   const RecordCache::Ticket ticket = parts_.records.Begin();
   Identify(attempts);
+  AnswerRenewals(attempts);
   Enter(attempts);
-  DeleteStored(attempts);
   RestoreSubscriptions(attempts);
+  DeleteStored(attempts);
   Finish(attempts, ticket);
   parts_.metrics.open_batch.Observe(static_cast<double>(attempts.size()));
   parts_.metrics.open_seconds.Observe(absl::ToDoubleSeconds(parts_.clock.Monotonic() - before));
@@ -91,6 +94,24 @@ bool SessionOpener::Judge(Attempts& attempts, const std::vector<size_t>& indexes
   return true;
 }
 
+// Whose token was only to be checked is done: its session stands as it is.
+void SessionOpener::AnswerRenewals(Attempts& attempts) {
+  const auto opens = [](const Attempt& attempt) { return attempt.open.renewed_epoch() == 0; };
+  const auto renewals = std::stable_partition(attempts.begin(), attempts.end(), opens);
+  EdgeMessages messages;
+  for (auto renewal = renewals; renewal != attempts.end(); ++renewal) {
+    const Admission& admission = renewal->admission;
+    parts_.metrics.opens.With({IsAccepted(admission) ? "renewed" : admission.why}).Add();
+    Result* result = messages.To(renewal->edge).add_open_results();
+    result->set_session(renewal->open.session());
+    result->set_code(admission.code);
+    result->set_epoch(renewal->open.renewed_epoch());
+    result->set_token_expiry_unix_seconds(admission.token_expiry_unix_seconds);
+  }
+  messages.Send();
+  attempts.erase(renewals, attempts.end());
+}
+
 void SessionOpener::Enter(Attempts& attempts) {
   std::vector<NewSession> sessions;
   std::vector<Attempt*> entering;
@@ -129,24 +150,35 @@ void SessionOpener::Enter(Attempts& attempts) {
   }
 }
 
-// CleanSession=1 ends what is stored (MQTT-3.1.2-6), before the device hears that it is connected.
+// CleanSession=1 ends what is stored (MQTT-3.1.2-6), before the device hears that it is connected. A session that ends
+// with this connection is not stored any more either: what it holds stands in the directory.
 void SessionOpener::DeleteStored(Attempts& attempts) {
   pb::SaveSubscriptionsRequest request;
-  std::vector<Attempt*> deleting;
+  std::vector<SessionDirectory::SubscriptionUpdate> updates;
+  std::vector<Attempt*> concerned;
   for (Attempt& attempt : attempts) {
-    if (!IsAccepted(attempt.admission) || !attempt.open.clean_session()) continue;
+    const bool is_clean = attempt.open.clean_session();
+    if (!IsAccepted(attempt.admission) || (!is_clean && !attempt.open.ends_with_connection())) continue;
+    SessionEntry& entry = attempt.opened.entry;
     const auto& previous = attempt.opened.previous;
     const bool is_surely_empty = (attempt.is_fresh && !attempt.record->has_session()) ||
                                  (previous.has_value() && previous->stored == Stored::kNo);
+    if (is_clean && is_surely_empty) continue;
+    concerned.push_back(&attempt);
+    if (!is_clean) {
+      entry.stored = Stored::kNo;
+      updates.push_back({attempt.open.device_id(), entry.epoch, entry.stored, entry.subscriptions});
+    }
     if (is_surely_empty) continue;
     pb::StoredSubscriptions* change = request.add_changes();
     change->set_device_id(attempt.open.device_id());
     change->set_delete_(true);
-    change->set_session_epoch(attempt.opened.entry.epoch);
-    deleting.push_back(&attempt);
+    change->set_session_epoch(entry.epoch);
   }
-  if (deleting.empty() || parts_.twin.SaveSubscriptions(request).ok()) return;
-  for (Attempt* attempt : deleting) attempt->admission = Unavailable("session_store");
+  bool is_done = request.changes_size() == 0 || parts_.twin.SaveSubscriptions(request).ok();
+  if (is_done && !updates.empty()) is_done = parts_.directory.SetSubscriptions(updates).ok();
+  if (is_done) return;
+  for (Attempt* attempt : concerned) attempt->admission = Unavailable("session_store");
 }
 
 // Where neither a fresh record nor the directory knew what is stored, the registry is asked now (D-SES-3).

@@ -64,6 +64,7 @@ class SessionOpener {
   void Handle(Attempts batch);
   void Identify(Attempts& attempts);
   bool Judge(Attempts& attempts, const std::vector<size_t>& indexes, TwinClient::Freshness freshness);
+  void AnswerRenewals(Attempts& attempts);
   void Enter(Attempts& attempts);
   void RestoreSubscriptions(Attempts& attempts);
   void DeleteStored(Attempts& attempts);

@@ -101,6 +101,7 @@ grpc::ServerUnaryReactor* SessionService::DisconnectSession(grpc::CallbackServer
     internal::v1::DisconnectSession* disconnect = message.add_disconnects();
     disconnect->set_session(found.entry.session);
     disconnect->set_epoch(found.entry.epoch);
+    disconnect->set_reason(internal::v1::DisconnectSession::REASON_ADMINISTRATIVE);
     if (!found.edge->Send(std::move(message))) return absl::UnavailableError("the edge does not keep up, try again");
     return absl::OkStatus();
   });

@@ -26,6 +26,7 @@ std::string_view Describe(std::string_view reason) {
       {reasons::kInvalidTwin, "The change would break the limits of this device's twin."},
       {reasons::kJobCancelled, "The job was cancelled first."},
       {reasons::kOutcomeUnknown, "Nobody can tell whether the request ran."},
+      {reasons::kPayloadTooLarge, "The request is larger than the packets that the device takes."},
       {reasons::kResponseTimeout, "The device did not answer in time; the request may have run."},
       {reasons::kTooManyInFlight, "Too many requests were open for this device."},
   };

@@ -26,6 +26,9 @@ absl::Status FinalStatus(pb::NotSentReason reason) {
     case pb::NOT_SENT_REASON_DEVICE_DISABLED: return NotOnline("the device is disabled");
     case pb::NOT_SENT_REASON_NOT_SUBSCRIBED: return NotOnline("the device is connected but does not listen to methods");
     case pb::NOT_SENT_REASON_BUSY: return TooManyInFlight();
+    case pb::NOT_SENT_REASON_TOO_LARGE:
+      return MakeError(absl::StatusCode::kInvalidArgument, reasons::kPayloadTooLarge,
+                       "the request is larger than the packets that the device takes; nothing was sent");
     case pb::NOT_SENT_REASON_OVERLOADED:
     case pb::NOT_SENT_REASON_PERMIT_EXPIRED:
       return MakeError(absl::StatusCode::kResourceExhausted, reasons::kServerBusy,

@@ -160,6 +160,7 @@ TEST_F(PendingCallsTest, NotSentReasonsReachTheCaller) {
       {pb::NOT_SENT_REASON_DEVICE_NOT_FOUND, reasons::kDeviceNotFound},
       {pb::NOT_SENT_REASON_DEVICE_DISABLED, reasons::kDeviceNotOnline},
       {pb::NOT_SENT_REASON_BUSY, reasons::kTooManyInFlight},
+      {pb::NOT_SENT_REASON_TOO_LARGE, reasons::kPayloadTooLarge},
   };
   for (const auto& [not_sent, reason] : cases) {
     ASSERT_TRUE(Direct(0, 10, 30).ok());

@@ -15,8 +15,9 @@ Connection::Connection(const ConnectionLimits& limits, absl::Duration now)
 
 bool Connection::wants_read() const {
   if (state_ != State::kAwaitingConnect && state_ != State::kConnected) return false;
+  // At level 5 the device knows how many PUBACKs may be outstanding, and hears when it does not keep to it.
   return twin_requests_.size() < limits_.requests_max && acks_.size() < limits_.acks_max &&
-         pubacks_.size() < limits_.pubacks_max;
+         (pubacks_.size() < limits_.pubacks_max || is_level5());
 }
 
 void Connection::OnBytes(std::string_view bytes, Turn& turn) {
@@ -54,11 +55,12 @@ int Connection::ReadWanted(std::string_view* bytes, Turn& turn) {
   mqtt::Packet packet;
   int packets = 0;
   while (wants_read()) {
-    const mqtt::Limits& limits = state_ == State::kAwaitingConnect ? kBeforeConnect : mqtt::kServerLimits;
+    const mqtt::Limits& limits = state_ == State::kAwaitingConnect ? kBeforeConnect
+                                 : is_level5()                     ? mqtt::kServerLimits5
+                                                                   : mqtt::kServerLimits;
     const mqtt::PacketReader::Result result = reader_.Next(limits, bytes, &packet);
     if (result == mqtt::PacketReader::Result::kViolation) {
-      turn.metrics->violations[static_cast<int>(reader_.violation())].Add();
-      Close(CloseReason::kProtocol, turn);
+      EndViolation(turn);
       break;
     }
     if (result == mqtt::PacketReader::Result::kNeedMore) break;
@@ -66,6 +68,14 @@ int Connection::ReadWanted(std::string_view* bytes, Turn& turn) {
     HandlePacket(packet, turn);
   }
   return packets;
+}
+
+void Connection::EndViolation(Turn& turn) {
+  turn.metrics->violations[static_cast<int>(reader_.violation())].Add();
+  const mqtt::ReasonCode code = mqtt::ReasonOf(reader_.violation());
+  const bool is_connect5 = state_ == State::kAwaitingConnect && reader_.level() == mqtt::kLevel5;
+  if (is_connect5) return RefuseWith(CloseReason::kProtocol, code, turn);
+  CloseWith(CloseReason::kProtocol, code, turn);
 }
 
 void Connection::HandlePacket(const mqtt::Packet& packet, Turn& turn) {
@@ -77,10 +87,22 @@ void Connection::HandlePacket(const mqtt::Packet& packet, Turn& turn) {
     mqtt::Encode(mqtt::Pingresp{}, turn.output);
     return CountMessage(turn);
   }
-  if (std::holds_alternative<mqtt::Disconnect>(packet)) return Close(CloseReason::kDisconnect, turn);
+  if (const auto* disconnect = std::get_if<mqtt::Disconnect>(&packet)) return HandleDisconnect(*disconnect, turn);
+  if (const auto* auth = std::get_if<mqtt::Auth>(&packet)) return HandleAuth(*auth, turn);
   // Nothing is sent at QoS 1 yet, so that no PUBACK can be expected.
   if (std::holds_alternative<mqtt::Puback>(packet)) return turn.metrics->CountDropped(Dropped::kUnknownPuback);
   Close(CloseReason::kProtocol, turn);  // A second CONNECT (MQTT-3.1.0-2).
+}
+
+void Connection::HandleDisconnect(const mqtt::Disconnect& disconnect, Turn& turn) {
+  // Who said that its session ends with the connection cannot change its mind (MQTT 5, 3.14.2.2.2).
+  const bool wants_session = disconnect.properties.session_expiry_seconds.value_or(0) > 0;
+  if (is_level5() && wants_session && level5_->session_expiry_seconds == 0) {
+    return CloseWith(CloseReason::kProtocol, mqtt::ReasonCode::kProtocolError, turn);
+  }
+  // MQTT-3.14.4-3; at level 5 every reason but 0x00 keeps the will.
+  if (disconnect.reason == mqtt::ReasonCode::kSuccess) has_will_ = false;
+  Close(CloseReason::kDisconnect, turn);
 }
 
 void Connection::OnBlocked(Turn& turn) { drain_deadline_ = turn.now + limits_.drain_timeout; }
@@ -110,6 +132,7 @@ absl::Duration Connection::NextDeadline() const {
       std::min({keep_alive_deadline_, token_deadline_, save_deadline_, drain_deadline_, pubacks_.NextDeadline()});
   for (const TwinRequest& request : twin_requests_) next = std::min(next, request.deadline);
   for (const QueuedCall& queued : queued_calls_) next = std::min(next, queued.deadline);
+  if (is_level5() && level5_->renewal.has_value()) next = std::min(next, level5_->renewal->deadline);
   return next;
 }
 
@@ -131,15 +154,18 @@ void Connection::OnTimer(Turn& turn) {
   if (turn.now >= token_deadline_) return Close(CloseReason::kTokenExpired, turn);
   if (turn.now >= save_deadline_) return Close(CloseReason::kUnavailable, turn);
   if (turn.now >= drain_deadline_) return Close(CloseReason::kSlow, turn);
+  if (is_level5() && level5_->renewal.has_value() && turn.now >= level5_->renewal->deadline) {
+    return Close(CloseReason::kUnavailable, turn);
+  }
   ExpireCalls(turn);
   ExpirePubacks(turn);
   ExpireTwinRequests(turn);
 }
 
-void Connection::OnDisconnectOrder(int64_t epoch, Turn& turn) {
+void Connection::OnDisconnectOrder(int64_t epoch, Turn& turn, mqtt::ReasonCode reason) {
   // With several links the order may overtake the result that it is about.
   if (state_ == State::kAuthenticating) fenced_epoch_ = std::max(fenced_epoch_, epoch);
-  if (state_ == State::kConnected && epoch == epoch_) Close(CloseReason::kTakenOver, turn);
+  if (state_ == State::kConnected && epoch == epoch_) CloseWith(CloseReason::kTakenOver, reason, turn);
 }
 
 void Connection::OnLinkLost(LinkIndex link, Turn& turn) {
@@ -150,7 +176,7 @@ void Connection::OnLinkLost(LinkIndex link, Turn& turn) {
   for (size_t i = 0; i < twin_requests_.size();) {
     TwinRequest& request = twin_requests_[i];
     if (request.kind == TwinRequest::Kind::kPatch && request.is_sent) {
-      AnswerTwinError(request.request_id, 503, "The hub went away before it answered.", turn);
+      AnswerTwinError(request, 503, "The hub went away before it answered.", turn);
       twin_requests_.erase(twin_requests_.begin() + static_cast<std::ptrdiff_t>(i));
       continue;
     }
@@ -159,6 +185,7 @@ void Connection::OnLinkLost(LinkIndex link, Turn& turn) {
   }
   is_save_lost_ = is_save_lost_ || is_saving_;
   is_saving_ = false;
+  if (is_level5() && level5_->renewal.has_value()) level5_->renewal->is_sent = false;
   SendWaiting(turn);
   ReadHeld(turn);
 }
@@ -173,11 +200,13 @@ void Connection::SendWaiting(Turn& turn) {
   if (link_ == kNoLink) link_ = turn.effects->PickLink(device_id_);
   if (link_ == kNoLink) return;
   for (TwinRequest& request : twin_requests_) SendTwinRequest(request, turn);
+  SendRenewal(turn);
   RegisterSubscriptions(turn);
 }
 
-void Connection::Close(CloseReason reason, Turn& turn) {
+void Connection::CloseWith(CloseReason reason, mqtt::ReasonCode code, Turn& turn) {
   if (is_closed()) return;
+  if (is_level5() && state_ == State::kConnected) SayDisconnect(reason, code, turn);
   const State before = state_;
   state_ = State::kClosed;
   close_reason_ = reason;
@@ -191,7 +220,7 @@ void Connection::Close(CloseReason reason, Turn& turn) {
   }
   queued_calls_.clear();
   calls_.clear();
-  if (has_will_ && reason != CloseReason::kDisconnect) turn.metrics->CountDropped(Dropped::kWill);
+  if (has_will_) turn.metrics->CountDropped(Dropped::kWill);
   turn.effects->CloseSession(device_id_, epoch_);
   turn.metrics->sessions.Add(-1);
 }

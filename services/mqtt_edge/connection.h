@@ -1,4 +1,4 @@
-// One device connection, from its first byte to its end: MQTT 3.1.1 and the rules of IoT Hub, without any I/O.
+// One device connection, from its first byte to its end: MQTT 3.1.1 or 5 and the rules of IoT Hub, without any I/O.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include "libs/mqtt/topics.h"
 #include "services/mqtt_edge/desired_feed.h"
 #include "services/mqtt_edge/effects.h"
+#include "services/mqtt_edge/level5.h"
 #include "services/mqtt_edge/pubacks.h"
 
 namespace fleetcast::mqtt_edge {
@@ -34,10 +35,12 @@ struct ConnectionLimits {
   size_t calls_max = 16;                                // Method calls in flight [M15].
   size_t ended_calls_max = 32;                          // Ids of calls that ended here and are not written again [2.7].
   size_t filters_max = 8;                               // In one SUBSCRIBE [D-SUB-2].
-  size_t pubacks_max = 16;                              // PUBLISHes without their PUBACK; then reading pauses [D-FL-1].
+  size_t pubacks_max = 16;                              // PUBLISHes without their PUBACK; then reading pauses [D-FL-1],
+                                                        // or at level 5, which is told the number, the connection ends.
   size_t acks_max = 16;                                 // SUBSCRIBEs in flight; then reading pauses.
   size_t answer_bytes_max = 128 * 1024;                 // [4.3]
   size_t patch_bytes_max = 32 * 1024;                   // [4.7]
+  size_t echo_bytes_max = 256;                          // Of a response topic, and of correlation data.
   bool close_on_bad_filter = true;                      // Else SUBACK 0x80 [D-SUB-3].
 };
 
@@ -88,13 +91,14 @@ class Connection {
                   Turn& turn);
   void OnReportedPatched(std::string_view request_id, int status, int64_t version, std::string_view error, Turn& turn);
   void OnDesiredChange(int64_t epoch, int64_t version, std::string_view patch, Turn& turn);
-  void OnDisconnectOrder(int64_t epoch, Turn& turn);
+  // `reason`: what a device of level 5 is told.
+  void OnDisconnectOrder(int64_t epoch, Turn& turn, mqtt::ReasonCode reason = mqtt::ReasonCode::kSessionTakenOver);
   void OnLinkLost(LinkIndex link, Turn& turn);
   void OnLinkAttached(Turn& turn);
 
   // Ends the connection, because the socket is lost or the edge goes down: reports unanswered calls and the end of the
   // session. Nothing happens if it ended before.
-  void Close(CloseReason reason, Turn& turn);
+  void Close(CloseReason reason, Turn& turn) { CloseWith(reason, ReasonOf(reason), turn); }
 
   State state() const { return state_; }
   bool is_closed() const { return state_ == State::kClosed; }
@@ -137,41 +141,67 @@ class Connection {
     absl::Duration deadline;
     std::string request_id;
     std::string patch;  // Of kPatch, until it is sent.
+    // At level 5, from the request into the answer; empty when it had none.
+    std::string response_topic = {};
+    std::string correlation_data = {};
   };
 
   // A SUBSCRIBE or UNSUBSCRIBE that waits until the new set is registered.
   struct PendingAck {
     uint16_t packet_id;
     bool is_unsubscribe;
-    absl::InlinedVector<uint8_t, 8> codes;
+    absl::InlinedVector<uint8_t, 8> codes;  // Of UNSUBACK only at level 5.
   };
 
   void ReadPackets(std::string_view bytes, Turn& turn);
   // Takes packets off the front of `bytes` while the connection wants any; how many.
   int ReadWanted(std::string_view* bytes, Turn& turn);
+  // What came is not MQTT, or not the part of it that is taken.
+  void EndViolation(Turn& turn);
   void HandlePacket(const mqtt::Packet& packet, Turn& turn);
   // Goes on with the bytes that were held back, if the connection can take packets again.
   void ReadHeld(Turn& turn);
+  void HandleDisconnect(const mqtt::Disconnect& disconnect, Turn& turn);
+  // Close, with the reason that a device of level 5 is told.
+  void CloseWith(CloseReason reason, mqtt::ReasonCode code, Turn& turn);
 
   // connection_connect.cc
   void HandleConnect(const mqtt::Connect& connect, Turn& turn);
   void Refuse(mqtt::ConnectCode code, Turn& turn);
   void Accept(const OpenResult& result, Turn& turn);
+  void ExpectTokenEnd(absl::Time expiry, Turn& turn);
+
+  // connection_level5.cc
+  bool is_level5() const { return level5_ != nullptr; }
+  uint8_t level() const { return is_level5() ? mqtt::kLevel5 : mqtt::kLevel311; }
+  void RefuseWith(CloseReason reason, mqtt::ReasonCode code, Turn& turn);
+  void SayDisconnect(CloseReason reason, mqtt::ReasonCode code, Turn& turn);
+  // False when what stands in the output from `begin` on is larger than the device takes: it is taken out and counted.
+  bool FitsDevice(size_t begin, Turn& turn);
+  void HandleAuth(const mqtt::Auth& auth, Turn& turn);
+  void SendRenewal(Turn& turn);
+  void OnRenewalResult(const OpenResult& result, Turn& turn);
 
   // connection_publish.cc
   void HandlePublish(const mqtt::Publish& publish, Turn& turn);
+  // What may not be published at all, whatever the topic; also finds the topic behind an alias.
+  mqtt::ReasonCode CheckPublish(const mqtt::Publish& publish, std::string_view* topic);
+  void RefusePublish(const mqtt::Publish& publish, mqtt::ReasonCode code, Turn& turn);
   void HandleAnswer(const mqtt::DeviceTopic& topic, const mqtt::Publish& publish, Turn& turn);
   // The call that this answers, ended by it; or none, and why is counted.
   std::optional<PendingCall> EndAnsweredCall(const mqtt::DeviceTopic& topic, std::string_view payload, Turn& turn);
   // The PUBACK of a packet that nothing waits for: at once, or in its turn.
-  void SendPuback(uint16_t packet_id, Turn& turn);
+  void SendPuback(uint16_t packet_id, Turn& turn, mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess);
   void WritePubacks(Turn& turn);
   void ExpirePubacks(Turn& turn);
-  void HandleTwinRequest(const mqtt::DeviceTopic& topic, std::string_view payload, Turn& turn);
+  void HandleTwinRequest(const mqtt::DeviceTopic& topic, const mqtt::Publish& publish, Turn& turn);
   void AddTwinRequest(TwinRequest request, Turn& turn);
   void SendTwinRequest(TwinRequest& request, Turn& turn);
   std::vector<TwinRequest>::iterator FindTwinRequest(TwinRequest::Kind kind, std::string_view request_id);
-  void AnswerTwinError(std::string_view request_id, int status, std::string_view message, Turn& turn);
+  void AnswerTwin(const TwinRequest& request, int status, std::optional<int64_t> version, std::string_view document,
+                  Turn& turn);
+  void AnswerTwinError(const TwinRequest& request, int status, std::string_view message, Turn& turn);
+  void SendDesired(int64_t version, std::string_view patch, Turn& turn);
   void ExpireTwinRequests(Turn& turn);
   void RequestCatchUp(Turn& turn);
   void OnCatchUpDocument(int status, std::string_view document, int64_t desired_version, Turn& turn);
@@ -204,6 +234,7 @@ class Connection {
   State state_ = State::kAwaitingConnect;
   CloseReason close_reason_ = CloseReason::kNone;
   bool clean_session_ = false;
+  bool is_durable_ = true;  // The session outlives the connection.
   bool has_will_ = false;
   bool is_saving_ = false;     // A ChangeSubscriptions is unanswered.
   bool is_save_lost_ = false;  // One was lost with its link: what is registered is unknown.
@@ -218,6 +249,7 @@ class Connection {
   std::string device_id_;
   absl::Time connect_time_;
   DesiredFeed desired_;
+  std::unique_ptr<Level5> level5_;
 
   absl::Duration connect_deadline_;  // While awaiting CONNECT or its check.
   absl::Duration keep_alive_ = absl::InfiniteDuration();

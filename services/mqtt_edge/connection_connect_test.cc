@@ -120,11 +120,9 @@ TEST(ConnectTest, Q11APasswordThatIsNoTextNeverReachesTheHub) {
   }
 }
 
-TEST(ConnectTest, Q7LevelsOtherThanFourAreRefused) {
-  const std::string v5 = "\x10\x0d\0\x04MQTT\x05\x02\0\x3c\0\0\0"s;
+TEST(ConnectTest, Q7LevelsOtherThanFourAndFiveAreRefused) {
   for (const auto& [connect, answer] :
-       std::vector<std::pair<std::string, std::string>>{{v5, "\x20\x03\0\x84\0"s},
-                                                        {"\x10\x0e\0\x06MQIsdp\x03\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s},
+       std::vector<std::pair<std::string, std::string>>{{"\x10\x0e\0\x06MQIsdp\x03\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s},
                                                         {"\x10\x0c\0\x04MQTT\x06\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s},
                                                         {"\x10\x0c\0\x04MQTT\x84\x02\0\x3c\0\0"s, "\x20\x02\0\x01"s}}) {
     Harness harness;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gtest/gtest.h"
 #include "libs/base/random.h"
 #include "libs/mqtt/codec.h"
 #include "libs/mqtt/messages.h"
@@ -28,6 +29,8 @@ class RecordingEffects final : public Effects {
     LinkIndex link;
     std::string client_id, host, device_id, password, api_version, product_info;
     bool clean_session;
+    bool ends_with_connection;
+    int64_t renewed_epoch;
   };
   struct Change {
     Subscriptions subscriptions;
@@ -42,7 +45,7 @@ class RecordingEffects final : public Effects {
   void OpenSession(LinkIndex to, const OpenRequest& request) override {
     opens.push_back({to, std::string(request.client_id), std::string(request.host), std::string(request.device_id),
                      std::string(request.password), std::string(request.api_version), std::string(request.product_info),
-                     request.clean_session});
+                     request.clean_session, request.ends_with_connection, request.renewed_epoch});
   }
   void ChangeSubscriptions(LinkIndex, Subscriptions subscriptions, bool durable) override {
     changes.push_back({subscriptions, durable});
@@ -116,10 +119,11 @@ class Harness {
   void SendBytes(std::string_view bytes) {
     In([&](Connection& connection, Turn& turn) { connection.OnBytes(bytes, turn); });
   }
+  // In the form of the level that the device connected with.
   template <typename Packet>
   void Send(const Packet& packet) {
     std::string bytes;
-    mqtt::Encode(packet, &bytes);
+    mqtt::Encode(packet, &bytes, level_);
     SendBytes(bytes);
   }
   void Publish(std::string_view topic, std::string_view payload, int qos = 0, uint16_t packet_id = 10) {
@@ -133,6 +137,39 @@ class Harness {
     connect.username = kDeviceUsername;
     connect.password = kDevicePassword;
     return connect;
+  }
+
+  // The same at level 5, as a client connects that states nothing.
+  static mqtt::Connect Connect5() {
+    mqtt::Connect connect = NodeConnect();
+    connect.level = mqtt::kLevel5;
+    return connect;
+  }
+  // A device of level 5 that has sent this CONNECT and was accepted; its CONNACK, from TakeOutput's memory.
+  mqtt::Connack ConnectWith5(const mqtt::Connect& connect, Subscriptions stored = 0, bool session_present = true) {
+    SendConnect5(connect);
+    Open({.code = mqtt::ConnectCode::kAccepted,
+          .epoch = 7,
+          .subscriptions = stored,
+          .session_present = session_present,
+          .token_expiry = std::nullopt});
+    return Take5<mqtt::Connack>();
+  }
+  void SendConnect5(const mqtt::Connect& connect) {
+    level_ = mqtt::kLevel5;
+    Send(connect);
+  }
+  // The only packet of the output, at level 5, of this kind. Its views live until the next call.
+  template <typename Packet>
+  Packet Take5() {
+    taken_ = TakeOutput();
+    std::string_view input = taken_;
+    mqtt::PacketReader reader(mqtt::kLevel5);
+    mqtt::Packet packet;
+    EXPECT_EQ(reader.Next(mqtt::kClientLimits5, &input, &packet), mqtt::PacketReader::Result::kPacket);
+    EXPECT_TRUE(input.empty()) << "more than one packet";
+    EXPECT_TRUE(std::holds_alternative<Packet>(packet)) << "another packet";
+    return std::holds_alternative<Packet>(packet) ? std::get<Packet>(packet) : Packet();
   }
 
   void Open(const OpenResult& result) {
@@ -204,6 +241,8 @@ class Harness {
   FixedRandom random_;
   RecordingEffects effects_;
   std::string output_;
+  std::string taken_;
+  uint8_t level_ = mqtt::kLevel311;
   Connection connection_;
 };
 

@@ -6,6 +6,15 @@
 #include "services/mqtt_edge/connection.h"
 
 namespace fleetcast::mqtt_edge {
+namespace {
+
+// Whole seconds, rounded up: nothing expires early.
+uint32_t SecondsUntil(absl::Time end, absl::Time now) {
+  const int64_t seconds = absl::ToInt64Seconds(absl::Ceil(end - now, absl::Seconds(1)));
+  return static_cast<uint32_t>(std::clamp<int64_t>(seconds, 0, UINT32_MAX));
+}
+
+}  // namespace
 
 void Connection::OnMethodCall(const MethodCall& call, Turn& turn) {
   using Reason = CallReport::Reason;
@@ -25,7 +34,10 @@ void Connection::OnMethodCall(const MethodCall& call, Turn& turn) {
 void Connection::WriteCall(const MethodCall& call, Turn& turn) {
   if (turn.wall >= call.permit_expire) return RefuseCall(call, CallReport::Reason::kPermitExpired, turn);
   const std::string_view payload = call.payload.empty() ? "null" : call.payload;
-  mqtt::AppendMethodRequest(call.method, call.call_id, payload, turn.output);
+  const size_t begin = turn.output->size();
+  const mqtt::PublishProperties properties{.message_expiry_seconds = SecondsUntil(call.answer_deadline, turn.wall)};
+  mqtt::AppendMethodRequest(call.method, call.call_id, payload, turn.output, is_level5() ? &properties : nullptr);
+  if (!FitsDevice(begin, turn)) return RefuseCall(call, CallReport::Reason::kTooLarge, turn);
   calls_.push_back({call.call_id, call.answer_deadline, call.link});
   turn.metrics->methods_sent.Add();
   turn.effects->ReportCall(call.link, {.kind = CallReport::Kind::kSent,

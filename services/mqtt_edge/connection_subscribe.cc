@@ -23,14 +23,35 @@ Subscriptions With(Subscriptions set, mqtt::Filter filter, uint8_t qos) {
 
 Subscriptions Without(Subscriptions set, mqtt::Filter filter) { return set & ~With(0, filter, 1); }
 
+// What a SUBSCRIBE of level 5 asks for although CONNACK said that there is none.
+mqtt::ReasonCode NotOffered(const mqtt::Subscribe& subscribe) {
+  if (subscribe.properties.subscription_id.has_value()) return mqtt::ReasonCode::kSubscriptionIdentifiersNotSupported;
+  const bool is_shared = std::any_of(
+      subscribe.subscriptions.begin(), subscribe.subscriptions.end(), [](const mqtt::Subscription& subscription) {
+        return subscription.filter.substr(0, kSharedFilterPrefix.size()) == kSharedFilterPrefix;
+      });
+  return is_shared ? mqtt::ReasonCode::kSharedSubscriptionsNotSupported : mqtt::ReasonCode::kSuccess;
+}
+
 }  // namespace
 
 void Connection::HandleSubscribe(const mqtt::Subscribe& subscribe, Turn& turn) {
-  if (subscribe.subscriptions.size() > limits_.filters_max) return Close(CloseReason::kForbiddenTopic, turn);
+  if (is_level5()) {
+    const mqtt::ReasonCode reason = NotOffered(subscribe);
+    if (mqtt::IsFailure(reason)) return CloseWith(CloseReason::kProtocol, reason, turn);
+  } else if (subscribe.subscriptions.size() > limits_.filters_max) {
+    return Close(CloseReason::kForbiddenTopic, turn);
+  }
   Subscriptions wanted = wanted_;
   PendingAck ack{.packet_id = subscribe.packet_id, .is_unsubscribe = false, .codes = {}};
   for (const mqtt::Subscription& subscription : subscribe.subscriptions) {
     const std::optional<mqtt::Filter> filter = mqtt::ParseFilter(subscription.filter, device_id_);
+    if (is_level5() && (!filter.has_value() || ack.codes.size() >= limits_.filters_max)) {
+      const bool is_too_many = ack.codes.size() >= limits_.filters_max;
+      const mqtt::ReasonCode refusal = RefusalOf(subscription.filter, mqtt::ReasonCode::kTopicFilterInvalid);
+      ack.codes.push_back(static_cast<uint8_t>(is_too_many ? mqtt::ReasonCode::kQuotaExceeded : refusal));
+      continue;
+    }
     if (!filter.has_value()) {
       if (limits_.close_on_bad_filter) return Close(CloseReason::kForbiddenTopic, turn);  // D-SUB-3: none is applied.
       ack.codes.push_back(mqtt::kSubscribeFailure);
@@ -45,12 +66,18 @@ void Connection::HandleSubscribe(const mqtt::Subscribe& subscribe, Turn& turn) {
 }
 
 void Connection::HandleUnsubscribe(const mqtt::Unsubscribe& unsubscribe, Turn& turn) {
-  if (unsubscribe.filters.size() > limits_.filters_max) return Close(CloseReason::kForbiddenTopic, turn);
+  if (!is_level5() && unsubscribe.filters.size() > limits_.filters_max) {
+    return Close(CloseReason::kForbiddenTopic, turn);
+  }
+  PendingAck ack{.packet_id = unsubscribe.packet_id, .is_unsubscribe = true, .codes = {}};
   for (const std::string_view text : unsubscribe.filters) {
     const std::optional<mqtt::Filter> filter = mqtt::ParseFilter(text, device_id_);
+    const Subscriptions before = wanted_;
     if (filter.has_value()) wanted_ = Without(wanted_, *filter);
+    const auto reason = wanted_ != before ? mqtt::ReasonCode::kSuccess : mqtt::ReasonCode::kNoSubscriptionExisted;
+    if (is_level5()) ack.codes.push_back(static_cast<uint8_t>(reason));
   }
-  acks_.push_back({.packet_id = unsubscribe.packet_id, .is_unsubscribe = true, .codes = {}});  // D-SUB-6: always.
+  acks_.push_back(std::move(ack));  // D-SUB-6: always.
 }
 
 // Several packets that came together become one change; while one is under way the next one gathers.
@@ -65,7 +92,7 @@ void Connection::RegisterSubscriptions(Turn& turn) {
   saving_ = wanted_;
   acks_saving_ = acks_.size();
   if ((saving_ & kDesiredBit) != 0) desired_.Subscribing();
-  turn.effects->ChangeSubscriptions(link_, saving_, !clean_session_);
+  turn.effects->ChangeSubscriptions(link_, saving_, is_durable_);
 }
 
 void Connection::OnSubscriptionsSaved(Subscriptions saved, bool failed, int64_t desired_version, Turn& turn) {
@@ -88,9 +115,9 @@ void Connection::SendAcks(size_t count, Turn& turn) {
   for (size_t i = 0; i < count && !is_closed(); ++i) {
     PendingAck& ack = acks_[i];
     if (ack.is_unsubscribe) {
-      mqtt::Encode(mqtt::Unsuback{ack.packet_id}, turn.output);
+      mqtt::Encode(mqtt::Unsuback{ack.packet_id, std::move(ack.codes)}, turn.output, level());
     } else {
-      mqtt::Encode(mqtt::Suback{ack.packet_id, std::move(ack.codes)}, turn.output);
+      mqtt::Encode(mqtt::Suback{ack.packet_id, std::move(ack.codes)}, turn.output, level());
     }
     CountMessage(turn);
   }

@@ -1,14 +1,14 @@
 #include "services/mqtt_edge/edge_metrics.h"
 
-#include <array>
+#include <algorithm>
 #include <string>
 
 namespace fleetcast::mqtt_edge {
 namespace {
 
 constexpr std::array<const char*, kDroppedKinds> kDroppedNames = {
-    "telemetry",         "will",           "late_answer",    "oversize_answer", "senseless_topic",
-    "unsubscribed_twin", "unknown_puback", "duplicate_call", "stale_result"};
+    "telemetry",      "will",           "late_answer",  "oversize_answer", "senseless_topic", "unsubscribed_twin",
+    "unknown_puback", "duplicate_call", "stale_result", "refused_publish", "oversize_packet"};
 
 }  // namespace
 
@@ -51,8 +51,12 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
           metrics.NewCounter("fleetcast_edge_twin_requests_total", "Twin reads and reported patches passed on")),
       desired_changes(
           metrics.NewCounter("fleetcast_edge_desired_changes_total", "Desired changes written to devices")) {
-  const auto connacks = metrics.NewCounters("fleetcast_edge_connects_total", "CONNACKs by return code", {"code"});
+  const auto connacks =
+      metrics.NewCounters("fleetcast_edge_connects_total", "CONNACKs by return or reason code", {"code"});
   for (int code = 0; code < 6; ++code) connack[code] = connacks.With({std::to_string(code)});
+  for (size_t i = 0; i < kConnackReasons.size(); ++i) {
+    connack_reasons[i] = connacks.With({std::to_string(static_cast<int>(kConnackReasons[i]))});
+  }
   const auto ends = metrics.NewCounters("fleetcast_edge_disconnects_total", "Connections ended, by reason", {"reason"});
   for (int i = 0; i < kCloseReasons; ++i) disconnects[i] = ends.With({CloseReasonName(static_cast<CloseReason>(i))});
   const auto violations_by_kind =
@@ -67,6 +71,11 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
   }
   const auto drops = metrics.NewCounters("fleetcast_edge_dropped_total", "Input without effect, by kind", {"kind"});
   for (int i = 0; i < kDroppedKinds; ++i) dropped[i] = drops.With({kDroppedNames[i]});
+}
+
+void EdgeMetrics::CountConnack(mqtt::ReasonCode reason) const {
+  const auto found = std::find(kConnackReasons.begin(), kConnackReasons.end(), reason);
+  connack_reasons[found == kConnackReasons.end() ? 0 : found - kConnackReasons.begin()].Add();
 }
 
 }  // namespace fleetcast::mqtt_edge

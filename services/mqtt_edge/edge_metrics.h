@@ -1,6 +1,8 @@
 // Everything the edge counts, with the handles resolved once.
 #pragma once
 
+#include <array>
+
 #include "libs/mqtt/codec.h"
 #include "libs/telemetry/metrics.h"
 #include "libs/websocket/frames.h"
@@ -18,8 +20,8 @@ enum class CloseReason : uint8_t {
   kUpgradeRefused,  // The request for a WebSocket was answered with an HTTP error.
   kWebSocket,       // Not WebSocket, or not the part of it that is offered.
   kConnectTimeout,  // No CONNECT in time.
-  kRefused,         // CONNACK with a code other than 0.
-  kProtocol,        // Not MQTT 3.1.1, or not the part of it that is offered.
+  kRefused,         // CONNACK with a code other than 0, or a token that was refused when it was renewed.
+  kProtocol,        // Not MQTT, or not the part of it that is offered.
   kForbiddenTopic,  // A topic or filter outside of the vocabulary.
   kKeepAlive,       // Silence.
   kTokenExpired,    // The SAS token's grace is over.
@@ -45,8 +47,26 @@ enum class Dropped : uint8_t {
   kUnknownPuback,     // D-PID-2
   kDuplicateCall,     // A method call that this session has already.
   kStaleResult,       // An answer of device_connection that nothing waits for.
+  kRefusedPublish,    // Refused in its PUBACK (MQTT 5).
+  kOversizePacket,    // Larger than the packets that the device takes (MQTT 5): not sent.
 };
-inline constexpr int kDroppedKinds = static_cast<int>(Dropped::kStaleResult) + 1;
+inline constexpr int kDroppedKinds = static_cast<int>(Dropped::kOversizePacket) + 1;
+
+// What CONNACKs of MQTT 5 refuse with; others are counted as the first.
+inline constexpr std::array kConnackReasons = {
+    mqtt::ReasonCode::kUnspecifiedError,
+    mqtt::ReasonCode::kMalformedPacket,
+    mqtt::ReasonCode::kProtocolError,
+    mqtt::ReasonCode::kImplementationSpecificError,
+    mqtt::ReasonCode::kClientIdentifierNotValid,
+    mqtt::ReasonCode::kBadUserNameOrPassword,
+    mqtt::ReasonCode::kNotAuthorized,
+    mqtt::ReasonCode::kServerUnavailable,
+    mqtt::ReasonCode::kBadAuthenticationMethod,
+    mqtt::ReasonCode::kPayloadFormatInvalid,
+    mqtt::ReasonCode::kRetainNotSupported,
+    mqtt::ReasonCode::kQosNotSupported,
+};
 
 struct EdgeMetrics {
   explicit EdgeMetrics(telemetry::Metrics& metrics);
@@ -64,7 +84,8 @@ struct EdgeMetrics {
   telemetry::Counter web_socket_upgrades;
   telemetry::CounterFamily web_socket_refusals;  // By HTTP status.
   telemetry::Counter web_socket_violations[websocket::kViolations];
-  telemetry::Counter connack[6];  // By return code.
+  telemetry::Counter connack[6];  // By return code; 0 at both levels.
+  telemetry::Counter connack_reasons[kConnackReasons.size()];
   telemetry::Counter disconnects[kCloseReasons];
   telemetry::Counter violations[mqtt::kViolations];
   telemetry::Counter dropped[kDroppedKinds];
@@ -78,6 +99,8 @@ struct EdgeMetrics {
   telemetry::Counter desired_changes;
 
   void CountDropped(Dropped kind) const { dropped[static_cast<int>(kind)].Add(); }
+  // A refusal of MQTT 5.
+  void CountConnack(mqtt::ReasonCode reason) const;
 };
 
 }  // namespace fleetcast::mqtt_edge

@@ -191,6 +191,30 @@ TEST_F(EdgeTest, NewestConnectionWins) {
   EXPECT_EQ(second.ReadMessage().topic, "$iothub/methods/POST/lockDoor/?$rid=5");
 }
 
+TEST_F(EdgeTest, ADeviceOfLevel5HearsWhyItsConnectionEnds) {
+  StartEdge();
+  const auto connect = [this] {
+    TestDevice device = NewDevice(Mode::kTls);
+    device.SetLevel(mqtt::kLevel5);
+    device.SendConnect("dev-5");
+    EXPECT_EQ(device.ReadPacket()[0], '\x20');
+    return device;
+  };
+  TestDevice first = connect();
+  TestDevice second = connect();
+  EXPECT_EQ(first.ReadPacket(), "\xe0\x01\x8e"s);
+  EXPECT_TRUE(first.WaitForClose());
+  pb::AttachResponse message;
+  pb::DisconnectSession* order = message.add_disconnects();
+  const FakeHub::Session session = hub_.Find("dev-5");
+  order->set_session(session.session);
+  order->set_epoch(session.epoch);
+  order->set_reason(pb::DisconnectSession::REASON_ADMINISTRATIVE);
+  hub_.Send(message);
+  EXPECT_EQ(second.ReadPacket(), "\xe0\x01\x98"s);
+  EXPECT_TRUE(second.WaitForClose());
+}
+
 TEST_F(EdgeTest, LostConnectionIsReportedAtOnce) {
   StartEdge();
   {

@@ -38,12 +38,14 @@ struct OpenRequest {
   std::string_view api_version;
   std::string_view product_info;
   std::string_view model_id;
+  bool ends_with_connection = false;  // The session that is resumed is not kept after it (MQTT 5).
+  int64_t renewed_epoch = 0;          // Not 0: only check the new token of the session with this epoch.
 };
 
 // What became of a method call on this edge (call_event.proto).
 struct CallReport {
   enum class Kind : uint8_t { kSent, kNotSent, kAnswer, kConnectionLost };
-  enum class Reason : uint8_t { kNone, kNotSubscribed, kPermitExpired, kBusy, kStaleRoute };
+  enum class Reason : uint8_t { kNone, kNotSubscribed, kPermitExpired, kBusy, kStaleRoute, kTooLarge };
   Kind kind = Kind::kSent;
   Reason reason = Reason::kNone;  // Of kNotSent.
   int32_t device_status = 0;      // Of kAnswer.

@@ -51,6 +51,8 @@ void EventLoop::OpenSession(LinkIndex link, const OpenRequest& request) {
   open->set_api_version(request.api_version.data(), request.api_version.size());
   open->set_product_info(request.product_info.data(), request.product_info.size());
   open->set_model_id(request.model_id.data(), request.model_id.size());
+  open->set_ends_with_connection(request.ends_with_connection);
+  open->set_renewed_epoch(request.renewed_epoch);
   open->set_peer(FormatPeer(current_->peer));
   PeerCertificate certificate = current_->socket.peer_certificate();
   open->set_certificate_sha1(std::move(certificate.sha1));
@@ -219,7 +221,11 @@ void EventLoop::Handle(const FrameArrived& message) {
   for (const pb::DisconnectSession& order : frame.disconnects()) {
     Client* client = Find(order.session());
     if (client == nullptr) continue;
-    With(*client, [&](Connection& connection, Turn& turn) { connection.OnDisconnectOrder(order.epoch(), turn); });
+    const bool is_administrative = order.reason() == pb::DisconnectSession::REASON_ADMINISTRATIVE;
+    const auto reason =
+        is_administrative ? mqtt::ReasonCode::kAdministrativeAction : mqtt::ReasonCode::kSessionTakenOver;
+    With(*client,
+         [&](Connection& connection, Turn& turn) { connection.OnDisconnectOrder(order.epoch(), turn, reason); });
   }
   HandleSessionChecks(message.link, frame);
   if (frame.announce_sessions()) Announce(message.link);

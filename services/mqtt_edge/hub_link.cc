@@ -21,6 +21,7 @@ pb::NotSentReason ToProto(CallReport::Reason reason) {
     case CallReport::Reason::kPermitExpired: return pb::NOT_SENT_REASON_PERMIT_EXPIRED;
     case CallReport::Reason::kBusy: return pb::NOT_SENT_REASON_BUSY;
     case CallReport::Reason::kStaleRoute: return pb::NOT_SENT_REASON_STALE_ROUTE;
+    case CallReport::Reason::kTooLarge: return pb::NOT_SENT_REASON_TOO_LARGE;
     case CallReport::Reason::kNone: break;
   }
   return pb::NOT_SENT_REASON_UNSPECIFIED;

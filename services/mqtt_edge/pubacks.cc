@@ -6,12 +6,17 @@
 
 namespace fleetcast::mqtt_edge {
 
-void Pubacks::Add(uint16_t packet_id) {
-  entries_.push_back({.packet_id = packet_id, .waits = false, .call_id = 0, .deadline = absl::InfiniteDuration()});
+void Pubacks::Add(uint16_t packet_id, mqtt::ReasonCode reason) {
+  entries_.push_back(
+      {.packet_id = packet_id, .reason = reason, .waits = false, .call_id = 0, .deadline = absl::InfiniteDuration()});
 }
 
 void Pubacks::AddWaiting(uint16_t packet_id, uint64_t call_id, absl::Duration deadline) {
-  entries_.push_back({.packet_id = packet_id, .waits = true, .call_id = call_id, .deadline = deadline});
+  entries_.push_back({.packet_id = packet_id,
+                      .reason = mqtt::ReasonCode::kSuccess,
+                      .waits = true,
+                      .call_id = call_id,
+                      .deadline = deadline});
 }
 
 bool Pubacks::Release(uint64_t call_id) {
@@ -32,9 +37,11 @@ int Pubacks::Expire(absl::Duration now) {
   return expired;
 }
 
-int Pubacks::WriteDue(std::string* output) {
+int Pubacks::WriteDue(uint8_t level, std::string* output) {
   const auto first = std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.waits; });
-  for (auto entry = entries_.begin(); entry != first; ++entry) mqtt::Encode(mqtt::Puback{entry->packet_id}, output);
+  for (auto entry = entries_.begin(); entry != first; ++entry) {
+    mqtt::Encode(mqtt::Puback{entry->packet_id, entry->reason}, output, level);
+  }
   const auto written = static_cast<int>(first - entries_.begin());
   entries_.erase(entries_.begin(), first);
   if (entries_.empty()) std::vector<Entry>().swap(entries_);  // An idle connection holds no buffers.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "libs/mqtt/reason.h"
 
 namespace fleetcast::mqtt_edge {
 
@@ -15,7 +16,7 @@ namespace fleetcast::mqtt_edge {
 class Pubacks {
  public:
   // A packet that nothing has to happen for: its PUBACK is due, after those of the packets before it.
-  void Add(uint16_t packet_id);
+  void Add(uint16_t packet_id, mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess);
   // A packet whose PUBACK waits for Release(call_id), at most until `deadline` (monotonic).
   void AddWaiting(uint16_t packet_id, uint64_t call_id, absl::Duration deadline);
 
@@ -24,8 +25,8 @@ class Pubacks {
   // Gives up those whose deadline has come; how many there were.
   int Expire(absl::Duration now);
 
-  // Appends the PUBACKs that are due to `output`, in order; how many.
-  int WriteDue(std::string* output);
+  // Appends the PUBACKs that are due to `output`, in order and in the form of `level`; how many.
+  int WriteDue(uint8_t level, std::string* output);
 
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
@@ -35,6 +36,7 @@ class Pubacks {
  private:
   struct Entry {
     uint16_t packet_id;
+    mqtt::ReasonCode reason;
     bool waits;
     uint64_t call_id;
     absl::Duration deadline;

@@ -71,7 +71,9 @@ TestDevice::TestDevice(TestDevice&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       tls_(std::move(other.tls_)),
       is_connected_(other.is_connected_),
+      is_closed_(other.is_closed_),
       is_web_socket_(other.is_web_socket_),
+      level_(other.level_),
       raw_(std::move(other.raw_)),
       received_(std::move(other.received_)) {}
 
@@ -95,6 +97,7 @@ bool TestDevice::SendRaw(std::string_view bytes) {
 bool TestDevice::SendConnect(const std::string& device_id, bool clean_session) {
   const std::string username = mqtt::FormatUsername("hub.test.local", device_id, "2021-04-12", "test");
   mqtt::Connect connect;
+  connect.level = level_;
   connect.clean_session = clean_session;
   connect.keep_alive_seconds = 60;
   connect.client_id = device_id;
@@ -148,15 +151,20 @@ std::optional<websocket::ServerFrame> TestDevice::ReadFrame() {
   }
 }
 
+mqtt::PacketReader::Result TestDevice::Next(mqtt::PacketReader& reader, std::string_view* input,
+                                            mqtt::Packet* packet) const {
+  return reader.Next(level_ == mqtt::kLevel5 ? mqtt::kClientLimits5 : mqtt::kClientLimits, input, packet);
+}
+
 std::string TestDevice::ReadPacket() {
   for (;;) {
-    mqtt::PacketReader reader;
+    mqtt::PacketReader reader(level_);
     mqtt::Packet packet;
     std::string_view input = received_;
-    const auto result = reader.Next(mqtt::kClientLimits, &input, &packet);
+    const auto result = Next(reader, &input, &packet);
     if (result == mqtt::PacketReader::Result::kPacket) {
       std::string bytes;
-      mqtt::Encode(packet, &bytes);
+      mqtt::Encode(packet, &bytes, level_);
       received_.erase(0, received_.size() - input.size());
       return bytes;
     }
@@ -167,9 +175,9 @@ std::string TestDevice::ReadPacket() {
 TestDevice::Message TestDevice::ReadMessage() {
   const std::string bytes = ReadPacket();
   std::string_view input = bytes;
-  mqtt::PacketReader reader;
+  mqtt::PacketReader reader(level_);
   mqtt::Packet packet;
-  if (reader.Next(mqtt::kClientLimits, &input, &packet) != mqtt::PacketReader::Result::kPacket) return {};
+  if (Next(reader, &input, &packet) != mqtt::PacketReader::Result::kPacket) return {};
   const auto* publish = std::get_if<mqtt::Publish>(&packet);
   if (publish == nullptr) return {};
   return {std::string(publish->topic), std::string(publish->payload)};

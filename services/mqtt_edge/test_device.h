@@ -24,6 +24,9 @@ class TestDevice {
   ~TestDevice();
   TestDevice(TestDevice&&) noexcept;
 
+  // From now on packets are of this level.
+  void SetLevel(uint8_t level) { level_ = level; }
+
   // False when TCP or TLS did not come about.
   bool is_connected() const { return is_connected_; }
   std::string tls_version() const;
@@ -35,7 +38,7 @@ class TestDevice {
   template <typename Packet>
   bool Send(const Packet& packet) {
     std::string bytes;
-    mqtt::Encode(packet, &bytes);
+    mqtt::Encode(packet, &bytes, level_);
     return SendBytes(bytes);
   }
   bool SendConnect(const std::string& device_id, bool clean_session = false);
@@ -62,14 +65,16 @@ class TestDevice {
   bool Receive();
   void StartTls(const std::string& certificate, const std::string& key);
   bool OpenWebSocket();
+  mqtt::PacketReader::Result Next(mqtt::PacketReader& reader, std::string_view* input, mqtt::Packet* packet) const;
 
   int fd_ = -1;
   std::unique_ptr<Tls> tls_;
   bool is_connected_ = false;
   bool is_closed_ = false;      // By the edge.
   bool is_web_socket_ = false;  // Open.
-  std::string raw_;             // As it came, not looked at yet.
-  std::string received_;        // MQTT.
+  uint8_t level_ = mqtt::kLevel311;
+  std::string raw_;       // As it came, not looked at yet.
+  std::string received_;  // MQTT.
 };
 
 }  // namespace fleetcast::mqtt_edge

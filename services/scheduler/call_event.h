@@ -14,6 +14,7 @@ enum class NotSentReason {
   kOverloaded,      // A queue on the way was full, or a route was stale: soon again.
   kDeviceNotFound,  // The registry does not know the device.
   kDeviceDisabled,
+  kTooLarge,  // Larger than the packets that the device takes.
 };
 
 // Nobody can tell whether the device ran it.

@@ -26,6 +26,7 @@ NotSentReason FromProto(pb::NotSentReason reason) {
     case pb::NOT_SENT_REASON_BUSY: return NotSentReason::kBusy;
     case pb::NOT_SENT_REASON_DEVICE_NOT_FOUND: return NotSentReason::kDeviceNotFound;
     case pb::NOT_SENT_REASON_DEVICE_DISABLED: return NotSentReason::kDeviceDisabled;
+    case pb::NOT_SENT_REASON_TOO_LARGE: return NotSentReason::kTooLarge;
     default: return NotSentReason::kOverloaded;  // Stale route, overloaded, and what newer peers may say.
   }
 }

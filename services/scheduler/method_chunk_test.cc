@@ -165,14 +165,16 @@ TEST_F(MethodChunkTest, AJobThatWaitsForConnectionsSendsNothingFirst) {
 }
 
 TEST_F(MethodChunkTest, ReasonsWithoutHopeFailAtOnce) {
-  MethodChunk chunk = Make(2);
+  MethodChunk chunk = Make(3);
   Issue(chunk, {});
   Event(chunk, 0, NotSent(NotSentReason::kDeviceNotFound), {});
   Event(chunk, 1, NotSent(NotSentReason::kDeviceDisabled), {});
-  ASSERT_THAT(actions_.outcomes, SizeIs(2));
+  Event(chunk, 2, NotSent(NotSentReason::kTooLarge), {});
+  ASSERT_THAT(actions_.outcomes, SizeIs(3));
   EXPECT_EQ(actions_.outcomes[0].error_code, 404001);
   EXPECT_EQ(actions_.outcomes[1].error_code, 403012);
-  EXPECT_THAT(actions_.released, SizeIs(2));
+  EXPECT_EQ(actions_.outcomes[2].error_code, 413001);
+  EXPECT_THAT(actions_.released, SizeIs(3));
 }
 
 TEST_F(MethodChunkTest, AnOverloadedHopIsTriedAgainWithGrowingPauses) {

@@ -14,6 +14,7 @@ constexpr int32_t kDeviceNotOnline = 404103;
 constexpr int32_t kConnectionClosed = 404104;
 constexpr int32_t kDeviceDisabled = 403012;
 constexpr int32_t kTooManyInFlight = 403800;
+constexpr int32_t kRequestTooLarge = 413001;
 constexpr int32_t kBadGateway = 502000;
 constexpr int32_t kServerBusy = 503005;
 constexpr int32_t kGatewayTimeout = 504101;
@@ -75,6 +76,7 @@ job_store::Outcome OutcomeOfNotSent(const OutcomeTarget& target, NotSentReason r
     case NotSentReason::kBusy: return failed(kTooManyInFlight, reasons::kTooManyInFlight);
     case NotSentReason::kDeviceNotFound: return failed(kDeviceNotFound, reasons::kDeviceNotFound);
     case NotSentReason::kDeviceDisabled: return failed(kDeviceDisabled, reasons::kDeviceDisabled);
+    case NotSentReason::kTooLarge: return failed(kRequestTooLarge, reasons::kPayloadTooLarge);
     case NotSentReason::kPermitExpired:
     case NotSentReason::kOverloaded: break;
   }

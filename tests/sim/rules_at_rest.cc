@@ -26,7 +26,7 @@ bool IsDenied(const Execution& execution) {
   if (execution.state == ExecutionState::kCanceled) return true;
   for (const std::string_view reason :
        {reasons::kDeviceNotOnline, reasons::kServerBusy, reasons::kTooManyInFlight, reasons::kDeviceNotFound,
-        reasons::kDeviceDisabled, reasons::kExecutionExpired}) {
+        reasons::kDeviceDisabled, reasons::kExecutionExpired, reasons::kPayloadTooLarge}) {
     if (execution.error_reason == reason) return true;
   }
   return false;

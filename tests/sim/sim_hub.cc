@@ -33,6 +33,7 @@ pb::NotSentReason ToProto(mqtt_edge::CallReport::Reason reason) {
     case Reason::kPermitExpired: return pb::NOT_SENT_REASON_PERMIT_EXPIRED;
     case Reason::kBusy: return pb::NOT_SENT_REASON_BUSY;
     case Reason::kStaleRoute: return pb::NOT_SENT_REASON_STALE_ROUTE;
+    case Reason::kTooLarge: return pb::NOT_SENT_REASON_TOO_LARGE;
     case Reason::kNone: break;
   }
   return pb::NOT_SENT_REASON_UNSPECIFIED;

@@ -153,14 +153,20 @@ PlayedEdge::PlayedEdge(pb::EdgeLinkService::Stub& stub, const std::string& edge_
 
 pb::OpenSessionResult PlayedEdge::Open(uint64_t session, const std::string& device_id, const std::string& password,
                                        bool clean) {
+  pb::OpenSession open;
+  open.set_session(session);
+  open.set_password(password);
+  open.set_clean_session(clean);
+  return Open(std::move(open), device_id);
+}
+
+pb::OpenSessionResult PlayedEdge::Open(pb::OpenSession open, const std::string& device_id) {
+  const uint64_t session = open.session();
+  open.set_client_id(device_id);
+  open.set_device_id(device_id);
+  open.set_host("hub.test.local");
   pb::AttachRequest request;
-  pb::OpenSession* open = request.add_open_sessions();
-  open->set_session(session);
-  open->set_client_id(device_id);
-  open->set_device_id(device_id);
-  open->set_host("hub.test.local");
-  open->set_password(password);
-  open->set_clean_session(clean);
+  *request.add_open_sessions() = std::move(open);
   stream_.Write(request);
   const auto found = stream_.Await<pb::OpenSessionResult>(
       [&](const pb::AttachResponse& response) -> std::optional<pb::OpenSessionResult> {
@@ -234,11 +240,11 @@ std::optional<pb::MethodCall> PlayedEdge::AwaitCall(uint64_t call_id) {
   });
 }
 
-bool PlayedEdge::AwaitDisconnect(uint64_t session, int64_t epoch) {
+bool PlayedEdge::AwaitDisconnect(uint64_t session, int64_t epoch, pb::DisconnectSession::Reason reason) {
   return stream_
       .Await<bool>([&](const pb::AttachResponse& response) -> std::optional<bool> {
         for (const pb::DisconnectSession& order : response.disconnects()) {
-          if (order.session() == session && order.epoch() == epoch) return true;
+          if (order.session() == session && order.epoch() == epoch && order.reason() == reason) return true;
         }
         return std::nullopt;
       })

@@ -142,6 +142,8 @@ class PlayedEdge {
   // The result of one attempt to connect.
   pb::OpenSessionResult Open(uint64_t session, const std::string& device_id, const std::string& password,
                              bool clean = false);
+  // The same with everything as the test says it, but for who it is.
+  pb::OpenSessionResult Open(pb::OpenSession open, const std::string& device_id);
   // Registers subscriptions and waits until they are saved.
   pb::SubscriptionSaved Subscribe(uint64_t session, const std::string& device_id, int64_t epoch, uint32_t bits);
   void Announce(uint64_t session, const std::string& device_id, int64_t epoch, uint32_t bits);
@@ -151,7 +153,8 @@ class PlayedEdge {
 
   // Waits for a call, or for an order to close a session.
   std::optional<pb::MethodCall> AwaitCall(uint64_t call_id);
-  bool AwaitDisconnect(uint64_t session, int64_t epoch);
+  bool AwaitDisconnect(uint64_t session, int64_t epoch,
+                       pb::DisconnectSession::Reason reason = pb::DisconnectSession::REASON_TAKEN_OVER);
 
   PlayedStream<pb::AttachRequest, pb::AttachResponse>& stream() { return stream_; }
 
