@@ -94,5 +94,42 @@ TEST_F(AllocationsTest, AMethodCallTakesNoneButForTheAnswerThatIsReported) {
   EXPECT_EQ(call_and_answer(R"({"ok":true,"a":"payload that fits in no string"})"), kRounds);
 }
 
+// The same at level 5, with properties, user properties and a topic alias.
+TEST(Level5AllocationsTest, PacketsTakeNone) {
+  Harness harness;
+  harness.ConnectWith5(Harness::Connect5(), kMethodsBit);
+  const auto send = [&harness](std::string_view bytes) {
+    harness.SendBytes(bytes);
+    harness.ForgetOutput();
+    harness.hub().reports.clear();
+    ASSERT_TRUE(harness.is_open());
+  };
+  std::string user;
+  mqtt::AppendUserProperty("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", &user);
+  for (const std::string_view topic : {kTelemetry, std::string_view()}) {
+    std::string publish;
+    mqtt::Encode(mqtt::Publish{.qos = 1,
+                               .packet_id = 7,
+                               .topic = topic,
+                               .payload = "a payload that fits in no string",
+                               .properties = {.is_text = true,
+                                              .topic_alias = 1,
+                                              .content_type = "application/json; charset=utf-8",
+                                              .user = mqtt::UserProperties(user)}},
+                 &publish, mqtt::kLevel5);
+    EXPECT_EQ(AllocationsOf([&](uint64_t) { send(publish); }), 0) << topic;
+  }
+  std::string answer;
+  EXPECT_EQ(AllocationsOf([&](uint64_t call_id) {
+              harness.Call(harness.NewCall(call_id));
+              answer.clear();
+              char topic[64];
+              snprintf(topic, sizeof(topic), "$iothub/methods/res/200/?$rid=%lx", static_cast<unsigned long>(call_id));
+              mqtt::Encode(mqtt::Publish{.topic = topic, .payload = R"({"ok":true})"}, &answer, mqtt::kLevel5);
+              send(answer);
+            }),
+            0);
+}
+
 }  // namespace
 }  // namespace fleetcast::mqtt_edge

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gtest/gtest.h"
+#include "libs/base/check.h"
 #include "libs/base/random.h"
 #include "libs/mqtt/codec.h"
 #include "libs/mqtt/messages.h"
@@ -145,7 +145,7 @@ class Harness {
     connect.level = mqtt::kLevel5;
     return connect;
   }
-  // A device of level 5 that has sent this CONNECT and was accepted; its CONNACK, from TakeOutput's memory.
+  // A device of level 5 that has sent this CONNECT and was accepted; its CONNACK.
   mqtt::Connack ConnectWith5(const mqtt::Connect& connect, Subscriptions stored = 0, bool session_present = true) {
     SendConnect5(connect);
     Open({.code = mqtt::ConnectCode::kAccepted,
@@ -159,17 +159,16 @@ class Harness {
     level_ = mqtt::kLevel5;
     Send(connect);
   }
-  // The only packet of the output, at level 5, of this kind. Its views live until the next call.
+  // The output, which must be one packet of level 5 and of this kind. Its views live until the next call.
   template <typename Packet>
   Packet Take5() {
     taken_ = TakeOutput();
     std::string_view input = taken_;
     mqtt::PacketReader reader(mqtt::kLevel5);
     mqtt::Packet packet;
-    EXPECT_EQ(reader.Next(mqtt::kClientLimits5, &input, &packet), mqtt::PacketReader::Result::kPacket);
-    EXPECT_TRUE(input.empty()) << "more than one packet";
-    EXPECT_TRUE(std::holds_alternative<Packet>(packet)) << "another packet";
-    return std::holds_alternative<Packet>(packet) ? std::get<Packet>(packet) : Packet();
+    FLEETCAST_CHECK(reader.Next(mqtt::kClientLimits5, &input, &packet) == mqtt::PacketReader::Result::kPacket);
+    FLEETCAST_CHECK(input.empty() && std::holds_alternative<Packet>(packet));
+    return std::get<Packet>(packet);
   }
 
   void Open(const OpenResult& result) {
