@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/strings.h"
 #include "libs/rpc/channel.h"
+#include "services/mqtt_edge/address_range.h"
 #include "services/mqtt_edge/session_id.h"
 
 namespace fleetcast::mqtt_edge {
@@ -71,6 +72,8 @@ void Config::Declare(config::Settings& settings) {
       "proxy-protocol", &proxy_protocol, {},
       "Listeners whose connections begin with a PROXY header (version 2): tls, plain, ws, ws-plain. For those that "
       "only a load balancer reaches");
+  settings.List("proxy-protocol-sources", &proxy_protocol_sources, {},
+                "Who may connect to those listeners: addresses or ranges such as 10.0.0.0/8; empty = anybody");
   settings.Text("edge-id", &edge_id, {.required = true, .bytes_max = 63},
                 "Name of this edge, stable over restarts: [a-z0-9.-]");
   settings.List("device-connection-addresses", &device_connection_addresses, {.required = true},
@@ -92,6 +95,12 @@ void Config::Declare(config::Settings& settings) {
   settings.Time("close-over", &close_over, {.min = absl::ZeroDuration(), .max = absl::Minutes(10)},
                 "On shutdown: over how long the other connections are closed");
   settings.Rule([this] { return AddressMistake(*this); });
+  settings.Rule([this]() -> std::string {
+    for (const std::string& range : proxy_protocol_sources) {
+      if (!AddressRange::Parse(range)) return "--proxy-protocol-sources: not an address or range: " + range;
+    }
+    return "";
+  });
   settings.Rule([this]() -> std::string {
     for (const std::string& name : proxy_protocol) {
       if (std::find(kListenerNames.begin(), kListenerNames.end(), name) != kListenerNames.end()) continue;

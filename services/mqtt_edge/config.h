@@ -23,6 +23,7 @@ struct Config {
   std::string ws_listen;
   std::string ws_plain_listen;
   std::vector<std::string> proxy_protocol;
+  std::vector<std::string> proxy_protocol_sources;
   std::string edge_id;
   std::vector<std::string> device_connection_addresses;
   int loops = 0;

@@ -32,6 +32,9 @@ LoopOptions MakeLoopOptions(const Config& config, int loops) {
   options.connections_max = config.max_connections;
   options.activity_interval = config.activity_interval;
   options.handshake_timeout = config.handshake_timeout;
+  for (const std::string& range : config.proxy_protocol_sources) {
+    if (const auto parsed = AddressRange::Parse(range)) options.proxies.push_back(*parsed);  // A rule of Config.
+  }
   return options;
 }
 

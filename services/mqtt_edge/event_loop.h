@@ -16,6 +16,7 @@
 #include "libs/base/mutex.h"
 #include "libs/mqtt/codec.h"
 #include "libs/websocket/server_stream.h"
+#include "services/mqtt_edge/address_range.h"
 #include "services/mqtt_edge/connect_limits.h"
 #include "services/mqtt_edge/connection.h"
 #include "services/mqtt_edge/edge_metrics.h"
@@ -43,6 +44,7 @@ struct LoopOptions {
   Rate connects_per_source;             // Of one loop.
   int64_t connections_max = 1'000'000;  // Of the process.
   PerListener<bool> proxy_protocol{};   // Whose connections begin with a PROXY header.
+  std::vector<AddressRange> proxies;    // Who may send one; empty = anybody.
 };
 
 // The closing of all connections, when the process goes down.
@@ -154,6 +156,8 @@ class EventLoop final : private Effects {
   void ResumeAccepting();
   void AddClient(Fd fd, const PeerAddress& peer, ListenerKind kind);
   void HandleSocket(Client& client, uint32_t events);
+  // Whether `peer` may speak for others.
+  bool IsProxy(const PeerAddress& peer) const;
   void ReadProxyHeader(Client& client);
   // Whether a connection of `peer` may go on. Counts it.
   bool TrySource(const PeerAddress& peer);

@@ -1,6 +1,7 @@
 // The sockets of a loop: accepting, handshakes, reading, writing what waits.
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -44,12 +45,19 @@ void EventLoop::AcceptFrom(Listener& listener) {
     connects_.TryTake(options_.connects, now);
     metrics_.accepted.Add();
     // Who comes through a proxy is judged when its header is read.
-    if (!options_.proxy_protocol[IndexOf(listener.kind)] && !TrySource(peer)) {
+    if (options_.proxy_protocol[IndexOf(listener.kind)] ? !IsProxy(peer) : !TrySource(peer)) {
       CloseWithReset(*std::move(fd));
       continue;
     }
     AddClient(*std::move(fd), peer, listener.kind);
   }
+}
+
+bool EventLoop::IsProxy(const PeerAddress& peer) const {
+  const auto contains = [&](const AddressRange& range) { return range.Contains(peer); };
+  if (options_.proxies.empty() || std::any_of(options_.proxies.begin(), options_.proxies.end(), contains)) return true;
+  metrics_.proxy_headers_refused.Add();
+  return false;
 }
 
 bool EventLoop::TrySource(const PeerAddress& peer) {
