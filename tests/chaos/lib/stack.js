@@ -7,7 +7,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const readline = require('node:readline');
-const { Proxy } = require('./proxy');
+const { Proxy } = require('../../framework/proxy');
 
 const REPLICAS = { scheduler: 2, device_connection: 2, method_dispatch: 2, mqtt_edge: 2 };
 

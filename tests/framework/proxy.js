@@ -1,5 +1,6 @@
 'use strict';
-// A TCP proxy in user space that can hold what flows towards the client, and let it go at once (reliability 3.3, fault 25b).
+// A TCP proxy in user space: it can hold what flows towards the client and let it go at once (reliability 3.3, fault 25b), cut
+// every connection, and lead the next ones elsewhere.
 
 const net = require('node:net');
 
@@ -7,15 +8,23 @@ class Proxy {
   constructor(host, port, upstreamHost, upstreamPort) {
     this.pairs = new Set();
     this.held = false;
-    this.server = net.createServer((client) => this.#accept(client, upstreamHost, upstreamPort));
+    this.accepted = 0; // Connections so far.
+    this.leadTo(upstreamHost, upstreamPort);
+    this.server = net.createServer((client) => this.#accept(client));
     this.listening = new Promise((resolve, reject) => {
       this.server.on('error', reject);
       this.server.listen(port, host, resolve);
     });
   }
 
-  #accept(client, host, port) {
-    const upstream = net.connect(port, host);
+  // Where the next connections go.
+  leadTo(host, port) {
+    this.upstream = { host, port };
+  }
+
+  #accept(client) {
+    this.accepted += 1;
+    const upstream = net.connect(this.upstream);
     const pair = { client, upstream };
     this.pairs.add(pair);
     for (const socket of [client, upstream]) {
@@ -46,12 +55,17 @@ class Proxy {
     for (const { upstream } of this.pairs) upstream.resume();
   }
 
-  close() {
-    this.server.close();
+  // Ends every connection, as a network does that goes away: without a word of MQTT or TLS.
+  cut() {
     for (const { client, upstream } of this.pairs) {
       client.destroy();
       upstream.destroy();
     }
+  }
+
+  close() {
+    this.server.close();
+    this.cut();
   }
 }
 
