@@ -92,6 +92,9 @@ void Config::Declare(config::Settings& settings) {
                 "On shutdown: how long connections with unanswered method calls stay open");
   settings.Time("activity-interval", &activity_interval, {.min = absl::ZeroDuration(), .max = absl::Hours(1)},
                 "How often at most the last activity of a device is told; each time costs a row of the database");
+  settings.Time("token-grace", &token_grace, {.min = absl::ZeroDuration(), .max = absl::Hours(24)},
+                "How long a connection outlives its SAS token, give or take 10 %; then it is closed, and the device "
+                "connects with a new one");
   settings.Time("close-over", &close_over, {.min = absl::ZeroDuration(), .max = absl::Minutes(10)},
                 "On shutdown: over how long the other connections are closed");
   settings.Rule([this] { return AddressMistake(*this); });

@@ -36,6 +36,7 @@ struct Config {
   absl::Duration call_drain = absl::Seconds(30);
   absl::Duration close_over = absl::Seconds(10);
   absl::Duration activity_interval = absl::Minutes(1);
+  absl::Duration token_grace = absl::Minutes(10);
 
   void Declare(config::Settings& settings);
 

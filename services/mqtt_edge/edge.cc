@@ -23,6 +23,7 @@ constexpr absl::Duration kLinkShutdown = absl::Seconds(2);
 LoopOptions MakeLoopOptions(const Config& config, int loops) {
   LoopOptions options;
   options.connection.close_on_bad_filter = config.bad_filter == "close";
+  options.connection.token_grace = config.token_grace;
   options.connects = {config.connect_rate / loops, std::max(1.0, config.connect_burst / loops)};
   options.connects_per_source = {config.source_connect_rate / loops,
                                  std::max(1.0, config.source_connect_burst / loops)};
