@@ -19,6 +19,10 @@ void Config::Declare(config::Settings& settings) {
                 "How long a device's record is used without asking twin again");
   settings.Number("record-cache-max", &record_cache_max, {.min = 1, .max = 100'000'000},
                   "Device records kept in memory");
+  settings.Number(
+      "takeovers-per-minute", &takeovers_per_minute, {.min = 0, .max = 1000},
+      "How often a minute the connection of a device may be replaced by another one of the same device; then "
+      "those have to wait, ten seconds at most; 0 = no limit");
   settings.Number("calls-max", &calls_max, {.min = 1, .max = 100'000'000},
                   "Method calls on their way through this process; more are refused");
   settings.SecretFile("page-token-key-file", &page_token_key, {},

@@ -59,6 +59,7 @@ struct Hub::Parts {
                 presence,
                 deliveries,
                 {this->policies, hosts},
+                config.takeovers_per_minute,
                 clock,
                 hub_metrics}),
         twin_operations(twin, clock, hub_metrics),

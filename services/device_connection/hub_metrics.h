@@ -10,6 +10,8 @@ struct HubMetrics {
   explicit HubMetrics(telemetry::Metrics& metrics)
       : opens(metrics.NewCounters("fleetcast_session_opens_total", "Connection attempts by result", {"result"})),
         takeovers(metrics.NewCounter("fleetcast_session_takeovers_total", "Connections replaced by a newer one")),
+        held(metrics.NewCounter("fleetcast_session_holds_total",
+                                "Connection attempts that had to wait, because their device was taken over too often")),
         open_seconds(metrics.NewHistogram("fleetcast_session_open_seconds", "Time of one batch of connection attempts",
                                           telemetry::CallSeconds())),
         open_batch(
@@ -29,6 +31,7 @@ struct HubMetrics {
 
   telemetry::CounterFamily opens;
   telemetry::Counter takeovers;
+  telemetry::Counter held;
   telemetry::Histogram open_seconds;
   telemetry::Histogram open_batch;
   telemetry::CounterFamily calls;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/random.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/trace.h"
 
@@ -29,12 +30,30 @@ Admission Unavailable(const char* why) { return {.code = Result::CODE_UNAVAILABL
 
 SessionOpener::SessionOpener(const Parts& parts)
     : parts_(parts),
+      takeovers_({.per_minute = parts.takeovers_per_minute}),
+      waiting_(kWaitingMax),
       worker_({.threads = kThreads, .queue_max = kQueueMax, .batch_max = kBatchMax},
-              [this](Attempts batch) { Handle(std::move(batch)); }) {}
+              [this](Attempts batch) { Handle(std::move(batch)); }),
+      waiter_([this](std::stop_token stop) { EnqueueThoseWhoWaited(stop); }) {}
 
 void SessionOpener::Submit(std::shared_ptr<const Edge> edge, pb::OpenSession open) {
-  const uint64_t session = open.session();
-  Attempt attempt{.edge = edge, .open = std::move(open), .admission = {}, .record = nullptr, .opened = {}};
+  const absl::Duration now = parts_.clock.Monotonic();
+  const double share = static_cast<double>(SystemRandom().Below(1000)) / 1000;
+  const absl::Duration hold = takeovers_.HoldFor(open.device_id(), now, share);
+  Attempt attempt{.edge = std::move(edge), .open = std::move(open), .admission = {}, .record = nullptr, .opened = {}};
+  if (hold > absl::ZeroDuration() && waiting_.TryAdd(now + hold, attempt)) return parts_.metrics.held.Add();
+  Enqueue(std::move(attempt));
+}
+
+void SessionOpener::EnqueueThoseWhoWaited(std::stop_token stop) {
+  while (parts_.clock.Sleep(kLook, stop)) {
+    for (Attempt& attempt : waiting_.TakeDue(parts_.clock.Monotonic())) Enqueue(std::move(attempt));
+  }
+}
+
+void SessionOpener::Enqueue(Attempt attempt) {
+  const uint64_t session = attempt.open.session();
+  const std::shared_ptr<const Edge> edge = attempt.edge;
   if (worker_.TrySubmit(std::move(attempt))) return;
   parts_.metrics.refused.With({"open"}).Add();
   pb::AttachResponse response;
@@ -227,7 +246,7 @@ void SessionOpener::Finish(Attempts& attempts, RecordCache::Ticket ticket) {
       if (entry.epoch != 0) failed.push_back({attempt.open.device_id(), entry.epoch});
     }
     // Also after a late refusal: the older connection has been fenced by then, so it must go.
-    TakeOver(attempt.opened, messages);
+    TakeOver(attempt, messages);
   }
   messages.Send();
   EnterLate(attempts);
@@ -287,13 +306,15 @@ void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, E
   }
 }
 
-void SessionOpener::TakeOver(const OpenedSession& opened, EdgeMessages& messages) {
-  if (!opened.previous.has_value() || !opened.previous->is_connected()) return;
+void SessionOpener::TakeOver(const Attempt& attempt, EdgeMessages& messages) {
+  const auto& previous = attempt.opened.previous;
+  if (!previous.has_value() || !previous->is_connected()) return;
   parts_.metrics.takeovers.Add();
-  const auto edge = parts_.edges.Find(opened.previous->edge);
+  takeovers_.OnTakeover(attempt.open.device_id(), parts_.clock.Monotonic());
+  const auto edge = parts_.edges.Find(previous->edge);
   // When it is gone, or attached elsewhere only, its epoch is fenced at every write; but who is there must not stay.
-  if (edge == nullptr) return parts_.keeper.CouldNotTell(opened.previous->edge);
-  TellToGo(*opened.previous, edge, messages);
+  if (edge == nullptr) return parts_.keeper.CouldNotTell(previous->edge);
+  TellToGo(*previous, edge, messages);
 }
 
 }  // namespace fleetcast::device_connection

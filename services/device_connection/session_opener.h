@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fleetcast/internal/v1/edge_link.pb.h"
@@ -17,7 +19,9 @@
 #include "services/device_connection/record_cache.h"
 #include "services/device_connection/session_directory.h"
 #include "services/device_connection/session_table.h"
+#include "services/device_connection/takeover_limit.h"
 #include "services/device_connection/twin_client.h"
+#include "services/device_connection/waiting_room.h"
 
 namespace fleetcast::device_connection {
 
@@ -35,6 +39,7 @@ class SessionOpener {
     PresenceReporter& presence;
     Deliveries& deliveries;
     AdmissionRules rules;
+    int takeovers_per_minute;  // Of one device; more have to wait (takeover_limit.h).
     Clock& clock;
     const HubMetrics& metrics;
   };
@@ -42,6 +47,8 @@ class SessionOpener {
   static constexpr int kThreads = 2;
   static constexpr size_t kQueueMax = 20'000;
   static constexpr size_t kBatchMax = 256;
+  static constexpr size_t kWaitingMax = 10'000;  // Attempts that wait for the limit of takeovers; more do not.
+  static constexpr absl::Duration kLook = absl::Milliseconds(200);  // How often it is looked who has waited enough.
 
   explicit SessionOpener(const Parts& parts);
 
@@ -61,6 +68,8 @@ class SessionOpener {
   };
   using Attempts = std::vector<Attempt>;
 
+  void Enqueue(Attempt attempt);
+  void EnqueueThoseWhoWaited(std::stop_token stop);
   void Handle(Attempts batch);
   void Identify(Attempts& attempts);
   bool Judge(Attempts& attempts, const std::vector<size_t>& indexes, TwinClient::Freshness freshness);
@@ -72,10 +81,13 @@ class SessionOpener {
   void EnterLate(const Attempts& attempts);
   static Session ToSession(const Attempt& attempt);
   void Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages);
-  void TakeOver(const OpenedSession& opened, EdgeMessages& messages);
+  void TakeOver(const Attempt& attempt, EdgeMessages& messages);
 
   const Parts parts_;
-  BatchWorker<Attempt> worker_;  // Last: its threads use all above.
+  TakeoverLimit takeovers_;
+  WaitingRoom<Attempt> waiting_;
+  BatchWorker<Attempt> worker_;  // Its threads use all above.
+  std::jthread waiter_;          // Last: it uses the worker, too.
 };
 
 }  // namespace fleetcast::device_connection
