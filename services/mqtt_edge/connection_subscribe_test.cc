@@ -86,6 +86,18 @@ TEST(SubscribeTest, DSub4RepeatHasNoEffectButItsSuback) {
   EXPECT_EQ(harness.TakeOutput(), "\x90\x03\0\x05\x01"s);
 }
 
+TEST(SubscribeTest, ManyRepeatsInOneSegmentDoNotStopTheReading) {
+  Harness harness;
+  harness.ConnectWith(kMethodsBit);
+  std::string bytes;
+  for (uint16_t id = 1; id <= 40; ++id) mqtt::Encode(mqtt::Subscribe{id, {{mqtt::kMethodsFilter, 0}}}, &bytes);
+  mqtt::Encode(mqtt::Pingreq{}, &bytes);
+  harness.SendBytes(bytes);
+  const std::vector<std::string> packets = harness.TakePackets();
+  ASSERT_EQ(packets.size(), 41u);
+  EXPECT_EQ(packets.back(), BytesOf(mqtt::Pingresp{}));
+}
+
 TEST(SubscribeTest, Mqtt3_8_4_3RepeatReplacesTheQos) {
   Harness harness;
   harness.ConnectWith(kMessagesBit | kMessagesQos1Bit);
