@@ -37,16 +37,17 @@ const commandLine = (pid) => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').spl
 // The value of `--flag` in a command line as `fleetcast dev` writes them.
 const flagOf = (command, flag) => command[command.indexOf(flag) + 1];
 
-// A metric of a service of the running Fleetcast, summed over its labels and processes.
-async function metricOf(service, name) {
+// A metric of a service of the running Fleetcast, summed over its labels and processes; with `label` (`name="value"`) only those.
+async function metricOf(service, name, label = '') {
   const processes = Object.entries(pidsNow()).filter(([each]) => each === service || each.startsWith(`${service}_`));
   const texts = await Promise.all(processes.map(async ([, pid]) => {
     const address = flagOf(commandLine(pid), '--metrics-listen');
     return (await fetch(`http://${address}/metrics`)).text();
   }));
-  const lines = texts.join('').split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+  const lines = texts.join('').split('\n').filter((line) => (line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+    && line.includes(label));
   assert.ok(lines.length > 0, `${service} has no metric ${name}`);
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
-module.exports = { startJsonLines, pidsNow, commandLine, metricOf };
+module.exports = { startJsonLines, pidsNow, commandLine, flagOf, metricOf };
