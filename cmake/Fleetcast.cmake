@@ -4,7 +4,7 @@
 #                                                             PCH grpc when most of its files include gRPC
 #   fleetcast_service(NAME SRCS … DEPS …)                     executable bin/fleetcast-<name> over library <NAME>_core
 #   fleetcast_test(NAME SRCS … DEPS … [LABEL unit])           GoogleTest program, registered with ctest as one test
-#   fleetcast_fuzz(NAME DEPS …)                               tests/fuzz/<NAME>_fuzz.cc: a test that replays corpus/<NAME>,
+#   fleetcast_fuzz(NAME [SRCS …] DEPS …)                      tests/fuzz/<NAME>_fuzz.cc: a test that replays corpus/<NAME>,
 #                                                             or, with FLEETCAST_FUZZ, the fuzzer bin/fuzz_<NAME>
 #   fleetcast_bench(NAME SRCS … DEPS …)                       Google Benchmark program bin/<NAME>
 #   fleetcast_proto(NAME FILES … [DEPS …] [ROOT dir])         library of generated messages and gRPC stubs; files and
@@ -84,12 +84,12 @@ function(fleetcast_test name)
 endfunction()
 
 function(fleetcast_fuzz name)
-  cmake_parse_arguments(A "" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(A "" "" "SRCS;DEPS" ${ARGN})
   if(FLEETCAST_FUZZ)
-    fleetcast_program(fuzz_${name} SRCS ${name}_fuzz.cc DEPS ${A_DEPS})
+    fleetcast_program(fuzz_${name} SRCS ${name}_fuzz.cc ${A_SRCS} DEPS ${A_DEPS})
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   elseif(FLEETCAST_TESTS)
-    fleetcast_test(fuzz_${name}_test SRCS ${name}_fuzz.cc replay_test.cc DEPS ${A_DEPS})
+    fleetcast_test(fuzz_${name}_test SRCS ${name}_fuzz.cc ${A_SRCS} replay_test.cc DEPS ${A_DEPS})
     target_compile_definitions(fuzz_${name}_test PRIVATE FLEETCAST_FUZZ_CORPUS="tests/fuzz/corpus/${name}")
   endif()
 endfunction()
