@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -95,7 +96,7 @@ TEST(SubscribeTest, ManyRepeatsInOneSegmentDoNotStopTheReading) {
   harness.SendBytes(bytes);
   const std::vector<std::string> packets = harness.TakePackets();
   ASSERT_EQ(packets.size(), 41u);
-  EXPECT_EQ(packets.back(), BytesOf(mqtt::Pingresp{}));
+  EXPECT_EQ(std::count(packets.begin(), packets.end(), BytesOf(mqtt::Pingresp{})), 1);
 }
 
 TEST(SubscribeTest, Mqtt3_8_4_3RepeatReplacesTheQos) {
