@@ -17,11 +17,12 @@ using Result = pb::OpenSessionResult;
 
 bool IsAccepted(const Admission& admission) { return admission.code == Result::CODE_ACCEPTED; }
 
-void TellToGo(const SessionEntry& entry, const std::shared_ptr<const Edge>& edge, EdgeMessages& messages) {
+void TellToGo(const SessionEntry& entry, const std::shared_ptr<const Edge>& edge, EdgeMessages& messages,
+              pb::DisconnectSession::Reason reason = pb::DisconnectSession::REASON_TAKEN_OVER) {
   pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
   disconnect->set_session(entry.session);
   disconnect->set_epoch(entry.epoch);
-  disconnect->set_reason(pb::DisconnectSession::REASON_TAKEN_OVER);
+  disconnect->set_reason(reason);
 }
 
 Admission Unavailable(const char* why) { return {.code = Result::CODE_UNAVAILABLE, .why = why}; }
@@ -302,7 +303,7 @@ void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, E
   if (!parts_.sessions.Insert(session)) TellToGo(entry, attempt.edge, messages);
   // A change of the device that came while it connected found no session to close: it has to connect once more.
   if (parts_.records.ChangedSince(ticket, attempt.open.device_id())) {
-    TellToGo(entry, attempt.edge, messages);
+    TellToGo(entry, attempt.edge, messages, pb::DisconnectSession::REASON_ADMINISTRATIVE);
   }
 }
 
