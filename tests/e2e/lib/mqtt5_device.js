@@ -27,14 +27,23 @@ async function connectOnce(deviceId, key, options = {}) {
   return device;
 }
 
-// The same, tried again while the hub says that it is not available, or does not know the device yet.
+// The same, tried again while the hub says that it is not available, or does not know the device yet, and when it sends the
+// device away at once: so it does when the device is changed (or made) just while it connects.
 async function connectDevice(deviceId, key, options) {
   return waitFor('the device connects', async () => {
     const device = await connectOnce(deviceId, key, options);
-    if (device.connack) return device;
+    if (device.connack && await roundTrip(device)) return device;
     device.close();
     return undefined;
   });
+}
+
+// True when the hub answers on this connection, false when it has ended it.
+async function roundTrip(device) {
+  let isAnswered = false;
+  device.client.unsubscribe('nothing', (error) => { isAnswered = !error; });
+  await waitFor('an answer, or the end', () => isAnswered || device.isClosed || device.disconnect);
+  return isAnswered;
 }
 
 // The SUBACK's codes, in the order of `filters`.
