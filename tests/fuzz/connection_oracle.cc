@@ -16,12 +16,6 @@ bool IsPrefix(const std::vector<uint16_t>& acknowledged, const std::vector<uint1
   return acknowledged.size() <= sent.size() && std::equal(acknowledged.begin(), acknowledged.end(), sent.begin());
 }
 
-std::string UnsupportedVersion5() {
-  std::string bytes;
-  mqtt::EncodeConnackUnsupportedVersion5(&bytes);
-  return bytes;
-}
-
 }  // namespace
 
 void Digest(std::string_view text, uint64_t* digest) {
@@ -31,7 +25,9 @@ void Digest(std::string_view text, uint64_t* digest) {
 
 void ConnectionOracle::Sent(std::string_view bytes) {
   mqtt::Packet packet;
-  while (sent_reader_.Next(mqtt::kServerLimits, &bytes, &packet) == Result::kPacket) {
+  const auto limits = [this] { return is_level5() ? mqtt::kServerLimits5 : mqtt::kServerLimits; };
+  while (sent_reader_.Next(limits(), &bytes, &packet) == Result::kPacket) {
+    if (level_ == 0) level_ = sent_reader_.level();
     if (const auto* publish = std::get_if<mqtt::Publish>(&packet)) {
       if (publish->qos == 1) publish_ids_.push_back(publish->packet_id);
     } else if (const auto* subscribe = std::get_if<mqtt::Subscribe>(&packet)) {
@@ -40,32 +36,34 @@ void ConnectionOracle::Sent(std::string_view bytes) {
       subscribe_ids_.push_back(unsubscribe->packet_id);
     }
   }
+  if (level_ == 0 && sent_reader_.violation() != mqtt::Violation::kNone) level_ = sent_reader_.level();
 }
 
 void ConnectionOracle::Wrote(std::string_view bytes, bool was_closed) {
   if (bytes.empty()) return;
-  FLEETCAST_CHECK(!was_closed && !is_refused_in_mqtt5_);
-  if (!has_connack_ && bytes == UnsupportedVersion5()) {
-    is_refused_in_mqtt5_ = true;
-    return;
-  }
+  FLEETCAST_CHECK(!was_closed);
+  if (!written_reader_.has_value()) written_reader_.emplace(is_level5() ? mqtt::kLevel5 : mqtt::kLevel311);
   mqtt::Packet packet;
   Result result = Result::kNeedMore;
-  while ((result = written_reader_.Next(mqtt::kClientLimits, &bytes, &packet)) == Result::kPacket) Check(packet);
-  FLEETCAST_CHECK(result == Result::kNeedMore && !written_reader_.has_partial());
+  const mqtt::Limits& limits = is_level5() ? mqtt::kClientLimits5 : mqtt::kClientLimits;
+  while ((result = written_reader_->Next(limits, &bytes, &packet)) == Result::kPacket) Check(packet);
+  FLEETCAST_CHECK(result == Result::kNeedMore && !written_reader_->has_partial());
 }
 
 void ConnectionOracle::Check(const mqtt::Packet& packet) {
+  FLEETCAST_CHECK(!has_disconnect_);
   FLEETCAST_CHECK(std::holds_alternative<mqtt::Connack>(packet) ? !has_connack_ : is_accepted_);
   if (const auto* publish = std::get_if<mqtt::Publish>(&packet)) return CheckPublish(*publish);
-  const auto* const connack = std::get_if<mqtt::Connack>(&packet);
-  if (connack == nullptr && !std::holds_alternative<mqtt::Pingresp>(packet)) return CheckAcknowledgement(packet);
-  if (connack != nullptr) {
+  if (const auto* connack = std::get_if<mqtt::Connack>(&packet)) {
     has_connack_ = true;
-    is_accepted_ = connack->code == mqtt::ConnectCode::kAccepted;
+    is_accepted_ = connack->code == mqtt::ConnectCode::kAccepted && connack->reason == mqtt::ReasonCode::kSuccess;
+  } else if (std::holds_alternative<mqtt::Disconnect>(packet)) {
+    has_disconnect_ = true;
+  } else if (!std::holds_alternative<mqtt::Pingresp>(packet) && !std::holds_alternative<mqtt::Auth>(packet)) {
+    return CheckAcknowledgement(packet);
   }
   std::string encoded;
-  mqtt::Encode(packet, &encoded);
+  mqtt::Encode(packet, &encoded, written_reader_->level());
   Digest(encoded, &others_);
 }
 
@@ -80,9 +78,19 @@ void ConnectionOracle::CheckAcknowledgement(const mqtt::Packet& packet) {
   FLEETCAST_CHECK(IsPrefix(subacks_, subscribe_ids_));
 }
 
+std::string ConnectionOracle::TopicOf(const mqtt::Publish& publish) {
+  const std::optional<uint16_t> alias = publish.properties.topic_alias;
+  if (!alias.has_value()) return std::string(publish.topic);
+  std::string& topic = topics_[*alias];
+  if (!publish.topic.empty()) topic = publish.topic;
+  FLEETCAST_CHECK(!topic.empty());
+  return topic;
+}
+
 void ConnectionOracle::CheckPublish(const mqtt::Publish& publish) {
   FLEETCAST_CHECK(publish.qos == 0 && !publish.dup && !publish.retain);
-  const mqtt::HubTopic topic = mqtt::ParseHubTopic(publish.topic);
+  const std::string text = TopicOf(publish);
+  const mqtt::HubTopic topic = mqtt::ParseHubTopic(text);
   if (topic.kind == mqtt::HubTopic::Kind::kDesiredChange) {
     if (hub_is_honest_) FLEETCAST_CHECK(*topic.version > desired_version_);
     desired_version_ = *topic.version;
@@ -95,7 +103,7 @@ void ConnectionOracle::CheckPublish(const mqtt::Publish& publish) {
   } else {
     FLEETCAST_CHECK(topic.kind == mqtt::HubTopic::Kind::kTwinResponse);
   }
-  Digest(publish.topic, &publishes_);
+  Digest(text, &publishes_);
   Digest(publish.payload, &publishes_);
 }
 

@@ -1,6 +1,6 @@
 // Watches what goes into and comes out of one Connection, and aborts when it does what it never may:
 //
-//   - anything before CONNACK; anything after its end, but the words that calls were not sent
+//   - anything before CONNACK; anything after its end or DISCONNECT, but the words that calls were not sent
 //   - a packet that is not one of a server's
 //   - a call written twice, or written and denied; an answer or a loss of a call that was not written, or a second one
 //   - a PUBACK, SUBACK or UNSUBACK out of the order of the packets that it acknowledges
@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -39,7 +41,7 @@ class ConnectionOracle {
   // Packet ids in the order in which they were acknowledged.
   const std::vector<uint16_t>& pubacks() const { return pubacks_; }
   const std::vector<uint16_t>& subacks() const { return subacks_; }
-  // Digests of the PUBLISHes but desired changes, and of CONNACK and PINGRESPs, in their order.
+  // Digests of the PUBLISHes but desired changes, and of what is no acknowledgement, in their order.
   uint64_t publishes() const { return publishes_; }
   uint64_t others() const { return others_; }
 
@@ -53,13 +55,17 @@ class ConnectionOracle {
   void Check(const mqtt::Packet& packet);
   void CheckAcknowledgement(const mqtt::Packet& packet);
   void CheckPublish(const mqtt::Publish& publish);
+  std::string TopicOf(const mqtt::Publish& publish);
+  bool is_level5() const { return level_ == mqtt::kLevel5; }
 
   const bool hub_is_honest_;
   mqtt::PacketReader sent_reader_;
-  mqtt::PacketReader written_reader_;
+  std::optional<mqtt::PacketReader> written_reader_;  // Of the level of the CONNECT, once something is written.
+  uint8_t level_ = 0;                                 // Of the first CONNECT, once it has been sent.
   bool has_connack_ = false;
   bool is_accepted_ = false;
-  bool is_refused_in_mqtt5_ = false;
+  bool has_disconnect_ = false;
+  std::map<uint16_t, std::string> topics_;  // By alias (MQTT 5).
   int opened_ = 0;
   int ended_ = 0;
   int64_t desired_version_ = 0;

@@ -43,7 +43,7 @@ class Player {
     is_honest_ = (bits & 1) != 0;
     oracle_.emplace(is_honest_);
     stored_ = script_.Byte() & 0x1f;
-    if ((bits & 4) != 0) DeviceSends(ConnectPacket(60, (bits & 2) != 0 ? 1 : 0));
+    if ((bits & 4) != 0) Connect(60, (bits & 2) != 0 ? 1 : (bits & 8) != 0 ? kLevel5Oddity : 0);
   }
 
   Ending Finish() {
@@ -96,18 +96,35 @@ class Player {
 
   // The device.
 
-  static std::string ConnectPacket(int keep_alive, int oddities) {
+  static constexpr int kLevel5Oddity = 16;
+
+  void Connect(int keep_alive, int oddities) {
     mqtt::Connect connect = mqtt_edge::Harness::NodeConnect();
     connect.keep_alive_seconds = static_cast<uint16_t>(keep_alive);
     connect.clean_session = (oddities & 1) != 0;
     if ((oddities & 2) != 0) connect.will = mqtt::Will{"devices/dev-1/messages/events/", "gone", 1, true};
     if ((oddities & 4) != 0) connect.will = mqtt::Will{"devices/dev-2/messages/events/", "gone", 0, false};
     if ((oddities & 8) != 0) connect.client_id = "dev-2";
-    if ((oddities & 16) != 0) connect.level = mqtt::kLevel5;
+    if ((oddities & kLevel5Oddity) != 0) connect.level = mqtt::kLevel5;
     if ((oddities & 32) != 0) connect.level = 3;
     if ((oddities & 64) != 0) connect.username = connect.password = std::nullopt;
     if ((oddities & 128) != 0) connect.client_id = "";
-    return mqtt_edge::BytesOf(connect);
+    level_ = connect.level;
+    Send(connect);
+  }
+
+  // In the form of the level that was connected with last.
+  template <typename Packet>
+  void Send(const Packet& packet) {
+    std::string bytes;
+    mqtt::Encode(packet, &bytes, level_ == mqtt::kLevel5 ? mqtt::kLevel5 : mqtt::kLevel311);
+    DeviceSends(bytes);
+  }
+  void Publish(const std::string& topic, std::string_view payload, std::optional<uint16_t> packet_id) {
+    Send(mqtt::Publish{.qos = packet_id.has_value() ? uint8_t{1} : uint8_t{0},
+                       .packet_id = packet_id.value_or(0),
+                       .topic = topic,
+                       .payload = payload});
   }
 
   uint16_t PacketId() { return static_cast<uint16_t>(script_.Byte() + 1); }
@@ -118,7 +135,7 @@ class Player {
 
   void TakeConnect() {
     const int keep_alive = script_.Byte();
-    DeviceSends(ConnectPacket(keep_alive, script_.Byte()));
+    Connect(keep_alive, script_.Byte());
   }
   void TakeFilters() {
     const int bits = script_.Byte();
@@ -135,7 +152,9 @@ class Player {
       if ((bits >> i & 1) != 0) add(filters[i]);
     }
     if ((bits & 0x40) != 0) add("devices/other/#");
-    DeviceSends((bits & 0x80) != 0 ? mqtt_edge::BytesOf(unsubscribe) : mqtt_edge::BytesOf(subscribe));
+    if (subscribe.subscriptions.empty()) return;
+    if ((bits & 0x80) != 0) return Send(unsubscribe);
+    Send(subscribe);
   }
   std::optional<uint16_t> MaybePacketId() {
     const bool at_qos1 = (script_.Byte() & 1) != 0;
@@ -144,37 +163,29 @@ class Player {
   }
   void TakeAnswer() {
     const std::string rid = mqtt::FormatCallId(RecentCall());
-    std::string bytes;
-    mqtt::AppendMethodResponse(200, rid, "{}", MaybePacketId(), &bytes);
-    DeviceSends(bytes);
+    Publish("$iothub/methods/res/200/?$rid=" + rid, "{}", MaybePacketId());
   }
-  void TakeTwinRead() {
-    std::string bytes;
-    mqtt::AppendTwinRead(std::to_string(next_request_++), MaybePacketId(), &bytes);
-    DeviceSends(bytes);
-  }
+  void TakeTwinRead() { Publish("$iothub/twin/GET/?$rid=" + std::to_string(next_request_++), "", MaybePacketId()); }
   void TakePatch() {
     const std::string patch(size_t{script_.Byte()} * 256, 'p');
-    std::string bytes;
-    mqtt::AppendReportedPatch(std::to_string(next_request_++), patch, MaybePacketId(), &bytes);
-    DeviceSends(bytes);
+    Publish("$iothub/twin/PATCH/properties/reported/?$rid=" + std::to_string(next_request_++), patch, MaybePacketId());
   }
   void TakeTelemetry() {
     const int bits = script_.Byte();
     const uint16_t packet_id = PacketId();
     const auto qos = static_cast<uint8_t>(bits % 3);
-    DeviceSends(mqtt_edge::BytesOf(mqtt::Publish{.dup = qos > 0 && (bits & 8) != 0,
-                                                 .retain = (bits & 16) != 0,
-                                                 .qos = qos,
-                                                 .packet_id = qos > 0 ? packet_id : uint16_t{0},
-                                                 .topic = "devices/dev-1/messages/events/a=b",
-                                                 .payload = "x"}));
+    Send(mqtt::Publish{.dup = qos > 0 && (bits & 8) != 0,
+                       .retain = (bits & 16) != 0,
+                       .qos = qos,
+                       .packet_id = qos > 0 ? packet_id : uint16_t{0},
+                       .topic = "devices/dev-1/messages/events/a=b",
+                       .payload = "x"});
   }
   void TakeSmall() {
     switch (script_.Byte() % 8) {
-      case 0: return DeviceSends(mqtt_edge::BytesOf(mqtt::Disconnect{}));
-      case 1: return DeviceSends(mqtt_edge::BytesOf(mqtt::Puback{3}));
-      default: return DeviceSends(mqtt_edge::BytesOf(mqtt::Pingreq{}));
+      case 0: return Send(mqtt::Disconnect{});
+      case 1: return Send(mqtt::Puback{3});
+      default: return Send(mqtt::Pingreq{});
     }
   }
 
@@ -344,7 +355,7 @@ class Player {
     mqtt_edge::RecordingEffects heard = std::exchange(hub_, {});
     hub_.link = heard.link;
     for (const auto& open : heard.opens) {
-      oracle_->Opened(was_closed);
+      if (open.renewed_epoch == 0) oracle_->Opened(was_closed);  // Else a new token for the same session.
       FLEETCAST_CHECK(!open.device_id.empty());
       ++opens_;
     }
@@ -384,6 +395,7 @@ class Player {
   std::string output_;
   Connection connection_{limits_, now_};
 
+  uint8_t level_ = mqtt::kLevel311;
   bool is_blocked_ = false;
   size_t backlog_ = 0;
   uint64_t next_call_ = kFirstCall;

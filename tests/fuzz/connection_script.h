@@ -1,7 +1,8 @@
 // The language of the inputs of mqtt_connection: a header, then steps of one byte and their arguments. Every byte
 // string is a script; what is missing at its end reads as 0.
 //
-// Header: bits 0 honest hub, 1 clean session, 2 the first CONNECT comes by itself; then the stored subscriptions.
+// Header: bits 0 honest hub, 1 clean session, 2 the first CONNECT comes by itself, 3 of
+// MQTT 5; then the stored subscriptions.
 #pragma once
 
 #include <algorithm>

@@ -1,8 +1,10 @@
 // A byte stream, in three fragmentations: the same packets and the same verdict from each. A packet that was read is
 // written back to the bytes it came from. What the reader holds is in proportion to what has arrived.
 //
-// The first byte says which end reads, the rest is what it gets.
+// The first byte says which end reads, and of which level; the rest is what it gets. At level 5 properties may be
+// written in another order: what is written back reads the same.
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +20,6 @@ namespace fuzz = fleetcast::fuzz;
 namespace mqtt = fleetcast::mqtt;
 using Result = mqtt::PacketReader::Result;
 
-constexpr mqtt::Limits kBeforeConnect = mqtt::BeforeConnectLimits(mqtt::kConnectRemainingMax);
-
 // What a reader made of the stream.
 struct Outcome {
   std::vector<std::string> packets;  // Encoded again.
@@ -30,10 +30,22 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-// A CONNECT of another level is read up to its level only.
+// An end that reads.
+struct End {
+  mqtt::Limits limits;
+  uint8_t level;
+};
+
+constexpr End kEnds[] = {{mqtt::BeforeConnectLimits(mqtt::kConnectRemainingMax), mqtt::kLevel311},
+                         {mqtt::kServerLimits, mqtt::kLevel311},
+                         {mqtt::kClientLimits, mqtt::kLevel311},
+                         {mqtt::kServerLimits5, mqtt::kLevel5},
+                         {mqtt::kClientLimits5, mqtt::kLevel5}};
+
+// A CONNECT of any other level is read up to its level only.
 bool IsReadWhole(const mqtt::Packet& packet) {
   const auto* const connect = std::get_if<mqtt::Connect>(&packet);
-  return connect == nullptr || connect->level == mqtt::kLevel311;
+  return connect == nullptr || connect->level == mqtt::kLevel311 || connect->level == mqtt::kLevel5;
 }
 
 // The bytes behind the fixed header.
@@ -43,9 +55,9 @@ std::string_view Body(std::string_view whole) {
   return whole.substr(header);
 }
 
-Outcome Read(const mqtt::Limits& limits, std::string_view stream, fuzz::Cut cut) {
+Outcome Read(const End& end, std::string_view stream, fuzz::Cut cut) {
   Outcome outcome;
-  mqtt::PacketReader reader;
+  mqtt::PacketReader reader(end.level);
   mqtt::Packet packet;
   size_t arrived = 0;
   ptrdiff_t held = 0;  // By the reader and the packet.
@@ -54,11 +66,11 @@ Outcome Read(const mqtt::Limits& limits, std::string_view stream, fuzz::Cut cut)
     arrived += piece.size();
     for (;;) {
       const ptrdiff_t before = fuzz::HeldBytes();
-      outcome.last = reader.Next(limits, &piece, &packet);
+      outcome.last = reader.Next(end.limits, &piece, &packet);
       held += fuzz::HeldBytes() - before;
       FLEETCAST_CHECK(held <= static_cast<ptrdiff_t>(3 * arrived + 1024));  // A text grows by doubling.
       if (outcome.last != Result::kPacket) break;
-      mqtt::Encode(packet, &outcome.packets.emplace_back());
+      mqtt::Encode(packet, &outcome.packets.emplace_back(), reader.level());
     }
     FLEETCAST_CHECK(outcome.last == Result::kViolation || piece.empty());
   }
@@ -68,17 +80,22 @@ Outcome Read(const mqtt::Limits& limits, std::string_view stream, fuzz::Cut cut)
 }
 
 // Every packet that lies whole in the stream, written back.
-void CheckEncoding(const mqtt::Limits& limits, std::string_view stream) {
-  mqtt::PacketReader reader;
+void CheckEncoding(const End& end, std::string_view stream) {
+  mqtt::PacketReader reader(end.level);
   mqtt::Packet packet;
   for (std::string_view rest = stream; !rest.empty();) {
     const std::string_view before = rest;
-    if (reader.Next(limits, &rest, &packet) != Result::kPacket) return;
+    if (reader.Next(end.limits, &rest, &packet) != Result::kPacket) return;
     if (!IsReadWhole(packet)) continue;
     const std::string_view whole = before.substr(0, before.size() - rest.size());
     std::string encoded;
-    mqtt::Encode(packet, &encoded);
+    mqtt::Encode(packet, &encoded, reader.level());
     FLEETCAST_CHECK(encoded[0] == whole[0]);
+    if (reader.level() == mqtt::kLevel5) {
+      const Outcome again = Read({end.limits, reader.level()}, encoded, fuzz::Cut::kWhole);
+      FLEETCAST_CHECK(again.packets == std::vector<std::string>{encoded});
+      continue;
+    }
     FLEETCAST_CHECK(Body(encoded) == Body(whole));  // Its length may have been written with needless bytes.
     FLEETCAST_CHECK(encoded.size() <= whole.size());
   }
@@ -88,8 +105,7 @@ void CheckEncoding(const mqtt::Limits& limits, std::string_view stream) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (size == 0) return 0;
-  const mqtt::Limits* const limits[] = {&kBeforeConnect, &mqtt::kServerLimits, &mqtt::kClientLimits};
-  const mqtt::Limits& chosen = *limits[bytes[0] % 3];
+  const End& chosen = kEnds[bytes[0] % std::size(kEnds)];
   const std::string_view stream(reinterpret_cast<const char*>(bytes) + 1, size - 1);
   const Outcome whole = Read(chosen, stream, fuzz::Cut::kWhole);
   for (const fuzz::Cut cut : fuzz::kCuts) FLEETCAST_CHECK(Read(chosen, stream, cut) == whole);
