@@ -57,8 +57,9 @@ void LinkOutbox::AddClosed(SessionId session, std::string_view device_id, int64_
 }
 
 void LinkOutbox::Flush() {
-  if (due() == absl::InfiniteDuration()) return;
+  if (!is_dirty_ && reports_.due() == absl::InfiniteDuration()) return;
   is_dirty_ = false;
+  frame_due_ = absl::InfiniteDuration();
   bytes_ = 0;
   link_->Submit(generation_, std::exchange(*frame_, {}), reports_.Take());
 }

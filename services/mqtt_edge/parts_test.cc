@@ -4,6 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/mqtt_edge/busy_window.h"
 #include "services/mqtt_edge/connect_limits.h"
 #include "services/mqtt_edge/report_gather.h"
 #include "services/mqtt_edge/report_log.h"
@@ -166,6 +167,17 @@ TEST(SessionIdTest, HoldsItsParts) {
 
 CallReport ReportOf(CallReport::Kind kind, uint64_t call_id) { return {.kind = kind, .call_id = call_id}; }
 
+TEST(BusyWindowTest, LoadEndsAWindowAfterTheLastBusyOne) {
+  BusyWindow window(3);
+  const absl::Duration start = absl::Seconds(5);
+  EXPECT_FALSE(window.Count(start));
+  EXPECT_FALSE(window.Count(start));
+  EXPECT_TRUE(window.Count(start));
+  EXPECT_TRUE(window.Count(start + BusyWindow::kWindow));
+  EXPECT_FALSE(window.Count(start + 2 * BusyWindow::kWindow));
+  EXPECT_FALSE(window.Count(start + 9 * BusyWindow::kWindow));
+}
+
 TEST(ReportGatherTest, TheEndOfACallIsDueAtOnce) {
   ReportGather gather;
   EXPECT_EQ(gather.due(), absl::InfiniteDuration());
@@ -206,11 +218,11 @@ TEST(ReportGatherTest, EndsGatherUnderLoadAndNoLongerAfterIt) {
   const absl::Duration start = absl::Seconds(5);
   for (int i = 0; i < ReportGather::kBusyReports; ++i) gather.Add(ReportOf(CallReport::Kind::kAnswer, 1), start);
   gather.Take();
-  const absl::Duration next = start + ReportGather::kWindow;
+  const absl::Duration next = start + BusyWindow::kWindow;
   gather.Add(ReportOf(CallReport::Kind::kAnswer, 1), next);
   EXPECT_EQ(gather.due(), next + ReportGather::kGather);
   gather.Take();
-  const absl::Duration calm = next + ReportGather::kWindow;
+  const absl::Duration calm = next + BusyWindow::kWindow;
   gather.Add(ReportOf(CallReport::Kind::kAnswer, 1), calm);
   EXPECT_EQ(gather.due(), calm);
 }

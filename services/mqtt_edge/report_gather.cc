@@ -7,7 +7,7 @@ namespace fleetcast::mqtt_edge {
 
 void ReportGather::Add(CallReport report, absl::Duration now) {
   const bool is_sent = report.kind == CallReport::Kind::kSent;
-  const bool waits = IsBusy(now) || is_sent;
+  const bool waits = load_.Count(now) || is_sent;
   due_ = std::min(due_, waits ? now + kGather : now);
   bytes_ += report.payload.size() + sizeof(report);
   if (CallReport* place = OvertakenSent(report)) {
@@ -31,15 +31,6 @@ CallReport* ReportGather::OvertakenSent(const CallReport& report) {
   CallReport* const place = &reports_[sent->second];
   sent_.erase(sent);
   return place;
-}
-
-bool ReportGather::IsBusy(absl::Duration now) {
-  if (now >= window_end_) {
-    was_busy_ = window_reports_ >= kBusyReports && now < window_end_ + kWindow;
-    window_reports_ = 0;
-    window_end_ = now + kWindow;
-  }
-  return ++window_reports_ >= kBusyReports || was_busy_;
 }
 
 }  // namespace fleetcast::mqtt_edge

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "services/mqtt_edge/busy_window.h"
 #include "services/mqtt_edge/effects.h"
 
 namespace fleetcast::mqtt_edge {
@@ -17,8 +18,7 @@ namespace fleetcast::mqtt_edge {
 class ReportGather {
  public:
   static constexpr absl::Duration kGather = absl::Milliseconds(4);
-  static constexpr absl::Duration kWindow = absl::Milliseconds(10);
-  static constexpr int kBusyReports = 20;  // In this window or the one before: there is load.
+  static constexpr int kBusyReports = 20;  // In a BusyWindow.
 
   void Add(CallReport report, absl::Duration now);
 
@@ -32,15 +32,12 @@ class ReportGather {
  private:
   // The place of the SENT that `report` makes needless, or null.
   CallReport* OvertakenSent(const CallReport& report);
-  bool IsBusy(absl::Duration now);
 
   std::vector<CallReport> reports_;
   absl::flat_hash_map<uint64_t, size_t> sent_;  // Call id of a SENT to its place in reports_.
   size_t bytes_ = 0;
   absl::Duration due_ = absl::InfiniteDuration();
-  absl::Duration window_end_ = -absl::InfiniteDuration();
-  int window_reports_ = 0;
-  bool was_busy_ = false;  // In the window before this one.
+  BusyWindow load_{kBusyReports};
 };
 
 }  // namespace fleetcast::mqtt_edge
