@@ -36,7 +36,7 @@ function mutate(random, bytes) {
 
 // The signature in a token, decoded: it has several spellings.
 function signatureIn(text) {
-  const found = /sig=([^&]*)/.exec(text);
+  const found = /sig=([^&]*)/i.exec(text);
   try { return Buffer.from(decodeURIComponent(found[1]), 'base64').toString('hex'); } catch { return undefined; }
 }
 

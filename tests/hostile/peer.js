@@ -9,11 +9,16 @@ const { parse } = require('../e2e/lib/raw_mqtt');
 const SERVER_PACKETS = new Set([0x20, 0x40, 0x90, 0xb0, 0xd0, 0xe0]);
 const FROM_SERVER = (packet) => SERVER_PACKETS.has(packet.first) || packet.first >> 4 === 3;
 
+// 127.60.1.1 and so on: 9 million addresses, none used twice in a run.
+function addressOf(source) {
+  return `127.${60 + Math.floor(source / 62_500) % 150}.${1 + Math.floor(source / 250) % 250}.${1 + source % 250}`;
+}
+
 class Peer {
   // Connects; `source` picks the address of this end on loopback, so that neither ports nor limits per address are in the way. `raw`:
   // what comes is no MQTT, and not looked at.
   constructor({ host, port, source = 0, secure = false, raw = false }) {
-    const where = { host, port, localAddress: `127.77.${1 + Math.floor(source / 250) % 250}.${1 + source % 250}` };
+    const where = { host, port, localAddress: addressOf(source) };
     this.packets = [];
     this.isOpen = false;
     this.isClosed = false;
