@@ -28,7 +28,8 @@ absl::Status ValidateJobId(std::string_view id);
 // without + and #, which mean something in MQTT filters (reliability R9).
 absl::Status ValidateMethodName(std::string_view name);
 
-// A device or one of its modules; as text `device` or `device/module`, the form of an MQTT client id.
+// A device or one of its modules. Its text, `device` or `device/module`, is the form of an MQTT client id and the one
+// name of an identity between services, in Redis, in logs and in the outbox: no id holds a slash.
 struct Identity {
   std::string device_id;
   std::string module_id;  // Empty: the device itself.
@@ -39,5 +40,8 @@ struct Identity {
 
 // Parses the text form; INVALID_ARGUMENT when a part breaks its rule.
 absl::StatusOr<Identity> ParseIdentity(std::string_view text);
+
+// Whether the text of an identity is that of a module.
+inline bool IsModuleName(std::string_view text) { return text.find('/') != std::string_view::npos; }
 
 }  // namespace fleetcast

@@ -1,76 +1,14 @@
 #include "services/twin/store/identity_sql.h"
 
 #include <string>
-#include <utility>
-#include <vector>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "services/twin/store/identity_words.h"
 #include "services/twin/store/twin_rows.h"
 
 namespace fleetcast::twin {
 namespace {
-
-using postgres::Statement;
-
-// What differs between the two kinds; {word} in the texts below.
-using Words = std::vector<std::pair<std::string, std::string>>;
-
-const Words& DeviceWords() {
-  static const auto* const words = new Words{
-      {"{kind}", "device"},
-      {"{table}", "twin.device"},
-      {"{twins}", "twin.twin"},
-      {"{key}", "device_id"},
-      {"{d.order}", "d.device_id"},
-      {"{d is u}", "d.device_id = u.device_id"},
-      {"{t is u}", "t.device_id = u.device_id"},
-      {"{t is name}", "t.device_id = u.name"},
-      {"{named twins}", "twin.twin AS t WHERE t.device_id = ANY($1::text[]) ORDER BY t.device_id"},
-      {"{name}", "device_id"},
-      {"{given.name}", "given.device_id"},
-      {"{t.name}", "t.device_id"},
-      {"{scopes}", FLEETCAST_DEVICE_SCOPES},
-      {"{t is one}", "t.device_id = $1 AND $2 = ''"},
-      {"{own columns}",
-       "''::text AS module_id, NULL::text AS managed_by, d.primary_key, d.secondary_key, d.device_scope, "
-       "d.parent_scope"},
-      {"{into}", "device_id, disabled, status_reason, iot_edge, device_scope, parent_scope"},
-      {"{from}", "device_id, disabled::boolean, status_reason, iot_edge::boolean, device_scope, parent_scope"},
-      {"{set}",
-       "disabled = u.disabled::boolean, status_reason = u.status_reason, iot_edge = u.iot_edge::boolean, "
-       "status_update_time = CASE WHEN d.disabled <> u.disabled::boolean THEN now() ELSE d.status_update_time END, "
-       "device_scope = u.device_scope, parent_scope = u.parent_scope, primary_key = NULL, secondary_key = NULL"},
-  };
-  return *words;
-}
-
-const Words& ModuleWords() {
-  static const auto* const words = new Words{
-      {"{kind}", "module"},
-      {"{table}", "twin.module"},
-      {"{twins}", "twin.module_twin"},
-      {"{key}", "device_id, module_id"},
-      {"{d.order}", "d.device_id, d.module_id"},
-      {"{d is u}", "d.device_id = u.device_id AND d.module_id = u.module_id"},
-      {"{t is u}", "t.device_id = u.device_id AND t.module_id = u.module_id"},
-      {"{t is name}", "t.device_id = split_part(u.name, '/', 1) AND t.module_id = split_part(u.name, '/', 2)"},
-      {"{named twins}",
-       "unnest($1::text[]) AS u(name) JOIN twin.module_twin AS t ON {t is name} ORDER BY u.name COLLATE \"C\""},
-      {"{name}", "device_id || '/' || module_id"},
-      {"{given.name}", "given.device_id || '/' || given.module_id"},
-      {"{t.name}", "t.device_id || '/' || t.module_id"},
-      {"{scopes}", FLEETCAST_MODULE_SCOPES},
-      {"{t is one}", "t.device_id = $1 AND t.module_id = $2"},
-      {"{own columns}",
-       "d.module_id, d.managed_by, NULL::text AS primary_key, NULL::text AS secondary_key, NULL::text AS device_scope, "
-       "NULL::text AS parent_scope"},
-      {"{into}", "device_id, module_id, managed_by"},
-      {"{from}", "device_id, module_id, managed_by"},
-      {"{set}", "managed_by = u.managed_by"},
-  };
-  return *words;
-}
 
 constexpr char kColumns[] =
     "d.device_id, {own columns}, d.generation_id, d.etag, d.disabled, d.status_reason, d.status_update_time, "
@@ -140,7 +78,7 @@ std::string Remove() {
 std::string LockTwin() {
   return "SELECT {t.name} AS device_id, t.etag, t.version, t.desired_version, CASE WHEN $2 THEN t.tags END AS tags, "
          "CASE WHEN $3 THEN t.desired END AS desired, CASE WHEN $3 THEN t.desired_metadata END AS desired_metadata, "
-         "clock_timestamp() AS now FROM {named twins} FOR NO KEY UPDATE OF t";
+         "clock_timestamp() AS now FROM {named twins} ORDER BY {names order} FOR NO KEY UPDATE OF t";
 }
 
 std::string WriteTwin(std::string_view set, std::string_view arrays, std::string_view names) {
@@ -154,32 +92,25 @@ std::string GetTwin() {
   return "SELECT " FLEETCAST_TWIN_COLUMNS "{scopes} FROM {twins} AS t JOIN {table} AS d USING ({key}) WHERE {t is one}";
 }
 
-// A statement that lives as long as the process.
-Statement Make(const Words& words, std::string_view name, const std::string& text) {
-  const std::string full_name = absl::StrCat("twin_{kind}_", absl::string_view(name.data(), name.size()));
-  const auto* const kept = new std::pair<std::string, std::string>(
-      absl::StrReplaceAll(full_name, words), absl::StrReplaceAll(absl::StrReplaceAll(text, words), words));
-  return {kept->first.c_str(), kept->second.c_str()};
-}
-
-IdentitySql MakeAll(const Words& words) {
+IdentitySql MakeAll(const IdentityWords& words) {
   return {
-      .create = Make(words, "create", Create()),
-      .get = Make(words, "get", Get()),
-      .lock = Make(words, "lock", Lock()),
-      .update = Make(words, "update", Update()),
-      .remove = Make(words, "remove", Remove()),
-      .lock_twin = Make(words, "edit_lock", LockTwin()),
-      .write_tags = Make(words, "edit_tags", WriteTwin("tags = u.tags", "$2::jsonb[]", "tags")),
-      .write_desired = Make(words, "edit_desired",
-                            WriteTwin("desired_version = t.desired_version + 1, desired = u.desired, "
-                                      "desired_metadata = u.metadata",
-                                      "$2::jsonb[], $3::jsonb[]", "desired, metadata")),
-      .write_both = Make(words, "edit_both",
-                         WriteTwin("desired_version = t.desired_version + 1, tags = u.tags, desired = u.desired, "
-                                   "desired_metadata = u.metadata",
-                                   "$2::jsonb[], $3::jsonb[], $4::jsonb[]", "tags, desired, metadata")),
-      .get_twin = Make(words, "get_twin", GetTwin()),
+      .create = MakeStatement(words, "create", Create()),
+      .get = MakeStatement(words, "get", Get()),
+      .lock = MakeStatement(words, "lock", Lock()),
+      .update = MakeStatement(words, "update", Update()),
+      .remove = MakeStatement(words, "remove", Remove()),
+      .lock_twin = MakeStatement(words, "edit_lock", LockTwin()),
+      .write_tags = MakeStatement(words, "edit_tags", WriteTwin("tags = u.tags", "$2::jsonb[]", "tags")),
+      .write_desired = MakeStatement(words, "edit_desired",
+                                     WriteTwin("desired_version = t.desired_version + 1, desired = u.desired, "
+                                               "desired_metadata = u.metadata",
+                                               "$2::jsonb[], $3::jsonb[]", "desired, metadata")),
+      .write_both =
+          MakeStatement(words, "edit_both",
+                        WriteTwin("desired_version = t.desired_version + 1, tags = u.tags, desired = u.desired, "
+                                  "desired_metadata = u.metadata",
+                                  "$2::jsonb[], $3::jsonb[], $4::jsonb[]", "tags, desired, metadata")),
+      .get_twin = MakeStatement(words, "get_twin", GetTwin()),
   };
 }
 

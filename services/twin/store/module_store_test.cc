@@ -6,6 +6,7 @@
 #include "services/twin/store/feed_store.h"
 #include "services/twin/store/identity_writer.h"
 #include "services/twin/store/record_store.h"
+#include "services/twin/store/reported_store.h"
 #include "services/twin/store/store_fixture.h"
 #include "services/twin/store/twin_store.h"
 
@@ -152,6 +153,70 @@ TEST_F(ModuleStoreTest, IsLookedUpLikeADeviceAndDisabledWithIt) {
   FLEETCAST_ASSERT_OK(devices_.Update(Deadline(), off, EtagCondition::Parse("*")));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(found, records_.Lookup(Deadline(), {"d/m"}));
   EXPECT_TRUE(found[0].is_disabled);
+}
+
+TEST_F(ModuleStoreTest, StoresSubscriptionsOfItsOwn) {
+  Create({"d"});
+  FLEETCAST_ASSERT_OK(CreateModule("d", "m"));
+  EXPECT_THAT(
+      records_.SaveSubscriptions(
+          Deadline(), {{"d", 1, false, 10}, {"d/m", 7, false, 10}, {"d/x", 1, false, 10}, {"d/m", 3, false, 9}}),
+      testing::IsOkAndHolds(::testing::ElementsAre(1, 1, 0, 1)));
+  FLEETCAST_ASSERT_OK(records_.SaveSubscriptions(Deadline(), {{"d/m", 2, false, 8}}));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<DeviceRecordRow> found, records_.Lookup(Deadline(), {"d", "d/m"}));
+  EXPECT_EQ(found[0].subscriptions, 1);
+  EXPECT_EQ(found[1].subscriptions, 7);
+  EXPECT_TRUE(found[1].has_session);
+}
+
+TEST_F(ModuleStoreTest, HasAPresenceOfItsOwn) {
+  Create({"d"});
+  FLEETCAST_ASSERT_OK(CreateModule("d", "m"));
+  const absl::Time now = absl::FromUnixSeconds(1'772'600'767);
+  FLEETCAST_ASSERT_OK(
+      records_.RecordPresence(Deadline(), {{"d/m", 5, true, now, false}, {"d/x", 1, true, now, false}}));
+  FLEETCAST_ASSERT_OK(records_.RecordPresence(Deadline(), {{"d/m", 4, false, now, false}}));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const DeviceRow module, devices_.Get(Deadline(), Identity{"d", "m"}));
+  EXPECT_TRUE(module.is_connected);
+  EXPECT_EQ(module.last_activity_time, now);
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const TwinRow twin, twins_.Get(Deadline(), Identity{"d", "m"}));
+  EXPECT_TRUE(twin.is_connected);
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const DeviceRow device, devices_.Get(Deadline(), "d"));
+  EXPECT_FALSE(device.is_connected);
+}
+
+TEST_F(ModuleStoreTest, ReportsToItsOwnTwinUnderItsOwnFence) {
+  Create({"d"});
+  FLEETCAST_ASSERT_OK(CreateModule("d", "m"));
+  ReportedStore reported(pool_);
+  const auto patch = [](std::string_view text) { return *json::Parse(text); };
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<ReportedResult> results,
+                                 reported.Apply(Deadline(), {{"d", 9, patch(R"({"x":1})"), 0},
+                                                             {"d/m", 5, patch(R"({"y":1})"), 0},
+                                                             {"d/m", 4, patch(R"({"y":2})"), 0},
+                                                             {"d/x", 5, patch(R"({"y":1})"), 0}}));
+  EXPECT_THAT(results[0], testing::IsOkAndHolds(2));
+  EXPECT_THAT(results[1], testing::IsOkAndHolds(2));
+  EXPECT_THAT(results[2], StatusIs(absl::StatusCode::kFailedPrecondition, reasons::kStaleSession));
+  EXPECT_THAT(results[3], StatusIs(absl::StatusCode::kNotFound, reasons::kModuleNotFound));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<DeviceTwinRow> twins,
+                                 records_.ReadTwins(Deadline(), {"d/m", "d/x", "d"}));
+  ASSERT_EQ(twins.size(), 2u);
+  EXPECT_EQ(twins[0].document, R"({"desired":{"$version":1},"reported":{"x":1,"$version":2}})");
+  EXPECT_EQ(twins[1].device_id, "d/m");
+  EXPECT_EQ(twins[1].document, R"({"desired":{"$version":1},"reported":{"y":1,"$version":2}})");
+}
+
+TEST_F(ModuleStoreTest, OneOfTheSameNameBeginsAboveTheSessionsOfTheOldOne) {
+  Create({"d"});
+  FLEETCAST_ASSERT_OK(CreateModule("d", "m"));
+  FLEETCAST_ASSERT_OK(records_.RecordPresence(Deadline(), {{"d/m", 50, true, absl::Now(), false}}));
+  FLEETCAST_ASSERT_OK(devices_.Delete(Deadline(), Identity{"d", "m"}, EtagCondition::Parse("*")));
+  FLEETCAST_ASSERT_OK(CreateModule("d", "m"));
+  ReportedStore reported(pool_);
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<ReportedResult> late,
+                                 reported.Apply(Deadline(), {{"d/m", 50, *json::Parse(R"({"x":1})"), 0}}));
+  EXPECT_THAT(late[0], StatusIs(absl::StatusCode::kFailedPrecondition, reasons::kStaleSession));
 }
 
 }  // namespace

@@ -48,12 +48,13 @@ struct DeviceTwinRow {
   int64_t desired_version = 0;
 };
 
-// Thread-safe. Batches may name a device several times; the last change of the highest epoch counts.
+// Thread-safe. `device_id` is the text of an Identity here: a device, or "device/module". Batches may name one several
+// times; the last change of the highest epoch counts.
 class RecordStore {
  public:
   explicit RecordStore(postgres::Pool& pool) : pool_(pool) {}
 
-  // The devices and modules ("device/module") of `device_ids` that exist, in no particular order.
+  // The records of `device_ids` that exist, in no particular order.
   absl::StatusOr<std::vector<DeviceRecordRow>> Lookup(absl::Time deadline, const std::vector<std::string>& device_ids);
 
   // Stores subscriptions unless a newer session stored some. Gives the desired versions of the changed devices,

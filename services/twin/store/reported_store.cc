@@ -7,8 +7,10 @@
 #include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
+#include "libs/model/ids.h"
 #include "libs/model/reasons.h"
-#include "services/twin/store/device_store.h"
+#include "services/twin/store/identity_writer.h"
+#include "services/twin/store/session_sql.h"
 #include "services/twin/store/transact_once.h"
 #include "services/twin/twin_edit.h"
 
@@ -17,20 +19,7 @@ namespace {
 
 using postgres::Result;
 using postgres::Row;
-using postgres::Statement;
 using postgres::Transaction;
-
-constexpr Statement kLock{"twin_reported_lock",
-                          "SELECT device_id, version, reported_version, session_epoch, reported, reported_metadata, "
-                          "clock_timestamp() AS now "
-                          "FROM twin.twin WHERE device_id = ANY($1::text[]) ORDER BY device_id FOR NO KEY UPDATE"};
-
-constexpr Statement kWrite{
-    "twin_reported_write",
-    "UPDATE twin.twin AS t SET version = u.version, reported_version = u.reported_version, session_epoch = u.epoch, "
-    "reported = u.reported, reported_metadata = u.metadata "
-    "FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::jsonb[], $6::jsonb[]) "
-    "AS u(device_id, version, reported_version, epoch, reported, metadata) WHERE t.device_id = u.device_id"};
 
 // One twin while the batch is applied.
 struct OpenTwin {
@@ -46,13 +35,13 @@ json::Value ReadJson(std::string_view text) {
   return *std::move(value);
 }
 
-absl::StatusOr<std::map<std::string, OpenTwin>> Lock(Transaction& transaction,
-                                                     const std::vector<ReportedPatch>& patches) {
-  std::set<std::string> unique;
-  for (const ReportedPatch& patch : patches) unique.insert(patch.device_id);
-  const std::vector<std::string> ids(unique.begin(), unique.end());
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(kLock, ids));
-  std::map<std::string, OpenTwin> twins;
+// By name.
+using Twins = std::map<std::string, OpenTwin>;
+
+absl::Status LockKind(Transaction& transaction, const SessionSql& sql, const std::vector<std::string>& names,
+                      Twins& twins) {
+  if (names.empty()) return absl::OkStatus();
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, transaction.Run(sql.lock_reported, names));
   for (const Row row : rows) {
     OpenTwin& twin = twins[row.Get<std::string>("device_id")];
     twin.state.version = row.Get<int64_t>("version");
@@ -62,7 +51,24 @@ absl::StatusOr<std::map<std::string, OpenTwin>> Lock(Transaction& transaction,
     twin.session_epoch = row.Get<int64_t>("session_epoch");
     twin.now = row.Get<absl::Time>("now");
   }
+  return absl::OkStatus();
+}
+
+// Modules before devices, the order in which a deletion takes them.
+absl::StatusOr<Twins> Lock(Transaction& transaction, const std::vector<ReportedPatch>& patches) {
+  std::set<std::string> unique;
+  for (const ReportedPatch& patch : patches) unique.insert(patch.device_id);
+  std::vector<std::string> devices, modules;
+  for (const std::string& name : unique) (IsModuleName(name) ? modules : devices).push_back(name);
+  Twins twins;
+  FLEETCAST_RETURN_IF_ERROR(LockKind(transaction, ModuleSessionSql(), modules, twins));
+  FLEETCAST_RETURN_IF_ERROR(LockKind(transaction, DeviceSessionSql(), devices, twins));
   return twins;
+}
+
+ReportedResult NotFound(const std::string& name) {
+  const absl::StatusOr<Identity> identity = ParseIdentity(name);
+  return IdentityNotFound(identity.ok() ? *identity : Identity{name, ""});
 }
 
 ReportedResult ApplyOne(const ReportedPatch& patch, OpenTwin& twin) {
@@ -81,20 +87,32 @@ ReportedResult ApplyOne(const ReportedPatch& patch, OpenTwin& twin) {
   return twin.state.reported_version;
 }
 
-absl::Status Write(Transaction& transaction, const std::map<std::string, OpenTwin>& twins) {
-  std::vector<std::string> ids, reported, metadata;
+// Changed twins of one kind as parallel arrays.
+struct ReportedColumns {
+  std::vector<std::string> names, reported, metadata;
   std::vector<int64_t> versions, reported_versions, epochs;
-  for (const auto& [id, twin] : twins) {
-    if (!twin.is_changed) continue;
-    ids.push_back(id);
+
+  void Add(const std::string& name, const OpenTwin& twin) {
+    names.push_back(name);
     versions.push_back(twin.state.version);
     reported_versions.push_back(twin.state.reported_version);
     epochs.push_back(twin.session_epoch);
     reported.push_back(json::Print(twin.state.reported));
     metadata.push_back(json::Print(twin.state.metadata));
   }
-  if (ids.empty()) return absl::OkStatus();
-  return transaction.Run(kWrite, ids, versions, reported_versions, epochs, reported, metadata).status();
+  absl::Status Write(Transaction& transaction, const SessionSql& sql) const {
+    if (names.empty()) return absl::OkStatus();
+    return transaction.Run(sql.write_reported, names, versions, reported_versions, epochs, reported, metadata).status();
+  }
+};
+
+absl::Status Write(Transaction& transaction, const Twins& twins) {
+  ReportedColumns devices, modules;
+  for (const auto& [name, twin] : twins) {
+    if (twin.is_changed) (IsModuleName(name) ? modules : devices).Add(name, twin);
+  }
+  FLEETCAST_RETURN_IF_ERROR(modules.Write(transaction, ModuleSessionSql()));
+  return devices.Write(transaction, DeviceSessionSql());
 }
 
 }  // namespace
@@ -103,14 +121,12 @@ absl::StatusOr<std::vector<ReportedResult>> ReportedStore::Apply(absl::Time dead
                                                                  const std::vector<ReportedPatch>& patches) {
   FLEETCAST_CHECK(patches.size() <= kReportedPerBatchMax);
   return TransactOnce(pool_, deadline, [&](Transaction& transaction) -> absl::StatusOr<std::vector<ReportedResult>> {
-    using Twins = std::map<std::string, OpenTwin>;
     FLEETCAST_ASSIGN_OR_RETURN(Twins twins, Lock(transaction, patches));
     std::vector<ReportedResult> results;
     results.reserve(patches.size());
     for (const ReportedPatch& patch : patches) {
       const auto found = twins.find(patch.device_id);
-      results.push_back(found == twins.end() ? ReportedResult(DeviceNotFound(patch.device_id))
-                                             : ApplyOne(patch, found->second));
+      results.push_back(found == twins.end() ? NotFound(patch.device_id) : ApplyOne(patch, found->second));
     }
     FLEETCAST_RETURN_IF_ERROR(Write(transaction, twins));
     return results;

@@ -14,14 +14,14 @@
 namespace fleetcast::twin {
 
 struct ReportedPatch {
-  std::string device_id;
+  std::string device_id;  // The text of an Identity: a device, or "device/module".
   int64_t session_epoch = 0;
   json::Value patch;       // Checked (json::ParseSection).
   int64_t if_version = 0;  // The reported version that must still be current; 0 = any.
 };
 
-// One result: the new reported version, or NOT_FOUND, FAILED_PRECONDITION (STALE_SESSION), ABORTED (VERSION_MISMATCH),
-// INVALID_ARGUMENT (INVALID_TWIN).
+// One result: the new reported version, or NOT_FOUND (DEVICE_NOT_FOUND, MODULE_NOT_FOUND), FAILED_PRECONDITION
+// (STALE_SESSION), ABORTED (VERSION_MISMATCH), INVALID_ARGUMENT (INVALID_TWIN).
 using ReportedResult = absl::StatusOr<int64_t>;
 
 inline constexpr size_t kReportedPerBatchMax = 1000;
