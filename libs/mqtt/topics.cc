@@ -8,8 +8,11 @@ namespace fleetcast::mqtt {
 namespace {
 
 constexpr std::string_view kDevicesPrefix = "devices/";
+constexpr std::string_view kModulesInfix = "/modules/";
 constexpr std::string_view kEventsSuffix = "/messages/events";
 constexpr std::string_view kMessagesSuffix = "/messages/devicebound/#";
+constexpr std::string_view kInputsSuffix = "/inputs/#";
+constexpr std::string_view kAnySuffix = "/#";
 constexpr std::string_view kMethodResponsePrefix = "$iothub/methods/res/";
 constexpr std::string_view kTwinReadPrefix = "$iothub/twin/GET/";
 constexpr std::string_view kReportedPrefix = "$iothub/twin/PATCH/properties/reported/";
@@ -27,14 +30,22 @@ bool Consume(std::string_view prefix, std::string_view* text) {
   return true;
 }
 
-// Takes the device's id off the front, in the raw spelling that SDKs use or percent-encoded (D-CID-3).
-bool ConsumeDeviceId(std::string_view device_id, std::string_view* text) {
+// Takes an id off the front, in the raw spelling that SDKs use or percent-encoded (D-CID-3).
+bool ConsumeId(std::string_view id, std::string_view* text) {
   const std::string_view segment = text->substr(0, text->find('/'));
-  if (segment != device_id) {
-    if (segment.find('%') == std::string_view::npos || PercentDecode(segment) != device_id) return false;
+  if (segment != id) {
+    if (segment.find('%') == std::string_view::npos || PercentDecode(segment) != id) return false;
   }
   text->remove_prefix(segment.size());
   return true;
+}
+
+// Takes `devices/{device}` or `devices/{device}/modules/{module}` off the front.
+bool ConsumeClient(std::string_view client_id, std::string_view* text) {
+  const size_t slash = client_id.find('/');
+  if (!Consume(kDevicesPrefix, text) || !ConsumeId(client_id.substr(0, slash), text)) return false;
+  if (slash == std::string_view::npos) return true;
+  return Consume(kModulesInfix, text) && ConsumeId(client_id.substr(slash + 1), text);
 }
 
 // A whole number, nothing else. `digits_max` bounds the digits, not the sign.
@@ -101,9 +112,9 @@ DeviceTopic MethodResponse(std::string_view rest) {
   return topic;
 }
 
-DeviceTopic Telemetry(std::string_view rest, std::string_view device_id) {
+DeviceTopic Telemetry(std::string_view rest, std::string_view client_id) {
   DeviceTopic topic;
-  if (!ConsumeDeviceId(device_id, &rest) || !Consume(kEventsSuffix, &rest)) return topic;
+  if (!ConsumeClient(client_id, &rest) || !Consume(kEventsSuffix, &rest)) return topic;
   if (!rest.empty() && !Consume("/", &rest)) return topic;  // D-PUB-6: the last slash may be missing.
   topic.kind = DeviceTopic::Kind::kTelemetry;
   topic.properties = TrimPropertyBag(rest);
@@ -112,26 +123,31 @@ DeviceTopic Telemetry(std::string_view rest, std::string_view device_id) {
 
 }  // namespace
 
-std::string MessagesFilter(std::string_view device_id) {
-  return std::string(kDevicesPrefix).append(device_id).append(kMessagesSuffix);
+std::string MessagesFilter(std::string_view client_id) {
+  const size_t slash = client_id.find('/');
+  std::string filter(kDevicesPrefix);
+  filter.append(client_id.substr(0, slash));
+  if (slash != std::string_view::npos) filter.append(kModulesInfix).append(client_id.substr(slash + 1));
+  return filter.append(kMessagesSuffix);
 }
 
-std::optional<Filter> ParseFilter(std::string_view text, std::string_view device_id) {
+std::optional<Filter> ParseFilter(std::string_view text, std::string_view client_id) {
   if (text == kMethodsFilter) return Filter::kMethods;
   if (text == kTwinResponsesFilter) return Filter::kTwinResponses;
   if (text == kDesiredFilter) return Filter::kDesired;
-  if (Consume(kDevicesPrefix, &text) && ConsumeDeviceId(device_id, &text) && text == kMessagesSuffix) {
-    return Filter::kMessages;
-  }
+  if (!ConsumeClient(client_id, &text)) return std::nullopt;
+  if (text == kMessagesSuffix) return Filter::kMessages;
+  const bool is_module = client_id.find('/') != std::string_view::npos;
+  if (is_module && text == kAnySuffix) return Filter::kModule;
+  if (is_module && text == kInputsSuffix) return Filter::kInputs;
   return std::nullopt;
 }
 
-DeviceTopic ParseDeviceTopic(std::string_view topic, std::string_view device_id) {
+DeviceTopic ParseDeviceTopic(std::string_view topic, std::string_view client_id) {
   if (Consume(kMethodResponsePrefix, &topic)) return MethodResponse(topic);
   if (Consume(kTwinReadPrefix, &topic)) return Request(DeviceTopic::Kind::kTwinRead, topic);
   if (Consume(kReportedPrefix, &topic)) return Request(DeviceTopic::Kind::kReportedPatch, topic);
-  if (Consume(kDevicesPrefix, &topic)) return Telemetry(topic, device_id);
-  return {};
+  return Telemetry(topic, client_id);
 }
 
 HubTopic ParseHubTopic(std::string_view topic) {

@@ -1,6 +1,8 @@
 // The closed topic vocabulary of IoT Hub (device-mqtt.md section 4), read from both ends. Topics carry no id but the
-// device's own, and each connection is a topic space of its own. Module forms (F5–F7, P2) and filters for one method
-// (F8) are not part of it yet.
+// client's own, and each connection is a topic space of its own. Filters for one method (F8) are not part of it yet.
+//
+// `client_id` is that of a device, `device`, or of a module, `device/module` (2.2). In topics its ids stand raw or
+// percent-encoded (D-CID-3).
 #pragma once
 
 #include <cstdint>
@@ -14,19 +16,21 @@ inline constexpr std::string_view kMethodsFilter = "$iothub/methods/POST/#";    
 inline constexpr std::string_view kTwinResponsesFilter = "$iothub/twin/res/#";                 // F2
 inline constexpr std::string_view kDesiredFilter = "$iothub/twin/PATCH/properties/desired/#";  // F3
 
-// `devices/{device}/messages/devicebound/#` (F4).
-std::string MessagesFilter(std::string_view device_id);
+// `devices/{device}/messages/devicebound/#` (F4), or `devices/{device}/modules/{module}/messages/devicebound/#` (F7).
+std::string MessagesFilter(std::string_view client_id);
 
-// The filters a device may subscribe to (4.1).
+// The filters a client may subscribe to (4.1).
 enum class Filter : uint8_t {
   kMethods,        // F1
   kTwinResponses,  // F2
   kDesired,        // F3
-  kMessages,       // F4, of its own device id, raw or percent-encoded (D-CID-3)
+  kMessages,       // F4 of a device, F7 of a module
+  kModule,         // F5: everything for a module
+  kInputs,         // F6: inputs of a module
 };
 
-// The filter that `text` is, if it is one that `device_id` may subscribe to.
-std::optional<Filter> ParseFilter(std::string_view text, std::string_view device_id);
+// The filter that `text` is, if it is one that `client_id` may subscribe to.
+std::optional<Filter> ParseFilter(std::string_view text, std::string_view client_id);
 
 // A request id longer than this is not processed (4.7).
 inline constexpr size_t kRequestIdBytesMax = 256;
@@ -34,9 +38,9 @@ inline constexpr size_t kRequestIdBytesMax = 256;
 // What a device publishes (4.2).
 struct DeviceTopic {
   enum class Kind : uint8_t {
-    kForbidden,       // Not in the vocabulary, or of another device: the connection must be closed (D-PUB-4, -5).
+    kForbidden,       // Not in the vocabulary, or of another client: the connection must be closed (D-PUB-4, -5).
     kIgnored,         // In the vocabulary, but its parameters make no sense: count and drop (4.3, Q15, Q16).
-    kTelemetry,       // P1
+    kTelemetry,       // P1 of a device, P2 of a module
     kMethodResponse,  // P3
     kTwinRead,        // P4
     kReportedPatch,   // P5
@@ -45,11 +49,11 @@ struct DeviceTopic {
   int32_t status = 0;              // P3
   std::string_view request_id;     // P3, P4, P5: the text after `$rid=`, not decoded, at most kRequestIdBytesMax.
   std::optional<int64_t> version;  // P5
-  std::string_view properties;     // P1: the property bag, trimmed, still encoded; see PropertyReader.
+  std::string_view properties;     // P1, P2: the property bag, trimmed, still encoded; see PropertyReader.
 };
 
-// Reads the topic of a PUBLISH from `device_id`. The views are of `topic`.
-DeviceTopic ParseDeviceTopic(std::string_view topic, std::string_view device_id);
+// Reads the topic of a PUBLISH from `client_id`. The views are of `topic`.
+DeviceTopic ParseDeviceTopic(std::string_view topic, std::string_view client_id);
 
 // What the hub publishes to a device; the client's end of the vocabulary.
 struct HubTopic {

@@ -33,6 +33,24 @@ TEST(FilterTest, DCid3PercentEncodedIdIsTheSameDevice) {
   EXPECT_FALSE(ParseFilter("devices/a%3/messages/devicebound/#", "a:b").has_value());
 }
 
+TEST(FilterTest, AModuleHasFiltersOfItsOwn) {
+  EXPECT_EQ(ParseFilter("$iothub/methods/POST/#", "dev-1/mod"), Filter::kMethods);
+  EXPECT_EQ(ParseFilter("devices/dev-1/modules/mod/#", "dev-1/mod"), Filter::kModule);
+  EXPECT_EQ(ParseFilter("devices/dev-1/modules/mod/inputs/#", "dev-1/mod"), Filter::kInputs);
+  EXPECT_EQ(ParseFilter("devices/dev-1/modules/mod/messages/devicebound/#", "dev-1/mod"), Filter::kMessages);
+  EXPECT_EQ(ParseFilter(MessagesFilter("dev-1/mod"), "dev-1/mod"), Filter::kMessages);
+  EXPECT_EQ(ParseFilter("devices/a%3Ab/modules/c%3Ad/inputs/#", "a:b/c:d"), Filter::kInputs);
+  for (const std::string_view filter :
+       {"devices/dev-1/messages/devicebound/#", "devices/dev-1/#", "devices/dev-1/inputs/#", "devices/dev-1/modules/#",
+        "devices/dev-1/modules/other/#", "devices/dev-1/modules/mod", "devices/dev-1/modules/mod/outputs/#",
+        "devices/dev-1/modules/mod/inputs/in/#", "devices/dev-1%2Fmodules/mod/#", "devices/dev-1/mod/#"}) {
+    EXPECT_FALSE(ParseFilter(filter, "dev-1/mod").has_value()) << filter;
+  }
+  for (const std::string_view filter : {"devices/dev-1/modules/mod/#", "devices/dev-1/modules/mod/inputs/#"}) {
+    EXPECT_FALSE(ParseFilter(filter, "dev-1").has_value()) << filter;
+  }
+}
+
 TEST(DeviceTopicTest, ReadsEachTopicOfTheVocabulary) {
   DeviceTopic topic = ParseDeviceTopic("$iothub/methods/res/200/?$rid=1f", "dev-1");
   EXPECT_EQ(topic.kind, Kind::kMethodResponse);
@@ -98,6 +116,21 @@ TEST(DeviceTopicTest, TelemetryTopicsOfEverySdk) {
     EXPECT_EQ(topic.kind, Kind::kTelemetry) << text;
     EXPECT_EQ(topic.properties, bag);
     EXPECT_TRUE(IsPropertyBag(topic.properties));
+  }
+}
+
+TEST(DeviceTopicTest, TelemetryOfAModule) {
+  for (const std::string_view text :
+       {"devices/dev-1/modules/mod/messages/events/$.mid=m1&$.on=out1/", "devices/dev-1/modules/mod/messages/events"}) {
+    EXPECT_EQ(ParseDeviceTopic(text, "dev-1/mod").kind, Kind::kTelemetry) << text;
+    EXPECT_EQ(ParseDeviceTopic(text, "dev-1").kind, Kind::kForbidden) << text;
+  }
+  EXPECT_EQ(ParseDeviceTopic("devices/dev-1/modules/mod/messages/events/$.mid=m1&$.on=out1/", "dev-1/mod").properties,
+            "$.mid=m1&$.on=out1");
+  for (const std::string_view text :
+       {"devices/dev-1/messages/events/", "devices/dev-1/modules/other/messages/events/",
+        "devices/dev-1/mod/messages/events/", "devices/other/modules/mod/messages/events/"}) {
+    EXPECT_EQ(ParseDeviceTopic(text, "dev-1/mod").kind, Kind::kForbidden) << text;
   }
 }
 

@@ -66,10 +66,16 @@ std::optional<Username> ParseUsername(std::string_view text) {
   return username;
 }
 
-std::string FormatUsername(std::string_view host, std::string_view device_id, std::string_view api_version,
+std::string ClientIdOf(const Username& username) {
+  std::string client_id = username.device_id;
+  if (!username.module_id.empty()) client_id.append("/").append(username.module_id);
+  return client_id;
+}
+
+std::string FormatUsername(std::string_view host, std::string_view client_id, std::string_view api_version,
                            std::string_view product_info) {
   std::string text(host);
-  text.append("/").append(device_id).append("/?api-version=").append(api_version).append("&DeviceClientType=");
+  text.append("/").append(client_id).append("/?api-version=").append(api_version).append("&DeviceClientType=");
   PercentEncode(product_info, &text);
   return text;
 }

@@ -17,14 +17,17 @@ struct Username {
   std::string model_id;      // Decoded `model-id`.
 };
 
+// The client id that belongs to a user name: `device` or `device/module` (2.2, D-CID-1).
+std::string ClientIdOf(const Username& username);
+
 inline constexpr size_t kUsernameBytesMax = 4096;  // Longer ones are refused (Q10).
 
 // Reads a user name. Unknown parameters are ignored; of a repeated one the first counts. Nothing when the grammar does
 // not fit: no host, no device, more than two ids, broken percent-encoding, too long (D-USR-4: CONNACK 4).
 std::optional<Username> ParseUsername(std::string_view text);
 
-// The user name that the SDKs send for a device; for clients of ours.
-std::string FormatUsername(std::string_view host, std::string_view device_id, std::string_view api_version,
+// The user name that the SDKs send for a device or module; for clients of ours.
+std::string FormatUsername(std::string_view host, std::string_view client_id, std::string_view api_version,
                            std::string_view product_info);
 
 inline constexpr size_t kIdBytesMax = 128;  // Of a device or module id.

@@ -51,6 +51,13 @@ auth::Key KeyOf(const std::string& base64) {
   return base64.empty() ? auth::Key() : auth::Key::FromBase64(base64).value_or(auth::Key());
 }
 
+// Device and module of the text of an identity; the latter may be empty.
+std::pair<std::string_view, std::string_view> SplitName(std::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return {name, ""};
+  return {name.substr(0, slash), name.substr(slash + 1)};
+}
+
 const char* WhyRefused(const absl::Status& status) {
   const std::string reason = GetReason(status);
   if (reason == reasons::kSasExpired) return "expired";
@@ -64,7 +71,8 @@ Admission CheckToken(const OpenSession& open, const DeviceRecord* record, const 
   if (!token.ok()) return Refused(OpenSessionResult::CODE_BAD_USER_OR_PASSWORD, "malformed_token");
   if (record == nullptr) return NotAuthorized("unknown_device");
   const auth::KeyPair keys = {KeyOf(record->primary_key()), KeyOf(record->secondary_key())};
-  const auth::DeviceClaim claim = {.device_id = open.device_id(), .module_id = "", .keys = &keys};
+  const auto [device_id, module_id] = SplitName(open.device_id());
+  const auth::DeviceClaim claim = {.device_id = device_id, .module_id = module_id, .keys = &keys};
   const absl::Status allowed =
       auth::CheckDeviceToken(*token, claim, rules.policies, rules.hosts, {.now = now, .skew = auth::kClockSkew});
   if (!allowed.ok()) return NotAuthorized(WhyRefused(allowed));
@@ -74,13 +82,12 @@ Admission CheckToken(const OpenSession& open, const DeviceRecord* record, const 
 }  // namespace
 
 Admission CheckRequest(const OpenSession& open, const AdmissionRules& rules) {
-  const std::string expected = open.module_id().empty() ? open.device_id() : open.device_id() + "/" + open.module_id();
-  if (open.client_id() != expected || !ValidateNewDeviceId(open.device_id()).ok()) {
-    return Refused(OpenSessionResult::CODE_BAD_IDENTIFIER, "identifier");
+  const bool is_usable =
+      ParseIdentity(open.device_id()).ok() && open.device_id().find_first_of("+#") == std::string::npos;
+  if (open.client_id() != open.device_id() || !is_usable) {
+    return Refused(OpenSessionResult::CODE_BAD_IDENTIFIER, "identifier");  // D-CID-1, -2
   }
   if (!rules.hosts.Contains(open.host())) return NotAuthorized("host");
-  // Modules cannot connect yet: to a device they do not exist.
-  if (!open.module_id().empty()) return NotAuthorized("unknown_device");
   return Accepted();
 }
 

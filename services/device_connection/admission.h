@@ -23,7 +23,7 @@ struct Admission {
   const char* why = "";                   // For logs and metrics: a constant, never a secret.
 };
 
-// What can be refused without knowing the device: identifiers, host, modules. `code` is ACCEPTED when nothing speaks
+// What can be refused without knowing the device: identifiers, host. `code` is ACCEPTED when nothing speaks
 // against it yet. device-mqtt.md 2.2, 2.3, 2.9.
 Admission CheckRequest(const internal::v1::OpenSession& open, const AdmissionRules& rules);
 

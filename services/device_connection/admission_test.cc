@@ -121,10 +121,33 @@ TEST_F(AdmissionTest, ChecksTheIdentifiersBeforeTheDevice) {
   EXPECT_EQ(CheckIds(), OpenSessionResult::CODE_BAD_IDENTIFIER);
 }
 
-TEST_F(AdmissionTest, ModulesAreUnknown) {
+TEST_F(AdmissionTest, AModuleNeedsATokenForItself) {
   open_.set_client_id("dev-1/mod");
-  open_.set_module_id("mod");
-  EXPECT_EQ(CheckIds(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+  open_.set_device_id("dev-1/mod");
+  EXPECT_EQ(CheckIds(), OpenSessionResult::CODE_ACCEPTED);
+  Sign("hub.test.local/devices/dev-1/modules/mod", primary_);
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_ACCEPTED);
+  Sign("hub.test.local/devices/dev-1/modules/mod2", primary_);
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+  Sign("hub.test.local", policies_.Find("device")->keys.primary, "device");
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_ACCEPTED);
+  EXPECT_EQ(CheckDevice(open_, nullptr, rules_, now_).code, OpenSessionResult::CODE_NOT_AUTHORIZED);
+}
+
+TEST_F(AdmissionTest, ATokenOfAModuleDoesNotOpenItsDevice) {
+  Sign("hub.test.local/devices/dev-1/modules/mod", primary_);
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+}
+
+TEST_F(AdmissionTest, IdentifiersOfModulesAreCheckedToo) {
+  for (const char* id : {"dev-1/", "/mod", "dev-1/a/b", "dev-1/m+", "dev-1/m#", "dev-1/\xc3\xa9"}) {
+    open_.set_client_id(id);
+    open_.set_device_id(id);
+    EXPECT_EQ(CheckIds(), OpenSessionResult::CODE_BAD_IDENTIFIER) << id;
+  }
+  open_.set_device_id("dev-1/mod");
+  open_.set_client_id("dev-1");
+  EXPECT_EQ(CheckIds(), OpenSessionResult::CODE_BAD_IDENTIFIER);
 }
 
 }  // namespace

@@ -55,9 +55,35 @@ TEST_F(HubTest, RefusalsSayWhy) {
   EXPECT_EQ(edge->Open(1, "dev-1", Token("dev-2")).code(), Result::CODE_NOT_AUTHORIZED);
   EXPECT_EQ(edge->Open(2, "unknown", Token("unknown")).code(), Result::CODE_NOT_AUTHORIZED);
   EXPECT_EQ(edge->Open(3, "dev-1", "hunter2").code(), Result::CODE_BAD_USER_OR_PASSWORD);
-  EXPECT_EQ(edge->Open(4, "no/slash", Token("dev-1")).code(), Result::CODE_BAD_IDENTIFIER);
+  EXPECT_EQ(edge->Open(4, "no/two/slashes", Token("dev-1")).code(), Result::CODE_BAD_IDENTIFIER);
   twin_.SetDisabled("dev-2", true);
   EXPECT_EQ(edge->Open(5, "dev-2", Token("dev-2")).code(), Result::CODE_DEVICE_DISABLED);
+}
+
+TEST_F(HubTest, AModuleHasASessionOfItsOwn) {
+  const auto edge = NewEdge();
+  EXPECT_EQ(edge->Open(1, "dev-1/mod", Token("dev-1/mod")).code(), Result::CODE_NOT_AUTHORIZED);
+  twin_.AddDevice("dev-1/mod", key_);
+  OpenAccepted(*edge, 3, "dev-1");
+  const Result module = OpenAccepted(*edge, 4, "dev-1/mod");
+  EXPECT_TRUE(AwaitPresence("dev-1/mod", true));
+  // What one stores, calls or loses is not the other's.
+  edge->Subscribe(4, "dev-1/mod", module.epoch(), kMethods);
+  EXPECT_EQ(twin_.Record("dev-1/mod")->subscriptions(), kMethods);
+  EXPECT_FALSE(twin_.Record("dev-1")->has_session());
+  const auto dispatcher = NewDispatcher();
+  dispatcher->Call(7, "dev-1/mod");
+  const auto call = edge->AwaitCall(7);
+  ASSERT_TRUE(call.has_value());
+  EXPECT_EQ(call->session(), 4u);
+  const Result again = OpenAccepted(*edge, 5, "dev-1/mod");
+  EXPECT_TRUE(edge->AwaitDisconnect(4, module.epoch()));
+  EXPECT_TRUE(again.session_present());
+  edge->Close(5, "dev-1/mod", again.epoch());
+  EXPECT_TRUE(AwaitPresence("dev-1/mod", false));
+  EXPECT_TRUE(twin_.Presence("dev-1")->connected());
+  dispatcher->Call(8, "dev-1/nobody");
+  EXPECT_EQ(dispatcher->AwaitNotSent(8), pb::NOT_SENT_REASON_DEVICE_NOT_FOUND);
 }
 
 TEST_F(HubTest, ADependencyThatIsDownIsNeverTheDevicesFault) {
@@ -530,6 +556,35 @@ TEST_F(HubTest, AnEdgeWithoutAProperHelloIsCutOff) {
   request.mutable_hello()->set_edge_id("Not An Edge");
   stream.Write(request);
   EXPECT_TRUE(stream.AwaitEnd());
+}
+
+TEST_F(HubTest, SessionsOfModulesAreShownAndClosedAsTheirs) {
+  twin_.AddDevice("dev-1/mod", key_);
+  const auto edge = NewEdge();
+  const Result opened = OpenAccepted(*edge, 1, "dev-1/mod");
+  sessions::v1::GetSessionRequest request;
+  sessions::v1::GetSessionResponse response;
+  request.set_device_id("dev-1");
+  grpc::ClientContext device;
+  EXPECT_EQ(sessions_->GetSession(&device, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  request.set_module_id("mod");
+  grpc::ClientContext module;
+  ASSERT_TRUE(sessions_->GetSession(&module, request, &response).ok());
+  EXPECT_EQ(response.session().device_id(), "dev-1");
+  EXPECT_EQ(response.session().module_id(), "mod");
+  EXPECT_EQ(response.session().epoch(), opened.epoch());
+  grpc::ClientContext list;
+  sessions::v1::ListSessionsResponse listed;
+  ASSERT_TRUE(sessions_->ListSessions(&list, sessions::v1::ListSessionsRequest(), &listed).ok());
+  ASSERT_EQ(listed.sessions_size(), 1);
+  EXPECT_EQ(listed.sessions(0).module_id(), "mod");
+  sessions::v1::DisconnectSessionRequest order;
+  sessions::v1::DisconnectSessionResponse done;
+  order.set_device_id("dev-1");
+  order.set_module_id("mod");
+  grpc::ClientContext disconnect;
+  ASSERT_TRUE(sessions_->DisconnectSession(&disconnect, order, &done).ok());
+  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch()));
 }
 
 TEST_F(HubTest, SessionsAreShownAndClosedOnRequest) {

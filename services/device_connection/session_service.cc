@@ -19,9 +19,10 @@ namespace {
 
 using sessions::v1::Session;
 
-Session ToProto(const std::string& device_id, const SessionEntry& entry) {
+Session ToProto(const Identity& identity, const SessionEntry& entry) {
   Session session;
-  session.set_device_id(device_id);
+  session.set_device_id(identity.device_id);
+  session.set_module_id(identity.module_id);
   session.set_epoch(entry.epoch);
   session.set_edge_id(entry.edge.edge_id);
   session.set_accepts_methods((entry.subscriptions & internal::v1::SUBSCRIPTION_BIT_METHODS) != 0);
@@ -34,16 +35,25 @@ bool IsLive(const FoundSession& found) {
   return found.kind == FoundSession::Kind::kHere || found.kind == FoundSession::Kind::kElsewhere;
 }
 
-// The live session of one device, or why there is none.
-absl::StatusOr<FoundSession> FindOne(const std::string& device_id, const SessionService::Parts& parts) {
-  FLEETCAST_RETURN_IF_ERROR(ValidateDeviceId(device_id));
-  const std::vector<FoundSession> found = FindSessions({device_id}, parts.directory, parts.sessions, parts.edges);
+// Whom a request names.
+template <typename Request>
+absl::StatusOr<Identity> ReadIdentity(const Request& request) {
+  FLEETCAST_RETURN_IF_ERROR(ValidateDeviceId(request.device_id()));
+  if (!request.module_id().empty()) FLEETCAST_RETURN_IF_ERROR(ValidateModuleId(request.module_id()));
+  return Identity{request.device_id(), request.module_id()};
+}
+
+// The live session of one device or module, or why there is none.
+absl::StatusOr<FoundSession> FindOne(const Identity& identity, const SessionService::Parts& parts) {
+  const std::vector<FoundSession> found =
+      FindSessions({identity.ToString()}, parts.directory, parts.sessions, parts.edges);
   if (found.front().kind == FoundSession::Kind::kUnknown) {
     return absl::UnavailableError("the session directory is not available");
   }
   if (!IsLive(found.front())) {
-    return MakeError(absl::StatusCode::kNotFound, reasons::kSessionNotFound, "the device is not connected",
-                     {{"device", device_id}});
+    return MakeError(absl::StatusCode::kNotFound, reasons::kSessionNotFound,
+                     identity.module_id.empty() ? "the device is not connected" : "the module is not connected",
+                     {{"device", identity.device_id}});
   }
   return found.front();
 }
@@ -54,8 +64,9 @@ grpc::ServerUnaryReactor* SessionService::GetSession(grpc::CallbackServerContext
                                                      const sessions::v1::GetSessionRequest* request,
                                                      sessions::v1::GetSessionResponse* response) {
   return rpc::RunOn(parts_.workers, context, [this, request, response](const rpc::Call&) -> absl::Status {
-    FLEETCAST_ASSIGN_OR_RETURN(const FoundSession found, FindOne(request->device_id(), parts_));
-    *response->mutable_session() = ToProto(request->device_id(), found.entry);
+    FLEETCAST_ASSIGN_OR_RETURN(const Identity identity, ReadIdentity(*request));
+    FLEETCAST_ASSIGN_OR_RETURN(const FoundSession found, FindOne(identity, parts_));
+    *response->mutable_session() = ToProto(identity, found.entry);
     return absl::OkStatus();
   });
 }
@@ -84,7 +95,9 @@ absl::Status SessionService::List(const sessions::v1::ListSessionsRequest& reque
     // Once more, for the leases of their edges.
     const auto found = FindSessions(device_ids, parts_.directory, parts_.sessions, parts_.edges);
     for (size_t i = 0; i < found.size(); ++i) {
-      if (IsLive(found[i])) *response.add_sessions() = ToProto(device_ids[i], found[i].entry);
+      if (!IsLive(found[i])) continue;
+      FLEETCAST_ASSIGN_OR_RETURN(const Identity identity, ParseIdentity(device_ids[i]));
+      *response.add_sessions() = ToProto(identity, found[i].entry);
     }
   }
   if (page.next != "0") response.set_next_page_token(parts_.tokens.Seal(page.next, {"ListSessions"}));
@@ -95,7 +108,8 @@ grpc::ServerUnaryReactor* SessionService::DisconnectSession(grpc::CallbackServer
                                                             const sessions::v1::DisconnectSessionRequest* request,
                                                             sessions::v1::DisconnectSessionResponse*) {
   return rpc::RunOn(parts_.workers, context, [this, request](const rpc::Call&) -> absl::Status {
-    FLEETCAST_ASSIGN_OR_RETURN(const FoundSession found, FindOne(request->device_id(), parts_));
+    FLEETCAST_ASSIGN_OR_RETURN(const Identity identity, ReadIdentity(*request));
+    FLEETCAST_ASSIGN_OR_RETURN(const FoundSession found, FindOne(identity, parts_));
     if (found.edge == nullptr) return absl::UnavailableError("the edge of the device is not attached here, try again");
     internal::v1::AttachResponse message;
     internal::v1::DisconnectSession* disconnect = message.add_disconnects();

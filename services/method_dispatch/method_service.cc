@@ -43,6 +43,9 @@ absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest
     if (!status.ok()) violate(why, std::move(field), std::string(status.message()));
   };
   check(reasons::kInvalidDeviceId, "device_id", ValidateDeviceId(request.device_id()));
+  if (!request.module_id().empty()) {
+    check(reasons::kInvalidModuleId, "module_id", ValidateModuleId(request.module_id()));
+  }
   check(reasons::kInvalidMethod, "method", ValidateMethodName(request.method()));
   const std::string payload = request.payload().empty() ? "null" : request.payload();
   if (payload.size() > kPayloadBytesMax) {
@@ -51,7 +54,7 @@ absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest
     check(reasons::kInvalidPayload, "payload", json::ValidateDocument(payload, {.bytes_max = kPayloadBytesMax}));
   }
   DirectCall call;
-  call.device_id = request.device_id();
+  call.device_id = Identity{request.device_id(), request.module_id()}.ToString();
   call.response_timeout =
       request.has_response_timeout() ? FromProto(request.response_timeout()) : kResponseTimeoutDefault;
   call.connect_timeout = request.has_connect_timeout() ? FromProto(request.connect_timeout()) : absl::ZeroDuration();

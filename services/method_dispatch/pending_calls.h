@@ -38,7 +38,7 @@ struct PendingLimits {
 };
 
 struct DirectCall {
-  std::string device_id;
+  std::string device_id;  // As in internal.v1: of a module "device/module".
   SharedRequest request;
   absl::Duration connect_timeout;   // At most response_timeout.
   absl::Duration response_timeout;  // For all of it.

@@ -108,6 +108,7 @@ class Connection {
   // The next time OnTimer must be called; never later than a deadline, often earlier.
   absl::Duration NextDeadline() const;
 
+  // Of a module `device/module`.
   const std::string& device_id() const { return device_id_; }
   int64_t epoch() const { return epoch_; }
   Subscriptions subscriptions() const { return subscriptions_; }

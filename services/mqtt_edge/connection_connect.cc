@@ -16,13 +16,12 @@ mqtt::ConnectCode CheckConnect(const mqtt::Connect& connect, const std::optional
   if (!username.has_value()) return ConnectCode::kBadCredentials;          // D-USR-4
   // Any bytes to MQTT, but no token; and what is no text would end the stream to device_connection, which all share.
   if (!mqtt::IsMqttText(token)) return ConnectCode::kBadCredentials;
-  std::string identity = username->device_id;
-  if (!username->module_id.empty()) identity.append("/").append(username->module_id);
-  if (connect.client_id != identity) return ConnectCode::kIdentifierRejected;  // D-CID-1
+  if (connect.client_id != mqtt::ClientIdOf(*username)) return ConnectCode::kIdentifierRejected;  // D-CID-1
   if (!mqtt::IsUsableId(username->device_id)) return ConnectCode::kIdentifierRejected;
-  if (!username->module_id.empty()) return ConnectCode::kNotAuthorized;  // There are no modules to connect as.
+  const bool is_module = !username->module_id.empty();
+  if (is_module && !mqtt::IsUsableId(username->module_id)) return ConnectCode::kIdentifierRejected;
   if (connect.will.has_value()) {
-    const mqtt::DeviceTopic topic = mqtt::ParseDeviceTopic(connect.will->topic, username->device_id);
+    const mqtt::DeviceTopic topic = mqtt::ParseDeviceTopic(connect.will->topic, connect.client_id);
     if (topic.kind != mqtt::DeviceTopic::Kind::kTelemetry) return ConnectCode::kNotAuthorized;
   }
   return ConnectCode::kAccepted;
@@ -45,7 +44,7 @@ void Connection::HandleConnect(const mqtt::Connect& connect, Turn& turn) {
   const mqtt::ConnectCode code = CheckConnect(connect, username, token);
   if (code != mqtt::ConnectCode::kAccepted) return Refuse(code, turn);
 
-  device_id_ = std::move(username->device_id);
+  device_id_ = connect.client_id;
   clean_session_ = connect.clean_session;
   is_durable_ = is_level5() ? level5_->session_expiry_seconds > 0 : !clean_session_;
   has_will_ = connect.will.has_value();

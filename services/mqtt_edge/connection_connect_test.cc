@@ -29,6 +29,14 @@ TEST(ConnectTest, AsksTheHubWithEverythingTheDeviceSaid) {
   EXPECT_FALSE(harness.connection().wants_read());
 }
 
+TEST(ConnectTest, AModuleIsNamedByItsClientId) {
+  Harness harness;
+  harness.Send(Harness::ModuleConnect());
+  ASSERT_EQ(harness.hub().opens.size(), 1u);
+  EXPECT_EQ(harness.hub().opens[0].device_id, "dev-1/mod");
+  EXPECT_EQ(harness.connection().device_id(), "dev-1/mod");
+}
+
 TEST(ConnectTest, Mqtt3_2_2_SessionPresentSaysWhetherOneWasStored) {
   for (const bool present : {false, true}) {
     Harness harness;
@@ -104,7 +112,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadConnect{"Q10NoTextOnceDecoded", "dev-1", "hub/dev-1/?DeviceClientType=%ff", ConnectCode::kBadCredentials},
         BadConnect{"Q10EightKibibytes", "dev-1", "hub/dev-1/?x=" + std::string(8192, 'x'),
                    ConnectCode::kBadCredentials},
-        BadConnect{"NoModulesYet", "dev-1/mod", "hub/dev-1/mod/?x", ConnectCode::kNotAuthorized}),
+        BadConnect{"DCid1DeviceNamesAModule", "dev-1/mod", "hub/dev-1/?x", ConnectCode::kIdentifierRejected},
+        BadConnect{"DCid1OtherModule", "dev-1/mod", "hub/dev-1/mod2/?x", ConnectCode::kIdentifierRejected},
+        BadConnect{"DCid2ModuleWithPlus", "dev-1/m+", "hub/dev-1/m+/?x", ConnectCode::kIdentifierRejected},
+        BadConnect{"ModuleTooLong", "d/" + std::string(129, 'x'), "hub/d/" + std::string(129, 'x') + "/?x",
+                   ConnectCode::kIdentifierRejected}),
     [](const auto& info) { return info.param.name; });
 
 // The hub would end the stream that all devices share: protobuf takes no such string.

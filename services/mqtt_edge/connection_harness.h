@@ -170,13 +170,19 @@ class Harness {
     FLEETCAST_CHECK(input.empty() && std::holds_alternative<Packet>(packet));
     return std::get<Packet>(packet);
   }
+  static mqtt::Connect ModuleConnect() {
+    mqtt::Connect connect = NodeConnect();
+    connect.client_id = "dev-1/mod";
+    connect.username = "hub.test.local/dev-1/mod/?api-version=2021-04-12";
+    return connect;
+  }
 
   void Open(const OpenResult& result) {
     In([&](Connection& connection, Turn& turn) { connection.OnOpenResult(result, turn); });
   }
   // A connected device with these subscriptions stored.
-  void ConnectWith(Subscriptions stored) {
-    Send(NodeConnect());
+  void ConnectWith(Subscriptions stored, const mqtt::Connect& connect = NodeConnect()) {
+    Send(connect);
     Open({.code = mqtt::ConnectCode::kAccepted,
           .epoch = 7,
           .subscriptions = stored,

@@ -22,6 +22,17 @@ TEST(TelemetryTest, IsAcknowledgedCountedAndDropped) {
   EXPECT_EQ(harness.dropped(Dropped::kTelemetry), 2);
 }
 
+TEST(TelemetryTest, OfAModuleIsTakenFromThatModuleOnly) {
+  Harness harness;
+  harness.ConnectWith(0, Harness::ModuleConnect());
+  harness.Publish("devices/dev-1/modules/mod/messages/events/$.on=out", "21", 1, 300);
+  EXPECT_EQ(harness.TakeOutput(), "\x40\x02\x01\x2c"s);
+  EXPECT_EQ(harness.dropped(Dropped::kTelemetry), 1);
+  harness.Publish("devices/dev-1/messages/events/", "22", 1, 301);
+  EXPECT_EQ(harness.close_reason(), CloseReason::kForbiddenTopic);
+  EXPECT_EQ(harness.TakeOutput(), "");
+}
+
 struct BadPublish {
   const char* name;
   std::string bytes;

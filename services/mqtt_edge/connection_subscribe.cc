@@ -7,16 +7,21 @@
 namespace fleetcast::mqtt_edge {
 namespace {
 
-// `set` with `filter` granted at `qos`, 0 or 1. Only cloud-to-device messages keep their QoS: all else is delivered
-// at 0.
+Subscriptions With(Subscriptions set, Subscriptions bit, Subscriptions qos1_bit, uint8_t qos) {
+  set |= bit;
+  return qos > 0 ? set | qos1_bit : set & ~qos1_bit;
+}
+
+// `set` with `filter` granted at `qos`, 0 or 1. Only cloud-to-device messages and inputs keep their QoS: all else is
+// delivered at 0.
 Subscriptions With(Subscriptions set, mqtt::Filter filter, uint8_t qos) {
   switch (filter) {
     case mqtt::Filter::kMethods: return set | kMethodsBit;
     case mqtt::Filter::kTwinResponses: return set | kTwinResponsesBit;
     case mqtt::Filter::kDesired: return set | kDesiredBit;
-    case mqtt::Filter::kMessages:
-      set |= kMessagesBit;
-      return qos > 0 ? set | kMessagesQos1Bit : set & ~kMessagesQos1Bit;
+    case mqtt::Filter::kMessages: return With(set, kMessagesBit, kMessagesQos1Bit, qos);
+    case mqtt::Filter::kModule: return With(set, kModuleBit, kModuleQos1Bit, qos);
+    case mqtt::Filter::kInputs: return With(set, kInputsBit, kInputsQos1Bit, qos);
   }
   return set;
 }

@@ -117,6 +117,30 @@ TEST(SubscribeTest, DSub3AnyOtherFilterClosesAndNothingIsApplied) {
   }
 }
 
+TEST(SubscribeTest, AModuleHasItsOwnFiltersAndKeepsTheirQos) {
+  Harness harness;
+  harness.ConnectWith(0, Harness::ModuleConnect());
+  harness.Send(mqtt::Subscribe{5,
+                               {{mqtt::kMethodsFilter, 0},
+                                {"devices/dev-1/modules/mod/#", 1},
+                                {"devices/dev-1/modules/mod/inputs/#", 2},
+                                {"devices/dev-1/modules/mod/messages/devicebound/#", 0}}});
+  const Subscriptions all = kMethodsBit | kModuleBit | kModuleQos1Bit | kInputsBit | kInputsQos1Bit | kMessagesBit;
+  ASSERT_EQ(harness.hub().changes.size(), 1u);
+  EXPECT_EQ(harness.hub().changes[0].subscriptions, all);
+  harness.SubscriptionsSaved(all);
+  EXPECT_EQ(harness.TakeOutput(), "\x90\x06\0\x05\0\x01\x01\0"s);
+  harness.Send(mqtt::Unsubscribe{6, {"devices/dev-1/modules/mod/#"}});
+  EXPECT_EQ(harness.hub().changes[1].subscriptions, all & ~(kModuleBit | kModuleQos1Bit));
+}
+
+TEST(SubscribeTest, TheFiltersOfItsDeviceAreForbiddenToAModule) {
+  Harness harness;
+  harness.ConnectWith(0, Harness::ModuleConnect());
+  harness.Send(mqtt::Subscribe{5, {{kOwnMessages, 0}}});
+  EXPECT_EQ(harness.close_reason(), CloseReason::kForbiddenTopic);
+}
+
 TEST(SubscribeTest, DSub3OrIsAnswered0x80WhenConfigured) {
   ConnectionLimits limits;
   limits.close_on_bad_filter = false;

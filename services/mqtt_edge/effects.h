@@ -27,8 +27,13 @@ inline constexpr Subscriptions kTwinResponsesBit = 2;
 inline constexpr Subscriptions kDesiredBit = 4;
 inline constexpr Subscriptions kMessagesBit = 8;
 inline constexpr Subscriptions kMessagesQos1Bit = 16;
+inline constexpr Subscriptions kModuleBit = 32;
+inline constexpr Subscriptions kModuleQos1Bit = 64;
+inline constexpr Subscriptions kInputsBit = 128;
+inline constexpr Subscriptions kInputsQos1Bit = 256;
 
-// What a CONNECT asks for. Views live during the call only.
+// What a CONNECT asks for. Views live during the call only. Here and everywhere in the edge, `device_id` is the text of
+// an identity: `device`, or `device/module` of a module, as in internal.v1.
 struct OpenRequest {
   std::string_view client_id;
   std::string_view host;

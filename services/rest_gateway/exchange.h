@@ -74,4 +74,11 @@ using ExchangePtr = std::shared_ptr<Exchange>;
 // Serves one request; runs on an I/O thread and does not block.
 using RouteHandler = std::function<void(ExchangePtr exchange)>;
 
+// Names in `request` the device, or the module of a device, that the path of the exchange names: twins/*[/modules/*]/….
+template <typename Request>
+void SetIdentity(const Exchange& exchange, Request& request) {
+  request.set_device_id(exchange.captured(0));
+  if (exchange.request().captures.size() > 1) request.set_module_id(exchange.captured(1));
+}
+
 }  // namespace fleetcast::rest_gateway

@@ -86,6 +86,7 @@ void Gateway::AddTwinsAndMethods() {
   Add("PATCH", "twins/*/modules/*", access, Bind(twins_, &TwinRoutes::Patch));
   Add("PUT", "twins/*/modules/*", access, Bind(twins_, &TwinRoutes::Replace));
   Add("POST", "twins/*/methods", access, Bind(methods_, &MethodRoutes::Invoke));
+  Add("POST", "twins/*/modules/*/methods", access, Bind(methods_, &MethodRoutes::Invoke));
 }
 
 void Gateway::AddRegistry() {
@@ -112,7 +113,6 @@ void Gateway::AddUnsupported() {
   Add("GET", "jobs", read, AnswerEmptyList);
   Add("GET", "jobs/*", read, AnswerNoSuchJob);
   Add("DELETE", "jobs/*", write, AnswerNoSuchJob);
-  Add("POST", "twins/*/modules/*/methods", service, AnswerNoModuleMethods);
   for (const char* method : {"GET", "PUT", "DELETE"}) {
     const Access access = std::string_view(method) == "GET" ? read : write;
     Add(method, "configurations/*", access, AnswerNotSupported);

@@ -157,7 +157,6 @@ TEST_F(GatewayTest, WhatIsNotServedSaysSo) {
   EXPECT_EQ(Ask("GET", "/jobs").body, "[]");
   ExpectError(Ask("GET", "/jobs/x"), 404, "JobNotFound");
   ExpectError(Ask("DELETE", "/jobs/x"), 404, "JobNotFound");
-  ExpectError(Ask("POST", "/twins/d/modules/m/methods"), 404, "DeviceNotFound");
 }
 
 TEST_F(GatewayTest, AThousandWaitingCallsLeaveTheSurfaceFree) {

@@ -22,4 +22,12 @@ absl::StatusOr<absl::Time> ParseInstant(const std::string& flag, const std::stri
 void SetProto(absl::Duration span, google::protobuf::Duration* proto);
 void SetProto(absl::Time instant, google::protobuf::Timestamp* proto);
 
+// Names in `request` who is meant by "DEVICE" or "DEVICE/MODULE".
+template <typename Request>
+void SetName(const std::string& name, Request& request) {
+  const size_t slash = name.find('/');
+  request.set_device_id(name.substr(0, slash));
+  if (slash != std::string::npos) request.set_module_id(name.substr(slash + 1));
+}
+
 }  // namespace fleetcast::cli

@@ -15,7 +15,7 @@ namespace {
 namespace pb = methods::v1;
 
 struct CallOptions {
-  std::string device_id;
+  std::string name;
   std::string method;
   std::string payload;
   std::string response_timeout = "30s";
@@ -24,7 +24,7 @@ struct CallOptions {
 
 absl::Status CallMethod(Context& context, const CallOptions& options) {
   pb::InvokeMethodRequest request;
-  request.set_device_id(options.device_id);
+  SetName(options.name, request);
   request.set_method(options.method);
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_payload(), ArgumentText(options.payload));
   FLEETCAST_ASSIGN_OR_RETURN(const absl::Duration response_timeout,
@@ -52,11 +52,11 @@ absl::Status CallMethod(Context& context, const CallOptions& options) {
 }  // namespace
 
 void AddMethodCommands(CLI::App& app, Context& context) {
-  CLI::App* const methods = app.add_subcommand("method", "Ask one device now");
+  CLI::App* const methods = app.add_subcommand("method", "Ask one device or module now");
   methods->require_subcommand(1);
   auto options = std::make_shared<CallOptions>();
   CLI::App* const call = methods->add_subcommand("call", "Call a direct method and print the device's answer");
-  call->add_option("device", options->device_id, "The device")->required();
+  call->add_option("device", options->name, "The device, or DEVICE/MODULE")->required();
   call->add_option("method", options->method, "Name of the method")->required();
   call->add_option("-p,--payload", options->payload, "JSON for the method; @FILE reads a file");
   call->add_option("--response-timeout", options->response_timeout, "How long the device may take")

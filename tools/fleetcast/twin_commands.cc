@@ -5,6 +5,7 @@
 #include "fleetcast/twins/v1/twin.grpc.pb.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/status.h"
+#include "tools/fleetcast/arguments.h"
 #include "tools/fleetcast/commands.h"
 #include "tools/fleetcast/describe.h"
 
@@ -30,14 +31,6 @@ struct QueryOptions {
 absl::StatusOr<std::unique_ptr<pb::TwinService::Stub>> Connect(const Context& context) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Twins());
   return pb::TwinService::NewStub(channel);
-}
-
-// Whose twin: "DEVICE" or "DEVICE/MODULE".
-template <typename Request>
-void SetName(const std::string& name, Request& request) {
-  const size_t slash = name.find('/');
-  request.set_device_id(name.substr(0, slash));
-  if (slash != std::string::npos) request.set_module_id(name.substr(slash + 1));
 }
 
 // A twin is a document: people read it as one too.

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "libs/auth/sas_token.h"
 #include "libs/rpc/channel.h"
 #include "libs/testing/wait_for.h"
@@ -341,7 +342,8 @@ std::unique_ptr<PlayedDispatcher> HubFixture::NewDispatcher() {
 }
 
 std::string HubFixture::Token(const std::string& device_id) const {
-  return auth::MakeSasToken(absl::StrCat(kHost, "/devices/", device_id), key_, SystemClock().Now() + absl::Hours(1));
+  const std::string path = absl::StrReplaceAll(device_id, {{"/", "/modules/"}});
+  return auth::MakeSasToken(absl::StrCat(kHost, "/devices/", path), key_, SystemClock().Now() + absl::Hours(1));
 }
 
 pb::OpenSessionResult HubFixture::OpenAccepted(PlayedEdge& edge, uint64_t session, const std::string& device_id) {

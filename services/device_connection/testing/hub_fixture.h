@@ -196,7 +196,7 @@ class HubFixture : public ::testing::Test {
 
   std::unique_ptr<PlayedEdge> NewEdge(const std::string& edge_id = "edge-0", char boot = 'a');
   std::unique_ptr<PlayedDispatcher> NewDispatcher();
-  // A token of the device's key; every device of these tests has the same key.
+  // A token of the key of a device or "device/module"; all of these tests have the same key.
   std::string Token(const std::string& device_id) const;
   // Opens a session that must be accepted.
   pb::OpenSessionResult OpenAccepted(PlayedEdge& edge, uint64_t session, const std::string& device_id);

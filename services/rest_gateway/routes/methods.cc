@@ -43,7 +43,7 @@ void MethodRoutes::Invoke(const ExchangePtr& exchange) const {
   absl::StatusOr<MethodCall> call = ParseMethodCall(*body);
   if (!call.ok()) return exchange->Fail(call.status());
   methods::v1::InvokeMethodRequest request;
-  request.set_device_id(exchange->captured(0));
+  SetIdentity(*exchange, request);
   request.set_method(std::move(call->method));
   request.set_payload(std::move(call->payload));
   if (call->response_timeout_seconds) request.mutable_response_timeout()->set_seconds(*call->response_timeout_seconds);

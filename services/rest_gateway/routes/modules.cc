@@ -21,12 +21,6 @@ void AnswerModule(Exchange& exchange, const registry::v1::Module& module) {
   exchange.Answer(PrintModule(module), {{"ETag", QuotedEtag(module.etag())}});
 }
 
-template <typename Request>
-void SetIdentity(const Exchange& exchange, Request& request) {
-  request.set_device_id(exchange.captured(0));
-  request.set_module_id(exchange.captured(1));
-}
-
 }  // namespace
 
 void ModuleRoutes::List(const ExchangePtr& exchange) const {

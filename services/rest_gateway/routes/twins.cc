@@ -41,13 +41,6 @@ void AnswerTwin(Exchange& exchange, twins::v1::Twin& twin) {
   exchange.Answer(std::move(*twin.mutable_document()), {{"ETag", QuotedEtag(twin.etag())}});
 }
 
-// The device, or the module, whose twin the path names.
-template <typename Request>
-void SetIdentity(const Exchange& exchange, Request& request) {
-  request.set_device_id(exchange.captured(0));
-  if (exchange.request().captures.size() > 1) request.set_module_id(exchange.captured(1));
-}
-
 // A twin that is missing is told as a missing device, also that of a module (service-rest.md 9.1).
 absl::Status AsMissingDevice(const absl::Status& status) {
   if (GetReason(status) != reasons::kModuleNotFound) return status;

@@ -91,6 +91,18 @@ TEST_F(MethodsTest, PassesPayloadsBothWays) {
   EXPECT_EQ(request.connect_timeout().seconds(), 5);
 }
 
+TEST_F(MethodsTest, OfAModuleNameIt) {
+  methods::v1::InvokeMethodResponse answer;
+  answer.set_device_status(200);
+  answer.set_payload("null");
+  methods_.invoke.Return(answer);
+  EXPECT_EQ(Ask("POST", "/twins/d/modules/m%23/methods", R"({"methodName":"reboot"})").status, 200);
+  EXPECT_EQ(methods_.invoke.last().device_id(), "d");
+  EXPECT_EQ(methods_.invoke.last().module_id(), "m#");
+  Ask("POST", "/twins/d/methods", R"({"methodName":"reboot"})");
+  EXPECT_EQ(methods_.invoke.last().module_id(), "");
+}
+
 TEST_F(MethodsTest, PreviewCallsTheTimeoutByAnotherName) {
   version_ = kPreview;
   methods_.invoke.Return({});

@@ -23,8 +23,4 @@ void AnswerNoSuchJob(const ExchangePtr& exchange) {
       MakeError(absl::StatusCode::kNotFound, reasons::kJobNotFound, "there is no import or export job of this id"));
 }
 
-void AnswerNoModuleMethods(const ExchangePtr& exchange) {
-  exchange->Fail(MakeError(absl::StatusCode::kNotFound, reasons::kDeviceNotFound, "modules cannot be called yet"));
-}
-
 }  // namespace fleetcast::rest_gateway

@@ -13,7 +13,5 @@ void AnswerNoStorage(const ExchangePtr& exchange);
 void AnswerEmptyList(const ExchangePtr& exchange);
 // 404 JobNotFound: nor is there this one.
 void AnswerNoSuchJob(const ExchangePtr& exchange);
-// 404 DeviceNotFound: methods of modules, which cannot connect yet.
-void AnswerNoModuleMethods(const ExchangePtr& exchange);
 
 }  // namespace fleetcast::rest_gateway

@@ -36,16 +36,20 @@ function parse(bytes) {
   return undefined;
 }
 
-// CONNECT with a token of the device.
-function connectPacket(deviceId, key) {
-  const password = sasToken({ resource: `${parts.HostName}/devices/${deviceId}`, key, policy: '' });
-  return packet(0x10, text('MQTT'), Buffer.from([4, 0xc2, 0, 60]), text(deviceId),
-    text(`${parts.HostName}/${deviceId}/?api-version=2021-04-12`), text(password));
+// CONNECT as a device or `device/module`, with a token made with `key` or with `password` (null = none).
+function connectPacket(deviceId, key, { isPersistent = false, password } = {}) {
+  const resource = `${parts.HostName}/devices/${deviceId.replace('/', '/modules/')}`;
+  const secret = password === undefined ? sasToken({ resource, key, policy: '' }) : password;
+  const flags = (isPersistent ? 0 : 2) | (secret === null ? 0x80 : 0xc0);
+  return packet(0x10, text('MQTT'), Buffer.from([4, flags, 0, 60]), text(deviceId),
+    text(`${parts.HostName}/${deviceId}/?api-version=2021-04-12`), ...(secret === null ? [] : [text(secret)]));
 }
 
-// One attempt to connect. `publishes` and `pubacks` collect what comes: { topic, payload } and packet ids.
-async function connectOnce(deviceId, key) {
-  const socket = tls.connect({ host, port: mqttsPort, ca });
+// One attempt to connect as a device or `device/module`; `connack` is the answer, undefined when the hub just closed.
+// `publishes` and `pubacks` collect what comes: { topic, payload } and packet ids. `isPersistent`: CleanSession=0, no
+// SUBSCRIBE. `certificate`: { cert, key } for the handshake; `password` replaces the token, null = none.
+async function connectOnce(deviceId, key, { isPersistent = false, certificate = {}, password } = {}) {
+  const socket = tls.connect({ host, port: mqttsPort, ca, ...certificate });
   const device = { publishes: [], pubacks: [], connack: undefined, suback: false, isClosed: false, close: () => socket.destroy() };
   let received = Buffer.alloc(0);
   socket.on('error', (error) => { device.error = error; });
@@ -54,7 +58,7 @@ async function connectOnce(deviceId, key) {
     received = Buffer.concat([received, chunk]);
     for (let next = parse(received); next; next = parse(received)) {
       received = received.subarray(next.size);
-      if (next.type === 2) device.connack = next.body[1];
+      if (next.type === 2) [device.isSessionPresent, device.connack] = [next.body[0] === 1, next.body[1]];
       if (next.type === 9) device.suback = true;
       if (next.type === 4) device.pubacks.push(next.body.readUInt16BE(0));
       if (next.type !== 3) continue;
@@ -64,9 +68,10 @@ async function connectOnce(deviceId, key) {
   });
   device.publish = (topic, payload, packetId) => socket.write(packet(0x32, text(topic), number(packetId), Buffer.from(payload)));
 
-  socket.write(connectPacket(deviceId, key));
+  socket.write(connectPacket(deviceId, key, { isPersistent, password }));
   await waitFor('CONNACK', () => device.connack !== undefined || device.isClosed);
-  if (device.connack !== 0) return device;
+  device.subscribe = (filter, qos = 0) => socket.write(packet(0x82, number(2), text(filter), Buffer.from([qos])));
+  if (device.connack !== 0 || isPersistent) return device;
   socket.write(packet(0x82, number(1), text('$iothub/methods/POST/#'), Buffer.from([0])));
   await waitFor('SUBACK', () => device.suback || device.isClosed);
   return device;
@@ -82,4 +87,4 @@ async function connectRawDevice(deviceId, key) {
   });
 }
 
-module.exports = { connectPacket, connectRawDevice, number, packet, parse, text };
+module.exports = { connectOnce, connectPacket, connectRawDevice, number, packet, parse, text };
