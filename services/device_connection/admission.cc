@@ -36,14 +36,27 @@ bool IsThumbprintOf(const std::string& registered, const OpenSession& open) {
          absl::EqualsIgnoreCase(registered, open.certificate_sha256());
 }
 
-Admission CheckCertificate(const OpenSession& open, const DeviceRecord& record) {
-  if (record.authentication_type() != DeviceRecord::AUTHENTICATION_TYPE_SELF_SIGNED) {
-    // Certificate authorities are not supported yet; refused like any credential that proves nothing.
-    return NotAuthorized("authentication_type");
+// An edge that says nothing of dates leaves them alone.
+bool IsValidAt(const OpenSession& open, absl::Time now) {
+  const int64_t seconds = absl::ToUnixSeconds(now);
+  return (open.certificate_valid_from_unix_seconds() == 0 || open.certificate_valid_from_unix_seconds() <= seconds) &&
+         (open.certificate_valid_until_unix_seconds() == 0 || seconds <= open.certificate_valid_until_unix_seconds());
+}
+
+// `record` is of a type that certificates open.
+Admission CheckCertificate(const OpenSession& open, const DeviceRecord& record, const AdmissionRules& rules,
+                           absl::Time now) {
+  const bool by_authority = record.authentication_type() == DeviceRecord::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY;
+  if (by_authority) {
+    if (!open.certificate_is_signed()) return NotAuthorized("certificate_authority");
+    // Byte for byte; of a module "device/module".
+    if (open.certificate_common_name() != record.device_id()) return NotAuthorized("common_name");
+  } else if (!IsThumbprintOf(record.primary_thumbprint(), open) &&
+             !IsThumbprintOf(record.secondary_thumbprint(), open)) {
+    return NotAuthorized("certificate");
   }
-  const bool matches =
-      IsThumbprintOf(record.primary_thumbprint(), open) || IsThumbprintOf(record.secondary_thumbprint(), open);
-  return matches ? Accepted() : NotAuthorized("certificate");
+  if (rules.checks_certificate_dates && !IsValidAt(open, now)) return NotAuthorized("certificate_dates");
+  return Accepted();
 }
 
 // Keys that do not decode sign nothing: the registry refuses them, so this is only how damage shows.
@@ -98,7 +111,7 @@ Admission CheckDevice(const OpenSession& open, const DeviceRecord* record, const
                         record->authentication_type() == DeviceRecord::AUTHENTICATION_TYPE_UNSPECIFIED;
   Admission admission;
   if (!by_token) {
-    admission = has_certificate ? CheckCertificate(open, *record) : NotAuthorized("certificate");
+    admission = has_certificate ? CheckCertificate(open, *record, rules, now) : NotAuthorized("certificate");
   } else if (open.password().empty()) {
     admission = has_certificate ? NotAuthorized("authentication_type")
                                 : Refused(OpenSessionResult::CODE_BAD_USER_OR_PASSWORD, "no_password");

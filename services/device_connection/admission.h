@@ -15,6 +15,7 @@ namespace fleetcast::device_connection {
 struct AdmissionRules {
   const auth::PolicySet& policies;
   const auth::HostNames& hosts;
+  bool checks_certificate_dates = true;
 };
 
 struct Admission {

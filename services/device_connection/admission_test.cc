@@ -99,6 +99,80 @@ TEST_F(AdmissionTest, AcceptsARegisteredThumbprintInAnyCase) {
   EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
 }
 
+TEST_F(AdmissionTest, APasswordDoesNotReplaceACertificate) {
+  record_.set_authentication_type(DeviceRecord::AUTHENTICATION_TYPE_SELF_SIGNED);
+  record_.set_primary_thumbprint(std::string(64, 'a'));
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+  open_.set_certificate_sha256(std::string(64, 'A'));
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_ACCEPTED) << "the password is ignored";
+  open_.set_password("hunter2");
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_ACCEPTED);
+}
+
+TEST_F(AdmissionTest, ATokenDeviceMayShowAnyCertificate) {
+  open_.set_certificate_sha256(std::string(64, 'A'));
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_ACCEPTED);
+}
+
+TEST_F(AdmissionTest, ASignedCertificateNamesItsDevice) {
+  record_.set_authentication_type(DeviceRecord::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY);
+  open_.clear_password();
+  open_.set_certificate_sha256(std::string(64, 'A'));
+  open_.set_certificate_common_name("dev-1");
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+  open_.set_certificate_is_signed(true);
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_ACCEPTED);
+  for (const char* other : {"", "dev-2", "DEV-1", "dev-1 ", "dev-1/mod"}) {
+    open_.set_certificate_common_name(other);
+    EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED) << other;
+  }
+  open_.set_certificate_common_name(std::string("dev-1\0", 6));
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+}
+
+TEST_F(AdmissionTest, ASignedCertificateOfAModuleNamesBoth) {
+  record_.set_authentication_type(DeviceRecord::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY);
+  record_.set_device_id("dev-1/mod");
+  open_.set_client_id("dev-1/mod");
+  open_.set_device_id("dev-1/mod");
+  open_.set_certificate_sha256(std::string(64, 'A'));
+  open_.set_certificate_is_signed(true);
+  open_.set_certificate_common_name("dev-1/mod");
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_ACCEPTED);
+  open_.set_certificate_common_name("dev-1");
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+}
+
+TEST_F(AdmissionTest, ASignatureDoesNotReplaceAThumbprintNorTheOtherWayRound) {
+  record_.set_authentication_type(DeviceRecord::AUTHENTICATION_TYPE_SELF_SIGNED);
+  record_.set_primary_thumbprint(std::string(64, 'b'));
+  open_.set_certificate_sha256(std::string(64, 'A'));
+  open_.set_certificate_is_signed(true);
+  open_.set_certificate_common_name("dev-1");
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+  record_.set_primary_thumbprint(std::string(64, 'a'));
+  record_.set_authentication_type(DeviceRecord::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY);
+  open_.set_certificate_is_signed(false);
+  EXPECT_EQ(Check(), OpenSessionResult::CODE_NOT_AUTHORIZED);
+}
+
+TEST_F(AdmissionTest, CertificateDatesAreCheckedUnlessTheyAreToBeIgnored) {
+  record_.set_authentication_type(DeviceRecord::AUTHENTICATION_TYPE_SELF_SIGNED);
+  record_.set_primary_thumbprint(std::string(64, 'a'));
+  open_.set_certificate_sha256(std::string(64, 'A'));
+  const int64_t now = absl::ToUnixSeconds(now_);
+  const AdmissionRules lenient{policies_, hosts_, false};
+  const auto check = [&](int64_t from, int64_t until) {
+    open_.set_certificate_valid_from_unix_seconds(from);
+    open_.set_certificate_valid_until_unix_seconds(until);
+    EXPECT_EQ(CheckDevice(open_, &record_, lenient, now_).code, OpenSessionResult::CODE_ACCEPTED);
+    return Check();
+  };
+  EXPECT_EQ(check(now, now), OpenSessionResult::CODE_ACCEPTED);
+  EXPECT_EQ(check(now - 9, now - 1), OpenSessionResult::CODE_NOT_AUTHORIZED);
+  EXPECT_EQ(check(now + 1, now + 9), OpenSessionResult::CODE_NOT_AUTHORIZED);
+}
+
 TEST_F(AdmissionTest, ACertificateDoesNotOpenATokenDevice) {
   open_.clear_password();
   open_.set_certificate_sha1(std::string(40, 'A'));

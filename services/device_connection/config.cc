@@ -13,6 +13,8 @@ void Config::Declare(config::Settings& settings) {
                 "twin, host:port: one name for all replicas, or addresses");
   settings.SecretFile("policy-file", &policies, {.required = true}, "Shared access policies, JSON");
   settings.List("host-names", &host_names, {.required = true}, "Names that devices use for this hub");
+  settings.Text("certificate-dates", &certificate_dates, {.one_of = {"check", "ignore"}},
+                "Whether a client certificate that is not valid yet, or any more, is refused");
   settings.Time("edge-lease", &edge_lease, {.min = absl::Seconds(5), .max = absl::Minutes(5)},
                 "An edge that is not heard for so long is taken for dead");
   settings.Time("record-cache-ttl", &record_cache_ttl, {.max = absl::Hours(1)},

@@ -17,6 +17,7 @@ struct Config {
   std::vector<std::string> twin_addresses;
   std::string policies;                           // JSON text (libs/auth/policies.h); a secret.
   std::vector<std::string> host_names;            // Names that devices may use for this hub.
+  std::string certificate_dates = "check";        // Or "ignore": of client certificates, at CONNECT.
   absl::Duration edge_lease = absl::Seconds(10);  // An edge not heard for so long is taken for dead.
   absl::Duration record_cache_ttl = absl::Minutes(5);
   int64_t record_cache_max = 200'000;

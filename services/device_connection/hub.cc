@@ -58,7 +58,7 @@ struct Hub::Parts {
                 records,
                 presence,
                 deliveries,
-                {this->policies, hosts},
+                {this->policies, hosts, config.certificate_dates == "check"},
                 config.takeovers_per_minute,
                 clock,
                 hub_metrics}),

@@ -63,6 +63,8 @@ void Config::Declare(config::Settings& settings) {
                 "How often to look whether certificates or ticket keys have changed; 0 = only on SIGHUP");
   settings.Time("handshake-timeout", &handshake_timeout, {.min = absl::Seconds(1), .max = absl::Minutes(1)},
                 "For a TLS handshake, and for the PROXY header before it");
+  settings.File("client-ca-file", &client_ca_file, {},
+                "Certificate authorities of devices of type certificateAuthority, PEM; read again when it changes");
   settings.Text("plain-listen", &plain_listen, {}, "MQTT without TLS, host:port; for development only; empty = off");
   settings.Text("ws-listen", &ws_listen, {}, "MQTT over WebSocket over TLS, host:port; empty = off");
   settings.Text(

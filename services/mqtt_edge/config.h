@@ -19,6 +19,7 @@ struct Config {
   bool tls_allow_cbc = false;
   absl::Duration tls_reload_interval = absl::Seconds(10);
   absl::Duration handshake_timeout = absl::Seconds(20);
+  std::string client_ca_file;  // Empty: no device connects with a certificate that an authority has signed.
   std::string plain_listen;
   std::string ws_listen;
   std::string ws_plain_listen;

@@ -93,6 +93,10 @@ absl::StatusOr<std::unique_ptr<Edge>> Edge::Create(const Config& config, telemet
     }
     FLEETCAST_ASSIGN_OR_RETURN(edge->tls_, TlsStore::Create(files, {.allow_cbc = config.tls_allow_cbc}, metrics));
   }
+  if (!config.client_ca_file.empty()) {
+    FLEETCAST_ASSIGN_OR_RETURN(edge->client_authorities_, ClientAuthorities::Load(config.client_ca_file));
+    edge->loop_options_.client_authorities = edge->client_authorities_.get();
+  }
   FLEETCAST_RETURN_IF_ERROR(edge->CreateLinks(metrics));
   FLEETCAST_RETURN_IF_ERROR(edge->CreateLoops(random));
   return edge;

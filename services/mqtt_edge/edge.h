@@ -61,6 +61,7 @@ class Edge final : private HubLinkObserver {
   const EdgeIdentity identity_;
   const EdgeMetrics metrics_;
   LoopOptions loop_options_;
+  std::unique_ptr<ClientAuthorities> client_authorities_;
   std::unique_ptr<TlsStore> tls_;  // Null without a TLS listener.
   PerListener<int> ports_{};
   std::atomic<int64_t> open_connections_ = 0;

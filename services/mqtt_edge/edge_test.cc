@@ -163,6 +163,9 @@ TEST_F(EdgeTest, DTls4ClientCertificateReachesTheHubAsFingerprints) {
   const pb::OpenSession open = hub_.Find("dev-1").open;
   EXPECT_EQ(open.certificate_sha1().size(), 40u);
   EXPECT_EQ(open.certificate_sha256().size(), 64u);
+  EXPECT_GT(open.certificate_valid_until_unix_seconds(), absl::ToUnixSeconds(absl::Now()));
+  EXPECT_LE(open.certificate_valid_from_unix_seconds(), absl::ToUnixSeconds(absl::Now()));
+  EXPECT_FALSE(open.certificate_is_signed());
   EXPECT_EQ(open.peer(), "127.0.0.1");
   EXPECT_EQ(open.product_info(), "test");
 }

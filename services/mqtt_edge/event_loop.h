@@ -45,6 +45,7 @@ struct LoopOptions {
   int64_t connections_max = 1'000'000;  // Of the process.
   PerListener<bool> proxy_protocol{};   // Whose connections begin with a PROXY header.
   std::vector<AddressRange> proxies;    // Who may send one; empty = anybody.
+  ClientAuthorities* client_authorities = nullptr;  // Whose signature on client certificates counts; null: nobody's.
 };
 
 // The closing of all connections, when the process goes down.

@@ -25,6 +25,16 @@ mqtt::ConnectCode ToConnectCode(pb::OpenSessionResult::Code code) {
   }
 }
 
+void AddCertificate(ClientCertificate certificate, pb::OpenSession& open) {
+  if (certificate.sha256.empty()) return;
+  open.set_certificate_sha1(std::move(certificate.sha1));
+  open.set_certificate_sha256(std::move(certificate.sha256));
+  open.set_certificate_common_name(std::move(certificate.common_name));
+  open.set_certificate_is_signed(certificate.is_signed);
+  open.set_certificate_valid_from_unix_seconds(absl::ToUnixSeconds(certificate.valid_from));
+  open.set_certificate_valid_until_unix_seconds(absl::ToUnixSeconds(certificate.valid_until));
+}
+
 }  // namespace
 
 // --- Effects of the connection that is being called ---
@@ -54,9 +64,7 @@ void EventLoop::OpenSession(LinkIndex link, const OpenRequest& request) {
   open->set_ends_with_connection(request.ends_with_connection);
   open->set_renewed_epoch(request.renewed_epoch);
   open->set_peer(FormatPeer(current_->peer));
-  PeerCertificate certificate = current_->socket.peer_certificate();
-  open->set_certificate_sha1(std::move(certificate.sha1));
-  open->set_certificate_sha256(std::move(certificate.sha256));
+  AddCertificate(current_->socket.client_certificate(options_.client_authorities, clock_.Monotonic()), *open);
   outbox.Grow(request.password.size() + request.product_info.size() + sizeof(*open));
 }
 

@@ -100,8 +100,8 @@ Socket::Progress Socket::Handshake() {
 
 bool Socket::was_resumed() const { return SSL_session_reused(ssl_) == 1; }
 
-PeerCertificate Socket::peer_certificate() const {
-  return ssl_ == nullptr ? PeerCertificate() : ReadPeerCertificate(ssl_);
+ClientCertificate Socket::client_certificate(ClientAuthorities* authorities, absl::Duration now) const {
+  return ReadClientCertificate(ssl_, authorities, now);
 }
 
 Socket::Progress Socket::Read(char* buffer, size_t size, size_t* count) {

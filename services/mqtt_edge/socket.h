@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "services/mqtt_edge/client_certificate.h"
 #include "services/mqtt_edge/connect_limits.h"
 #include "services/mqtt_edge/tls.h"
 
@@ -52,7 +53,8 @@ class Socket {
   Progress Handshake();
   // After the handshake: whether it resumed an earlier session.
   bool was_resumed() const;
-  PeerCertificate peer_certificate() const;
+  // What the peer has shown in it; see ReadClientCertificate.
+  ClientCertificate client_certificate(ClientAuthorities* authorities, absl::Duration now) const;
 
   // Reads what is in front of TLS: before Handshake only.
   Progress ReadRaw(char* buffer, size_t size, size_t* count);

@@ -6,9 +6,8 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/mqtt_edge/client_certificate.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {
@@ -54,14 +53,6 @@ absl::Time ExpiryOf(SSL_CTX* context) {
   return absl::FromTM(time, absl::UTCTimeZone());
 }
 
-std::string Digest(const X509* certificate, const EVP_MD* algorithm) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (X509_digest(certificate, algorithm, digest, &size) != 1) return "";
-  const absl::string_view bytes(reinterpret_cast<const char*>(digest), size);
-  return absl::AsciiStrToUpper(absl::BytesToHexString(bytes));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector<CertificateFiles>& certificates,
@@ -81,6 +72,7 @@ absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector
   SSL_CTX_set_session_id_context(context, kSessionContext, sizeof(kSessionContext) - 1);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, AcceptAnyCertificate);
   SSL_CTX_set_max_cert_list(context, kCertificateBytesMax);
+  KeepClientChains(context);
   SSL_CTX_set_dh_auto(context, 0);
   const std::string ciphers = absl::StrCat(kCiphers12, rules.allow_cbc ? kCbcCiphers12 : "");
   if (SSL_CTX_set_cipher_list(context, ciphers.c_str()) != 1 || SSL_CTX_set1_groups_list(context, kGroups) != 1) {
@@ -94,11 +86,5 @@ absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector
 }
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
-
-PeerCertificate ReadPeerCertificate(ssl_st* connection) {
-  const X509* certificate = SSL_get0_peer_certificate(connection);
-  if (certificate == nullptr) return {};
-  return {Digest(certificate, EVP_sha1()), Digest(certificate, EVP_sha256())};
-}
 
 }  // namespace fleetcast::mqtt_edge

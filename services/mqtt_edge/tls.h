@@ -24,12 +24,6 @@ struct TlsRules {
   bool allow_cbc = false;  // ECDHE with CBC and SHA-2 in TLS 1.2, for old embedded stacks (D-TLS-2).
 };
 
-// Hex digests of a client's certificate, upper-case; empty without one.
-struct PeerCertificate {
-  std::string sha1;
-  std::string sha256;
-};
-
 // Settings shared by all connections: TLS 1.2 and 1.3, optional client certificate (any; what it is worth is decided at
 // CONNECT, D-TLS-4), session tickets, no renegotiation, no early data, buffers released while idle. Thread-safe.
 class TlsContext {
@@ -50,8 +44,5 @@ class TlsContext {
   ssl_ctx_st* const context_;
   absl::Time certificate_expiry_ = absl::InfiniteFuture();
 };
-
-// Fingerprints of the certificate that the peer of `connection` has shown.
-PeerCertificate ReadPeerCertificate(ssl_st* connection);
 
 }  // namespace fleetcast::mqtt_edge

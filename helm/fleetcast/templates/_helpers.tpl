@@ -101,7 +101,7 @@ One process: a Deployment, or a StatefulSet where others hold streams to each re
   settings   its section of the values, over .Values.defaults
   env        a list of further environment entries
   ports      a list of further container ports, {name, containerPort}
-  mounts     which Secrets it reads: a list of "policies", "key-encryption", "ticket-keys", "tls"
+  mounts     which Secrets and ConfigMaps it reads: a list of "policies", "key-encryption", "ticket-keys", "tls", "client-authorities"
   stateful   whether the pods need names of their own
 */}}
 {{- define "fleetcast.process" -}}
@@ -240,6 +240,11 @@ spec:
           secret:
             secretName: {{ $root.Values.tls.existingSecret | quote }}
             defaultMode: 0440
+        {{- end }}
+        {{- if has "client-authorities" .mounts }}
+        - name: client-authorities
+          configMap:
+            name: {{ $root.Values.hub.clientAuthorities.existingConfigMap | quote }}
         {{- end }}
       {{- end }}
       {{- with $settings.nodeSelector }}

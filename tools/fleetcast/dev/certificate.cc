@@ -183,6 +183,10 @@ absl::StatusOr<Certificate> EnsureChain(const Chain& chain, const std::string& d
   const std::string server_file = absl::StrCat(directory, "/", chain.server_file);
   const std::string server_key_file = absl::StrCat(directory, "/", chain.server_key_file);
 
+  const std::string clients_file = absl::StrCat(directory, "/", kClientAuthoritiesFile);
+  if (absl::IsNotFound(files::Read(clients_file).status())) {
+    FLEETCAST_RETURN_IF_ERROR(files::Replace(clients_file, "", 0644));
+  }
   Identity authority = Load(ca_file, ca_key_file);
   bool keep = IsGood(authority);
   if (!keep) {

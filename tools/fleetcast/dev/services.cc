@@ -89,6 +89,8 @@ Flags MqttEdgeFlags(const Stack& stack, int replica) {
           BothCertificateFiles(stack),
           "--tls-key-file",
           BothKeyFiles(stack),
+          "--client-ca-file",
+          absl::StrCat(stack.tls_dir, "/", kClientAuthoritiesFile),
           "--plain-listen",
           stack.Address(ports.mqtt),
           "--ws-plain-listen",
