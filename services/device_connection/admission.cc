@@ -24,9 +24,10 @@ Admission Refused(OpenSessionResult::Code code, const char* why) { return {.code
 
 Admission NotAuthorized(const char* why) { return Refused(OpenSessionResult::CODE_NOT_AUTHORIZED, why); }
 
-Admission Accepted(int64_t token_expiry_unix_seconds = 0) {
+Admission Accepted(CredentialId credential = 0, int64_t token_expiry_unix_seconds = 0) {
   return {.code = OpenSessionResult::CODE_ACCEPTED,
           .token_expiry_unix_seconds = token_expiry_unix_seconds,
+          .credential = credential,
           .why = "accepted"};
 }
 
@@ -46,17 +47,21 @@ bool IsValidAt(const OpenSession& open, absl::Time now) {
 // `record` is of a type that certificates open.
 Admission CheckCertificate(const OpenSession& open, const DeviceRecord& record, const AdmissionRules& rules,
                            absl::Time now) {
-  const bool by_authority = record.authentication_type() == DeviceRecord::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY;
-  if (by_authority) {
+  CredentialId credential = 0;
+  if (record.authentication_type() == DeviceRecord::AUTHENTICATION_TYPE_CERTIFICATE_AUTHORITY) {
     if (!open.certificate_is_signed()) return NotAuthorized("certificate_authority");
     // Byte for byte; of a module "device/module".
     if (open.certificate_common_name() != record.device_id()) return NotAuthorized("common_name");
-  } else if (!IsThumbprintOf(record.primary_thumbprint(), open) &&
-             !IsThumbprintOf(record.secondary_thumbprint(), open)) {
+    credential = AuthorityCredential(record);
+  } else if (IsThumbprintOf(record.primary_thumbprint(), open)) {
+    credential = ThumbprintCredential(record, record.primary_thumbprint());
+  } else if (IsThumbprintOf(record.secondary_thumbprint(), open)) {
+    credential = ThumbprintCredential(record, record.secondary_thumbprint());
+  } else {
     return NotAuthorized("certificate");
   }
   if (rules.checks_certificate_dates && !IsValidAt(open, now)) return NotAuthorized("certificate_dates");
-  return Accepted();
+  return Accepted(credential);
 }
 
 // Keys that do not decode sign nothing: the registry refuses them, so this is only how damage shows.
@@ -79,6 +84,13 @@ const char* WhyRefused(const absl::Status& status) {
   return "signature";
 }
 
+// What signed a token that is good.
+CredentialId CredentialOf(const auth::SasToken& token, const auth::KeyPair& keys, const DeviceRecord& record) {
+  if (!token.policy.empty()) return PolicyCredential(record);
+  const bool is_primary = auth::IsSignedBy(token, {keys.primary, auth::Key()});
+  return KeyCredential(record, is_primary ? record.primary_key() : record.secondary_key());
+}
+
 Admission CheckToken(const OpenSession& open, const DeviceRecord* record, const AdmissionRules& rules, absl::Time now) {
   const absl::StatusOr<auth::SasToken> token = auth::ParseSasToken(open.password());
   if (!token.ok()) return Refused(OpenSessionResult::CODE_BAD_USER_OR_PASSWORD, "malformed_token");
@@ -89,7 +101,7 @@ Admission CheckToken(const OpenSession& open, const DeviceRecord* record, const 
   const absl::Status allowed =
       auth::CheckDeviceToken(*token, claim, rules.policies, rules.hosts, {.now = now, .skew = auth::kClockSkew});
   if (!allowed.ok()) return NotAuthorized(WhyRefused(allowed));
-  return Accepted(absl::ToUnixSeconds(token->expiry));
+  return Accepted(CredentialOf(*token, keys, *record), absl::ToUnixSeconds(token->expiry));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "fleetcast/internal/v1/edge_link.pb.h"
 #include "libs/auth/policies.h"
 #include "libs/auth/sas_check.h"
+#include "services/device_connection/credential.h"
 
 namespace fleetcast::device_connection {
 
@@ -21,6 +22,7 @@ struct AdmissionRules {
 struct Admission {
   internal::v1::OpenSessionResult::Code code = internal::v1::OpenSessionResult::CODE_NOT_AUTHORIZED;
   int64_t token_expiry_unix_seconds = 0;  // 0 = none.
+  CredentialId credential = 0;            // What opens the session, if accepted.
   const char* why = "";                   // For logs and metrics: a constant, never a secret.
 };
 

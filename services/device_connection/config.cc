@@ -25,6 +25,8 @@ void Config::Declare(config::Settings& settings) {
       "takeovers-per-minute", &takeovers_per_minute, {.min = 0, .max = 1000},
       "How often a minute the connection of a device may be replaced by another one of the same device; then "
       "those have to wait, ten seconds at most; 0 = no limit");
+  settings.Flag("keep-sessions-on-key-change", &keep_sessions_on_key_change,
+                "A session stays when the key or thumbprint that opened it is changed, until its token ends");
   settings.Number("calls-max", &calls_max, {.min = 1, .max = 100'000'000},
                   "Method calls on their way through this process; more are refused");
   settings.SecretFile("page-token-key-file", &page_token_key, {},

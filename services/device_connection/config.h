@@ -22,8 +22,9 @@ struct Config {
   absl::Duration record_cache_ttl = absl::Minutes(5);
   int64_t record_cache_max = 200'000;
   int takeovers_per_minute = 10;
-  int64_t calls_max = 500'000;  // Calls on their way through this process.
-  std::string page_token_key;   // At least 16 bytes, the same in all replicas; a secret.
+  bool keep_sessions_on_key_change = false;  // Else a session ends with the key or thumbprint that opened it.
+  int64_t calls_max = 500'000;               // Calls on their way through this process.
+  std::string page_token_key;                // At least 16 bytes, the same in all replicas; a secret.
 
   void Declare(config::Settings& settings);
 };

@@ -7,16 +7,20 @@ namespace fleetcast::device_connection {
 
 namespace pb = ::fleetcast::internal::v1;
 
-void DeviceFeed::OnBatch(pb::PublishRequest& batch) {
+bool DeviceFeed::OnBatch(pb::PublishRequest& batch) {
   EdgeMessages messages;
+  bool is_taken = true;
   for (pb::DeviceChangeEvent& event : *batch.mutable_changes()) {
     switch (event.change_case()) {
       case pb::DeviceChangeEvent::kDesired: OnDesired(event.device_id(), *event.mutable_desired(), messages); break;
-      case pb::DeviceChangeEvent::kRecord: OnRecord(event.device_id(), event.record(), messages); break;
+      case pb::DeviceChangeEvent::kRecord:
+        is_taken = OnRecord(event.device_id(), event.record(), messages) && is_taken;
+        break;
       case pb::DeviceChangeEvent::CHANGE_NOT_SET: break;
     }
   }
   messages.Send();
+  return is_taken;
 }
 
 void DeviceFeed::OnDesired(const std::string& device_id, pb::DesiredPropertiesChanged& change, EdgeMessages& messages) {
@@ -32,17 +36,23 @@ void DeviceFeed::OnDesired(const std::string& device_id, pb::DesiredPropertiesCh
   desired->set_patch(std::move(*change.mutable_patch()));
 }
 
-void DeviceFeed::OnRecord(const std::string& device_id, const pb::DeviceRecordChanged& change, EdgeMessages& messages) {
+// Whoever may not stay goes at once where that is known; what else the change means for a session is found out.
+bool DeviceFeed::OnRecord(const std::string& device_id, const pb::DeviceRecordChanged& change, EdgeMessages& messages) {
   parts_.records.Invalidate(device_id);
-  if (!change.disconnect()) return;
+  if (!parts_.checks.Submit(device_id)) {
+    parts_.metrics.refused.With({"check"}).Add();
+    return false;
+  }
+  if (!change.disconnect()) return true;
   parts_.changes.ForgetStored(device_id);
   const auto session = parts_.sessions.Find(device_id);
   const auto edge = session.has_value() ? parts_.edges.Find(*session->edge) : nullptr;
-  if (edge == nullptr) return;
+  if (edge == nullptr) return true;
   pb::DisconnectSession* disconnect = messages.To(edge).add_disconnects();
   disconnect->set_session(session->session);
   disconnect->set_epoch(session->epoch);
   disconnect->set_reason(pb::DisconnectSession::REASON_ADMINISTRATIVE);
+  return true;
 }
 
 }  // namespace fleetcast::device_connection

@@ -5,6 +5,7 @@
 #include "services/device_connection/edges.h"
 #include "services/device_connection/hub_metrics.h"
 #include "services/device_connection/record_cache.h"
+#include "services/device_connection/record_checks.h"
 #include "services/device_connection/session_changes.h"
 #include "services/device_connection/session_table.h"
 
@@ -19,17 +20,19 @@ class DeviceFeed {
     const SessionTable& sessions;
     const Edges& edges;
     SessionChanges& changes;
+    RecordChecks& checks;
     const HubMetrics& metrics;
   };
 
   explicit DeviceFeed(const Parts& parts) : parts_(parts) {}
 
-  // When this returns, all changes of the batch are on their way.
-  void OnBatch(internal::v1::PublishRequest& batch);
+  // When this returns true, all changes of the batch are on their way. False: too many wait already, the batch has to
+  // be published again.
+  bool OnBatch(internal::v1::PublishRequest& batch);
 
  private:
   void OnDesired(const std::string& device_id, internal::v1::DesiredPropertiesChanged& change, EdgeMessages& messages);
-  void OnRecord(const std::string& device_id, const internal::v1::DeviceRecordChanged& change, EdgeMessages& messages);
+  bool OnRecord(const std::string& device_id, const internal::v1::DeviceRecordChanged& change, EdgeMessages& messages);
 
   const Parts parts_;
 };

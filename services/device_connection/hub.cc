@@ -17,6 +17,7 @@
 #include "services/device_connection/edge_link.h"
 #include "services/device_connection/hub_metrics.h"
 #include "services/device_connection/presence_reporter.h"
+#include "services/device_connection/record_checks.h"
 #include "services/device_connection/session_changes.h"
 #include "services/device_connection/session_opener.h"
 #include "services/device_connection/session_service.h"
@@ -49,7 +50,8 @@ struct Hub::Parts {
                    {.calls_max = static_cast<size_t>(config.calls_max)}),
         keeper({directory, sessions, edges, twin, presence, deliveries, clock, hub_metrics},
                {.lease = config.edge_lease}),
-        changes({directory, keeper, sessions, edges, twin, presence, deliveries, clock, hub_metrics}),
+        checks({directory, sessions, edges, twin, clock, hub_metrics, config.keep_sessions_on_key_change}),
+        changes({directory, keeper, sessions, edges, twin, presence, deliveries, checks, clock, hub_metrics}),
         opener({directory,
                 keeper,
                 sessions,
@@ -63,7 +65,7 @@ struct Hub::Parts {
                 clock,
                 hub_metrics}),
         twin_operations(twin, clock, hub_metrics),
-        feed({records, sessions, edges, changes, hub_metrics}),
+        feed({records, sessions, edges, changes, checks, hub_metrics}),
         tokens(config.page_token_key.empty() ? RandomBytes(kPageTokenKeyBytes) : config.page_token_key),
         workers(kWorkers, kWorkerQueueMax),
         edge_link_service({edges, sessions, opener, changes, twin_operations, deliveries, presence, clock, RandomId()}),
@@ -94,6 +96,7 @@ struct Hub::Parts {
   PresenceReporter presence;
   Deliveries deliveries;
   DirectoryKeeper keeper;
+  RecordChecks checks;
   SessionChanges changes;
   SessionOpener opener;
   TwinOperations twin_operations;

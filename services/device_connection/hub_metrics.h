@@ -23,6 +23,9 @@ struct HubMetrics {
         reports(metrics.NewCounter("fleetcast_delivery_reports_total", "Reports of edges about calls")),
         orphans(metrics.NewCounter("fleetcast_delivery_orphans_total", "Events whose dispatcher was gone")),
         refused(metrics.NewCounters("fleetcast_hub_refused_total", "Work refused because a queue was full", {"queue"})),
+        revoked(metrics.NewCounters("fleetcast_sessions_revoked_total",
+                                    "Sessions that were closed because of their device's record, by reason",
+                                    {"reason"})),
         directory_lost(metrics.NewCounter("fleetcast_directory_lost_total", "Times that Redis had lost its memory")),
         announced(
             metrics.NewCounter("fleetcast_sessions_announced_total", "Sessions entered into the directory again")),
@@ -39,6 +42,7 @@ struct HubMetrics {
   telemetry::Counter reports;
   telemetry::Counter orphans;
   telemetry::CounterFamily refused;
+  telemetry::CounterFamily revoked;
   telemetry::Counter directory_lost;
   telemetry::Counter announced;
   telemetry::CounterFamily desired_changes;

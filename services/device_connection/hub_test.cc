@@ -584,7 +584,7 @@ TEST_F(HubTest, SessionsOfModulesAreShownAndClosedAsTheirs) {
   order.set_module_id("mod");
   grpc::ClientContext disconnect;
   ASSERT_TRUE(sessions_->DisconnectSession(&disconnect, order, &done).ok());
-  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch()));
+  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch(), pb::DisconnectSession::REASON_ADMINISTRATIVE));
 }
 
 TEST_F(HubTest, SessionsAreShownAndClosedOnRequest) {

@@ -27,6 +27,7 @@ Session ToSession(const pb::LiveSession& live, const Edge& edge) {
           .stored = Stored::kUnknown,
           .subscriptions = live.subscriptions(),
           .connect_unix_micros = live.connect_unix_micros(),
+          .credential = live.credential(),
           .edge = edge.name};
 }
 
@@ -120,21 +121,24 @@ bool SessionChanges::EnterAgain(const std::vector<Live>& batch, std::vector<bool
   return entered.ok();
 }
 
-// Devices may have been disabled or deleted, and desired properties changed, while their edge was away.
+// Devices may have been disabled, deleted or given other keys, and desired properties changed, while their edge was
+// away.
 void SessionChanges::CheckRecords(const std::vector<Live>& batch, EdgeMessages& messages) {
   std::vector<std::string> device_ids;
   for (const Live& live : batch) device_ids.push_back(live.session.device_id());
   const auto records = parts_.twin.FindRecords(device_ids, TwinClient::Freshness::kFresh);
   if (!records.ok()) {
-    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "announced devices not checked", {{"error", records.status()}});
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "announced devices not checked yet",
+                        {{"error", records.status()}});
+    for (const std::string& device_id : device_ids) {
+      if (!parts_.checks.Submit(device_id)) parts_.metrics.refused.With({"check"}).Add();
+    }
     return;
   }
   for (const Live& live : batch) {
     const pb::DeviceRecord* record = records->at(live.session.device_id()).record.get();
-    if (record == nullptr || record->disabled()) {
-      TellToGo(live.edge, live.session.session(), live.session.epoch(), messages,
-               pb::DisconnectSession::REASON_ADMINISTRATIVE);
-    } else if ((live.session.subscriptions() & pb::SUBSCRIPTION_BIT_DESIRED) != 0) {
+    if (parts_.checks.Revoke(record, ToSession(live.session, *live.edge), live.edge, messages)) continue;
+    if ((live.session.subscriptions() & pb::SUBSCRIPTION_BIT_DESIRED) != 0) {
       pb::SubscriptionSaved* saved = messages.To(live.edge).add_subscriptions_saved();
       saved->set_session(live.session.session());
       saved->set_subscriptions(live.session.subscriptions());

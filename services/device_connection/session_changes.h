@@ -13,6 +13,7 @@
 #include "services/device_connection/edges.h"
 #include "services/device_connection/hub_metrics.h"
 #include "services/device_connection/presence_reporter.h"
+#include "services/device_connection/record_checks.h"
 #include "services/device_connection/session_directory.h"
 #include "services/device_connection/session_table.h"
 #include "services/device_connection/twin_client.h"
@@ -30,6 +31,7 @@ class SessionChanges {
     TwinClient& twin;
     PresenceReporter& presence;
     Deliveries& deliveries;
+    RecordChecks& checks;
     Clock& clock;
     const HubMetrics& metrics;
   };
@@ -38,8 +40,9 @@ class SessionChanges {
 
   explicit SessionChanges(const Parts& parts);
 
-  // A live session of an edge that attached. One that has been replaced, disabled or deleted meanwhile is told to go;
-  // one that listens to desired properties is told their version, so that its edge sees whether it missed a change.
+  // A live session of an edge that attached. One that has been replaced meanwhile, or may not stay in the light of its
+  // device's record, is told to go; one that listens to desired properties is told their version, so that its edge sees
+  // whether it missed a change.
   void Announce(std::shared_ptr<const Edge> edge, internal::v1::LiveSession session);
   // Registers, and stores if durable, the subscriptions of a session; answered by one SubscriptionSaved (D-SES-1).
   void Subscribe(std::shared_ptr<const Edge> edge, internal::v1::SubscriptionChange change);

@@ -280,6 +280,7 @@ Session SessionOpener::ToSession(const Attempt& attempt) {
           .stored = entry.stored,
           .subscriptions = entry.subscriptions,
           .connect_unix_micros = entry.connect_unix_micros,
+          .credential = attempt.admission.credential,
           .edge = attempt.edge->name};
 }
 
@@ -293,6 +294,7 @@ void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, E
   result->set_subscriptions(entry.subscriptions);
   result->set_session_present(attempt.session_present);
   result->set_token_expiry_unix_seconds(attempt.admission.token_expiry_unix_seconds);
+  result->set_credential(attempt.admission.credential);
   const Session session = ToSession(attempt);
   parts_.presence.Connected(session);
   // A directory that lost its memory does not know the older connection; this process may.

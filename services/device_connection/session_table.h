@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "libs/base/mutex.h"
+#include "services/device_connection/credential.h"
 #include "services/device_connection/session_entry.h"
 
 namespace fleetcast::device_connection {
@@ -23,6 +24,7 @@ struct Session {
   Stored stored = Stored::kUnknown;
   uint32_t subscriptions = 0;
   int64_t connect_unix_micros = 0;
+  CredentialId credential = 0;           // What opened it.
   std::shared_ptr<const EdgeName> edge;  // Shared by all sessions of the edge.
 
   bool has(uint32_t bits) const { return (subscriptions & bits) == bits; }

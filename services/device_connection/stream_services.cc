@@ -65,7 +65,7 @@ grpc::ServerBidiReactor<pb::PublishRequest, pb::PublishResponse>* DeviceFeedServ
   auto stream = FeedStream::Create();
   return stream->Start(context, {.on_message =
                                      [this, stream = stream.get()](pb::PublishRequest&& batch) {
-                                       feed_.OnBatch(batch);
+                                       if (!feed_.OnBatch(batch)) return stream->Abort();
                                        pb::PublishResponse response;
                                        response.set_acknowledged_batch(batch.batch());
                                        if (!stream->TrySend(std::move(response))) stream->Abort();

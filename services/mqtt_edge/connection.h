@@ -62,6 +62,7 @@ struct OpenResult {
   Subscriptions subscriptions = 0;
   bool session_present = false;
   std::optional<absl::Time> token_expiry;
+  uint64_t credential = 0;  // Means nothing here; announced with the session.
 };
 
 // Owned by one event loop and only touched by its thread. Every call gets the Turn in which it happens; afterwards the
@@ -113,6 +114,7 @@ class Connection {
   int64_t epoch() const { return epoch_; }
   Subscriptions subscriptions() const { return subscriptions_; }
   absl::Time connect_time() const { return connect_time_; }
+  uint64_t credential() const { return credential_; }
   LinkIndex link() const { return link_; }
   // Whether calls are unanswered, or answers wait to be taken.
   bool has_calls() const { return !calls_.empty() || !queued_calls_.empty() || !pubacks_.empty(); }
@@ -246,6 +248,7 @@ class Connection {
   Subscriptions saving_ = 0;         // What the unanswered ChangeSubscriptions says.
   LinkIndex link_ = kNoLink;
   int64_t epoch_ = 0;
+  uint64_t credential_ = 0;
   int64_t fenced_epoch_ = 0;  // Orders to disconnect that came before the result of the CONNECT.
   std::string device_id_;
   absl::Time connect_time_;

@@ -89,6 +89,7 @@ void Connection::OnOpenResult(const OpenResult& result, Turn& turn) {
 void Connection::Accept(const OpenResult& result, Turn& turn) {
   state_ = State::kConnected;
   epoch_ = result.epoch;
+  credential_ = result.credential;
   connect_time_ = turn.wall;
   subscriptions_ = wanted_ = clean_session_ ? 0 : result.subscriptions;
   if ((subscriptions_ & kDesiredBit) != 0) desired_.Resume();

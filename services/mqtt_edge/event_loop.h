@@ -198,6 +198,7 @@ class EventLoop final : private Effects {
   void HandleSessionChecks(LinkIndex link, const pb::AttachResponse& frame);
   void HandleTwinResults(const pb::AttachResponse& frame);
   void Announce(LinkIndex link);
+  void Announce(const Client& client, LinkIndex link);
   void GiveUpOpens(LinkIndex link);
 
   const int index_;

@@ -194,19 +194,24 @@ void EventLoop::Handle(const DrainOrder& message) {
 
 // A replica that just started, or whose directory lost its entries, learns who is here.
 void EventLoop::Announce(LinkIndex link) {
-  LinkOutbox& outbox = links_[static_cast<size_t>(link)];
   int announced = 0;
   for (const auto& client : clients_) {
     if (client == nullptr || client->connection.state() != Connection::State::kConnected) continue;
-    pb::LiveSession* live = outbox.frame().add_live_sessions();
-    live->set_session(client->session);
-    live->set_device_id(client->connection.device_id());
-    live->set_epoch(client->connection.epoch());
-    live->set_subscriptions(client->connection.subscriptions());
-    live->set_connect_unix_micros(absl::ToUnixMicros(client->connection.connect_time()));
-    outbox.Grow(sizeof(*live));
-    if (++announced % kAnnouncedPerFrame == 0) outbox.Flush();
+    Announce(*client, link);
+    if (++announced % kAnnouncedPerFrame == 0) links_[static_cast<size_t>(link)].Flush();
   }
+}
+
+void EventLoop::Announce(const Client& client, LinkIndex link) {
+  LinkOutbox& outbox = links_[static_cast<size_t>(link)];
+  pb::LiveSession* live = outbox.frame().add_live_sessions();
+  live->set_session(client.session);
+  live->set_device_id(client.connection.device_id());
+  live->set_epoch(client.connection.epoch());
+  live->set_subscriptions(client.connection.subscriptions());
+  live->set_connect_unix_micros(absl::ToUnixMicros(client.connection.connect_time()));
+  live->set_credential(client.connection.credential());
+  outbox.Grow(sizeof(*live));
 }
 
 void EventLoop::Handle(const FrameArrived& message) {
@@ -242,8 +247,14 @@ void EventLoop::Handle(const FrameArrived& message) {
 // A number is given to one connection in the life of this process: what is not here now has ended.
 void EventLoop::HandleSessionChecks(LinkIndex link, const pb::AttachResponse& frame) {
   for (const pb::SessionCheck& check : frame.session_checks()) {
-    if (LoopOf(check.session()) != index_ || Find(check.session()) != nullptr) continue;
-    links_[static_cast<size_t>(link)].AddClosed(check.session(), check.device_id(), check.epoch(), clock_.Monotonic());
+    if (LoopOf(check.session()) != index_) continue;
+    const Client* client = Find(check.session());
+    if (client == nullptr) {
+      links_[static_cast<size_t>(link)].AddClosed(check.session(), check.device_id(), check.epoch(),
+                                                  clock_.Monotonic());
+    } else if (check.announce() && client->connection.state() == Connection::State::kConnected) {
+      Announce(*client, link);
+    }
   }
 }
 
@@ -254,7 +265,8 @@ void EventLoop::HandleOpenResults(LinkIndex link, const pb::AttachResponse& fram
                     .epoch = result.epoch(),
                     .subscriptions = result.subscriptions(),
                     .session_present = result.session_present(),
-                    .token_expiry = std::nullopt};
+                    .token_expiry = std::nullopt,
+                    .credential = result.credential()};
     if (result.token_expiry_unix_seconds() > 0)
       open.token_expiry = absl::FromUnixSeconds(result.token_expiry_unix_seconds());
     if (Client* client = Find(result.session())) {

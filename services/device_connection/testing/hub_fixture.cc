@@ -32,6 +32,11 @@ void FakeTwin::RemoveDevice(const std::string& device_id) {
   records_.erase(device_id);
 }
 
+void FakeTwin::Change(const std::string& device_id, const std::function<void(pb::DeviceRecord&)>& change) {
+  MutexLock lock(mutex_);
+  change(records_[device_id]);
+}
+
 void FakeTwin::SetAway(bool away) {
   MutexLock lock(mutex_);
   away_ = away;
@@ -201,13 +206,15 @@ pb::SubscriptionSaved PlayedEdge::Subscribe(uint64_t session, const std::string&
   return found.value_or(pb::SubscriptionSaved());
 }
 
-void PlayedEdge::Announce(uint64_t session, const std::string& device_id, int64_t epoch, uint32_t bits) {
+void PlayedEdge::Announce(uint64_t session, const std::string& device_id, int64_t epoch, uint32_t bits,
+                          uint64_t credential) {
   pb::AttachRequest request;
   pb::LiveSession* live = request.add_live_sessions();
   live->set_session(session);
   live->set_device_id(device_id);
   live->set_epoch(epoch);
   live->set_subscriptions(bits);
+  live->set_credential(credential);
   stream_.Write(request);
 }
 
@@ -241,14 +248,17 @@ std::optional<pb::MethodCall> PlayedEdge::AwaitCall(uint64_t call_id) {
   });
 }
 
-bool PlayedEdge::AwaitDisconnect(uint64_t session, int64_t epoch, pb::DisconnectSession::Reason reason) {
+bool PlayedEdge::AwaitDisconnect(uint64_t session, int64_t epoch, pb::DisconnectSession::Reason reason,
+                                 absl::Duration limit) {
   return stream_
-      .Await<bool>([&](const pb::AttachResponse& response) -> std::optional<bool> {
-        for (const pb::DisconnectSession& order : response.disconnects()) {
-          if (order.session() == session && order.epoch() == epoch && order.reason() == reason) return true;
-        }
-        return std::nullopt;
-      })
+      .Await<bool>(
+          [&](const pb::AttachResponse& response) -> std::optional<bool> {
+            for (const pb::DisconnectSession& order : response.disconnects()) {
+              if (order.session() == session && order.epoch() == epoch && order.reason() == reason) return true;
+            }
+            return std::nullopt;
+          },
+          limit)
       .has_value();
 }
 
@@ -353,6 +363,13 @@ pb::OpenSessionResult HubFixture::OpenAccepted(PlayedEdge& edge, uint64_t sessio
 }
 
 void HubFixture::FlushRedis() { ASSERT_TRUE(redis_client_->Run({"FLUSHALL"}, absl::Seconds(5)).ok()); }
+
+void HubFixture::PublishRecord(const std::string& device_id, bool disconnect) {
+  pb::DeviceChangeEvent change;
+  change.set_device_id(device_id);
+  change.mutable_record()->set_disconnect(disconnect);
+  Publish(change);
+}
 
 void HubFixture::Publish(const pb::DeviceChangeEvent& change) {
   PlayedStream<pb::PublishRequest, pb::PublishResponse> stream(

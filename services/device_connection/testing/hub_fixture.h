@@ -38,6 +38,7 @@ class FakeTwin final : public pb::DeviceRecordService::Service {
   void AddDevice(const std::string& device_id, const auth::Key& key);
   void SetDisabled(const std::string& device_id, bool disabled);
   void RemoveDevice(const std::string& device_id);
+  void Change(const std::string& device_id, const std::function<void(pb::DeviceRecord&)>& change);
   // While true, every call is UNAVAILABLE.
   void SetAway(bool away);
   // While true, SaveSubscriptions waits, ten seconds at most.
@@ -146,7 +147,8 @@ class PlayedEdge {
   pb::OpenSessionResult Open(pb::OpenSession open, const std::string& device_id);
   // Registers subscriptions and waits until they are saved.
   pb::SubscriptionSaved Subscribe(uint64_t session, const std::string& device_id, int64_t epoch, uint32_t bits);
-  void Announce(uint64_t session, const std::string& device_id, int64_t epoch, uint32_t bits);
+  // `credential`: as the result of its connect said it.
+  void Announce(uint64_t session, const std::string& device_id, int64_t epoch, uint32_t bits, uint64_t credential = 0);
   void Close(uint64_t session, const std::string& device_id, int64_t epoch);
   void Heartbeat();
   void Report(pb::CallReport report);
@@ -154,7 +156,8 @@ class PlayedEdge {
   // Waits for a call, or for an order to close a session.
   std::optional<pb::MethodCall> AwaitCall(uint64_t call_id);
   bool AwaitDisconnect(uint64_t session, int64_t epoch,
-                       pb::DisconnectSession::Reason reason = pb::DisconnectSession::REASON_TAKEN_OVER);
+                       pb::DisconnectSession::Reason reason = pb::DisconnectSession::REASON_TAKEN_OVER,
+                       absl::Duration limit = absl::Seconds(10));
 
   PlayedStream<pb::AttachRequest, pb::AttachResponse>& stream() { return stream_; }
 
@@ -203,6 +206,8 @@ class HubFixture : public ::testing::Test {
   void FlushRedis();
   // Hands one change of twin to the hub and waits until it is acknowledged.
   void Publish(const pb::DeviceChangeEvent& change);
+  // The same for a change of a device's record.
+  void PublishRecord(const std::string& device_id, bool disconnect = false);
   bool AwaitPresence(const std::string& device_id, bool connected);
 
   telemetry::Metrics metrics_;
