@@ -101,7 +101,8 @@ TEST_F(HubRevocationTest, ItStaysWhenThatIsWished) {
   const Result other = OpenAccepted(*edge, 2, "dev-2");
   twin_.SetDisabled("dev-2", true);
   PublishRecord("dev-2", true);
-  EXPECT_TRUE(edge->AwaitDisconnect(2, other.epoch(), pb::DisconnectSession::REASON_ADMINISTRATIVE)) << "who is disabled goes all the same";
+  EXPECT_TRUE(edge->AwaitDisconnect(2, other.epoch(), pb::DisconnectSession::REASON_ADMINISTRATIVE))
+      << "who is disabled goes all the same";
   EXPECT_FALSE(WasToldToGo(*edge, 1, opened.epoch()));
 }
 

@@ -81,7 +81,7 @@ class ClientCertificateTest : public ::testing::Test {
   ClientCertificateTest() {
     const TestIdentity server({.common_name = "localhost", .extended_usage = ""});
     const std::string chain = Write("server.pem", server.certificate_pem());
-    tls_ = *TlsContext::Create({{chain, Write("server.key", server.key_pem())}});
+    tls_ = *TlsContext::Create({{chain, Write("server.key", server.key_pem())}}, TlsRules{});
   }
   ~ClientCertificateTest() override { std::filesystem::remove_all(directory_); }
 

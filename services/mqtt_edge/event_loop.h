@@ -40,11 +40,11 @@ struct LoopOptions {
   // How often device_connection is told that a session received something, at most. The time of a device's last
   // activity is that much too early at worst.
   absl::Duration activity_interval = absl::Minutes(1);
-  Rate connects;                        // Of one loop, before the handshake.
-  Rate connects_per_source;             // Of one loop.
-  int64_t connections_max = 1'000'000;  // Of the process.
-  PerListener<bool> proxy_protocol{};   // Whose connections begin with a PROXY header.
-  std::vector<AddressRange> proxies;    // Who may send one; empty = anybody.
+  Rate connects;                                    // Of one loop, before the handshake.
+  Rate connects_per_source;                         // Of one loop.
+  int64_t connections_max = 1'000'000;              // Of the process.
+  PerListener<bool> proxy_protocol{};               // Whose connections begin with a PROXY header.
+  std::vector<AddressRange> proxies;                // Who may send one; empty = anybody.
   ClientAuthorities* client_authorities = nullptr;  // Whose signature on client certificates counts; null: nobody's.
 };
 
