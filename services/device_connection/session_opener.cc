@@ -114,7 +114,7 @@ bool SessionOpener::Judge(Attempts& attempts, const std::vector<size_t>& indexes
   return true;
 }
 
-// Whose token was only to be checked is done: its session stands as it is.
+// Whose token was only to be checked is done: its session stands as it is, by the key that signed the new token.
 void SessionOpener::AnswerRenewals(Attempts& attempts) {
   const auto opens = [](const Attempt& attempt) { return attempt.open.renewed_epoch() == 0; };
   const auto renewals = std::stable_partition(attempts.begin(), attempts.end(), opens);
@@ -127,6 +127,9 @@ void SessionOpener::AnswerRenewals(Attempts& attempts) {
     result->set_code(admission.code);
     result->set_epoch(renewal->open.renewed_epoch());
     result->set_token_expiry_unix_seconds(admission.token_expiry_unix_seconds);
+    if (!IsAccepted(admission)) continue;
+    result->set_credential(admission.credential);
+    parts_.sessions.SetCredential(renewal->open.device_id(), renewal->open.renewed_epoch(), admission.credential);
   }
   messages.Send();
   attempts.erase(renewals, attempts.end());

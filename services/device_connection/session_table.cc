@@ -55,6 +55,15 @@ bool SessionTable::SetSubscriptions(std::string_view device_id, int64_t epoch, u
   return true;
 }
 
+bool SessionTable::SetCredential(std::string_view device_id, int64_t epoch, CredentialId credential) {
+  DeviceShard& shard = ShardOf(device_id);
+  MutexLock lock(shard.mutex);
+  const auto found = shard.sessions.find(Absl(device_id));
+  if (found == shard.sessions.end() || found->second.epoch != epoch) return false;
+  found->second.credential = credential;
+  return true;
+}
+
 std::optional<Session> SessionTable::Find(std::string_view device_id) const {
   const DeviceShard& shard = ShardOf(device_id);
   MutexLock lock(shard.mutex);

@@ -41,6 +41,8 @@ class SessionTable {
   bool Remove(std::string_view device_id, int64_t epoch);
   // Changes the subscriptions of the session if it has this epoch.
   bool SetSubscriptions(std::string_view device_id, int64_t epoch, uint32_t subscriptions);
+  // The same for what the session rests on.
+  bool SetCredential(std::string_view device_id, int64_t epoch, CredentialId credential);
 
   std::optional<Session> Find(std::string_view device_id) const;
   // The device whose live session has this epoch; empty if there is none.

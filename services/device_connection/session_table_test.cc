@@ -57,6 +57,14 @@ TEST(SessionTableTest, ChangesSubscriptionsOfTheSameSessionOnly) {
   EXPECT_FALSE(table.Find("dev-1")->has(1));
 }
 
+TEST(SessionTableTest, ChangesTheCredentialOfTheSameSessionOnly) {
+  SessionTable table;
+  table.Insert(Of("dev-1", 3));
+  EXPECT_FALSE(table.SetCredential("dev-1", 2, 7));
+  EXPECT_TRUE(table.SetCredential("dev-1", 3, 6));
+  EXPECT_EQ(table.Find("dev-1")->credential, 6u);
+}
+
 TEST(SessionTableTest, RemovesOneLifeOfOneEdge) {
   SessionTable table;
   table.Insert(Of("a", 1, Edge("edge-0", "b1")));

@@ -66,6 +66,7 @@ void Connection::OnRenewalResult(const OpenResult& result, Turn& turn) {
   level5_->renewal.reset();
   if (result.code == mqtt::ConnectCode::kServerUnavailable) return Close(CloseReason::kUnavailable, turn);
   if (result.code != mqtt::ConnectCode::kAccepted) return Close(CloseReason::kRefused, turn);  // MQTT-4.12.1-2
+  credential_ = result.credential;
   if (result.token_expiry.has_value()) ExpectTokenEnd(*result.token_expiry, turn);
   mqtt::Encode(mqtt::Auth{mqtt::ReasonCode::kSuccess, {.method = kSasMethod}}, turn.output);
   CountMessage(turn);

@@ -89,17 +89,34 @@ void CheckHubTopic(std::string_view text) {
   }
 }
 
-// Each filter is granted in its own spelling; the device id in it may be percent-encoded, nothing else.
+// Whether `text` is `filter`, each part of it as it stands or percent-encoded.
+bool IsSpellingOf(std::string_view text, std::string_view filter) {
+  for (;;) {
+    const std::string_view part = text.substr(0, text.find('/'));
+    const std::string_view wanted = filter.substr(0, filter.find('/'));
+    if (part != wanted && mqtt::PercentDecode(part) != wanted) return false;
+    if (part.size() == text.size() || wanted.size() == filter.size()) {
+      return part.size() == text.size() && wanted.size() == filter.size();
+    }
+    text.remove_prefix(part.size() + 1);
+    filter.remove_prefix(wanted.size() + 1);
+  }
+}
+
+// Each filter is granted in its own spelling; the ids in it may be percent-encoded.
 void CheckFilter(std::string_view text, std::string_view device_id) {
   const std::optional<mqtt::Filter> filter = mqtt::ParseFilter(text, device_id);
   const std::string own = mqtt::MessagesFilter(device_id);
   const bool is_fixed =
       text == mqtt::kMethodsFilter || text == mqtt::kTwinResponsesFilter || text == mqtt::kDesiredFilter;
   FLEETCAST_CHECK(!is_fixed || filter.has_value());
-  if (filter.has_value() && !is_fixed) FLEETCAST_CHECK(text == own || mqtt::PercentDecode(text) == own);
-  if (device_id.find('/') == std::string_view::npos) {
-    FLEETCAST_CHECK(mqtt::ParseFilter(own, device_id) == mqtt::Filter::kMessages);
-  }
+  const auto slashes = std::count(device_id.begin(), device_id.end(), '/');
+  if (slashes > 1) return;  // No client id.
+  FLEETCAST_CHECK(mqtt::ParseFilter(own, device_id) == mqtt::Filter::kMessages);
+  if (!filter.has_value() || is_fixed) return;
+  const std::string base = own.substr(0, own.size() - std::string_view("messages/devicebound/#").size());
+  const bool is_of_module = IsSpellingOf(text, base + "#") || IsSpellingOf(text, base + "inputs/#");
+  FLEETCAST_CHECK(IsSpellingOf(text, own) || (slashes == 1 && is_of_module));
 }
 
 // What IsPropertyBag promises, written once more.

@@ -183,10 +183,6 @@ absl::StatusOr<Certificate> EnsureChain(const Chain& chain, const std::string& d
   const std::string server_file = absl::StrCat(directory, "/", chain.server_file);
   const std::string server_key_file = absl::StrCat(directory, "/", chain.server_key_file);
 
-  const std::string clients_file = absl::StrCat(directory, "/", kClientAuthoritiesFile);
-  if (absl::IsNotFound(files::Read(clients_file).status())) {
-    FLEETCAST_RETURN_IF_ERROR(files::Replace(clients_file, "", 0644));
-  }
   Identity authority = Load(ca_file, ca_key_file);
   bool keep = IsGood(authority);
   if (!keep) {
@@ -206,6 +202,10 @@ absl::StatusOr<Certificate> EnsureChain(const Chain& chain, const std::string& d
 }  // namespace
 
 absl::Status EnsureCertificates(const std::string& directory, const std::vector<std::string>& names) {
+  const std::string clients_file = absl::StrCat(directory, "/", kClientAuthoritiesFile);
+  if (absl::IsNotFound(files::Read(clients_file).status())) {
+    FLEETCAST_RETURN_IF_ERROR(files::Replace(clients_file, "", 0644));
+  }
   FLEETCAST_ASSIGN_OR_RETURN(const Certificate p256, EnsureChain(kP256Chain, directory, names));
   FLEETCAST_ASSIGN_OR_RETURN(const Certificate rsa, EnsureChain(kRsaChain, directory, names));
   // The file of the first authority is what clients are given: it holds both.
