@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/strings.h"
 #include "libs/rpc/channel.h"
-#include "services/mqtt_edge/address_range.h"
-#include "services/mqtt_edge/session_id.h"
+#include "services/mqtt_edge/connection/session_id.h"
+#include "services/mqtt_edge/transport/address_range.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {

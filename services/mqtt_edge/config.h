@@ -7,7 +7,7 @@
 
 #include "absl/time/time.h"
 #include "libs/config/config.h"
-#include "services/mqtt_edge/listener_kind.h"
+#include "services/mqtt_edge/transport/listener_kind.h"
 
 namespace fleetcast::mqtt_edge {
 

@@ -10,7 +10,7 @@
 #include "fleetcast/internal/v1/edge_link.pb.h"
 #include "libs/base/status_macros.h"
 #include "libs/telemetry/log.h"
-#include "services/mqtt_edge/session_id.h"
+#include "services/mqtt_edge/connection/session_id.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {

@@ -13,9 +13,9 @@
 #include "libs/base/random.h"
 #include "services/mqtt_edge/config.h"
 #include "services/mqtt_edge/edge_metrics.h"
-#include "services/mqtt_edge/event_loop.h"
-#include "services/mqtt_edge/hub_link.h"
-#include "services/mqtt_edge/tls_store.h"
+#include "services/mqtt_edge/link/hub_link.h"
+#include "services/mqtt_edge/loop/event_loop.h"
+#include "services/mqtt_edge/transport/tls_store.h"
 
 namespace fleetcast::mqtt_edge {
 

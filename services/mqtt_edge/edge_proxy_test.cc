@@ -1,7 +1,7 @@
 // Connections that a load balancer brings, with real sockets (D-TLS-9).
 #include <string>
 
-#include "services/mqtt_edge/edge_fixture.h"
+#include "services/mqtt_edge/testing/edge_fixture.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {

@@ -14,8 +14,8 @@
 #include "libs/mqtt/messages.h"
 #include "libs/mqtt/topics.h"
 #include "libs/testing/wait_for.h"
-#include "services/mqtt_edge/edge_fixture.h"
-#include "services/mqtt_edge/test_device.h"
+#include "services/mqtt_edge/testing/edge_fixture.h"
+#include "services/mqtt_edge/testing/test_device.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "absl/strings/escaping.h"
 #include "libs/base/random.h"
-#include "services/mqtt_edge/edge_fixture.h"
+#include "services/mqtt_edge/testing/edge_fixture.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "libs/websocket/test_support.h"
-#include "services/mqtt_edge/edge_fixture.h"
+#include "services/mqtt_edge/testing/edge_fixture.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {

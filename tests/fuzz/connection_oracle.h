@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "libs/mqtt/codec.h"
-#include "services/mqtt_edge/effects.h"
+#include "services/mqtt_edge/connection/effects.h"
 
 namespace fleetcast::fuzz {
 

@@ -7,7 +7,7 @@
 
 #include "libs/base/check.h"
 #include "libs/mqtt/messages.h"
-#include "services/mqtt_edge/connection_harness.h"
+#include "services/mqtt_edge/connection/connection_harness.h"
 #include "tests/fuzz/connection_oracle.h"
 #include "tests/fuzz/connection_script.h"
 #include "tests/fuzz/memory_meter.h"

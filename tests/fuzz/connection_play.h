@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "services/mqtt_edge/connection.h"
+#include "services/mqtt_edge/connection/connection.h"
 #include "tests/fuzz/fragments.h"
 
 namespace fleetcast::fuzz {

@@ -8,8 +8,8 @@
 
 #include "fleetcast/internal/v1/delivery.pb.h"
 #include "services/device_connection/session_entry.h"
-#include "services/mqtt_edge/effects.h"
-#include "services/mqtt_edge/report_log.h"
+#include "services/mqtt_edge/connection/effects.h"
+#include "services/mqtt_edge/link/report_log.h"
 
 namespace fleetcast::sim {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "services/mqtt_edge/connection.h"
-#include "services/mqtt_edge/report_log.h"
+#include "services/mqtt_edge/connection/connection.h"
+#include "services/mqtt_edge/link/report_log.h"
 #include "tests/sim/frames.h"
 #include "tests/sim/stream.h"
 

@@ -1,0 +1,59 @@
+#include "services/mqtt_edge/connection/pubacks.h"
+
+#include <algorithm>
+
+#include "libs/mqtt/codec.h"
+
+namespace fleetcast::mqtt_edge {
+
+void Pubacks::Add(uint16_t packet_id, mqtt::ReasonCode reason) {
+  entries_.push_back(
+      {.packet_id = packet_id, .reason = reason, .waits = false, .call_id = 0, .deadline = absl::InfiniteDuration()});
+}
+
+void Pubacks::AddWaiting(uint16_t packet_id, uint64_t call_id, absl::Duration deadline) {
+  entries_.push_back({.packet_id = packet_id,
+                      .reason = mqtt::ReasonCode::kSuccess,
+                      .waits = true,
+                      .call_id = call_id,
+                      .deadline = deadline});
+}
+
+bool Pubacks::Release(uint64_t call_id) {
+  const auto entry = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& each) { return each.waits && each.call_id == call_id; });
+  if (entry == entries_.end()) return false;
+  entry->waits = false;
+  return true;
+}
+
+int Pubacks::Expire(absl::Duration now) {
+  int expired = 0;
+  for (Entry& entry : entries_) {
+    if (!entry.waits || now < entry.deadline) continue;
+    entry.waits = false;
+    ++expired;
+  }
+  return expired;
+}
+
+int Pubacks::WriteDue(uint8_t level, std::string* output) {
+  const auto first = std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.waits; });
+  for (auto entry = entries_.begin(); entry != first; ++entry) {
+    mqtt::Encode(mqtt::Puback{entry->packet_id, entry->reason}, output, level);
+  }
+  const auto written = static_cast<int>(first - entries_.begin());
+  entries_.erase(entries_.begin(), first);
+  if (entries_.empty()) std::vector<Entry>().swap(entries_);  // An idle connection holds no buffers.
+  return written;
+}
+
+absl::Duration Pubacks::NextDeadline() const {
+  absl::Duration next = absl::InfiniteDuration();
+  for (const Entry& entry : entries_) {
+    if (entry.waits) next = std::min(next, entry.deadline);
+  }
+  return next;
+}
+
+}  // namespace fleetcast::mqtt_edge
