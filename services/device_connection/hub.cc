@@ -60,6 +60,7 @@ struct Hub::Parts {
                 records,
                 presence,
                 deliveries,
+                checks,
                 {this->policies, hosts, config.certificate_dates == "check"},
                 config.takeovers_per_minute,
                 clock,

@@ -117,6 +117,25 @@ TEST_F(HubRevocationTest, AModuleGoesByItsOwnKey) {
   EXPECT_FALSE(WasToldToGo(*edge, 1, device.epoch()));
 }
 
+// As when it was created a moment ago: the news comes while it connects.
+TEST_F(HubRevocationTest, NewsThatChangeNothingForItLeaveADeviceThatConnectsAlone) {
+  const auto edge = NewEdge();
+  twin_.DuringNextLookup([this] { PublishRecord("dev-1"); });
+  const Result opened = OpenAccepted(*edge, 1, "dev-1");
+  AwaitChecks(*edge);
+  EXPECT_FALSE(WasToldToGo(*edge, 1, opened.epoch()));
+}
+
+TEST_F(HubRevocationTest, ADeviceThatIsDisabledWhileItConnectsGoes) {
+  const auto edge = NewEdge();
+  twin_.DuringNextLookup([this] {
+    twin_.SetDisabled("dev-1", true);
+    PublishRecord("dev-1", true);
+  });
+  const Result opened = OpenAccepted(*edge, 1, "dev-1");
+  EXPECT_TRUE(edge->AwaitDisconnect(1, opened.epoch(), pb::DisconnectSession::REASON_ADMINISTRATIVE));
+}
+
 TEST_F(HubRevocationTest, WhatChangedWhileNobodyListenedIsFoundAtTheAnnouncement) {
   struct Case {
     const char* name;

@@ -306,8 +306,9 @@ void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, E
   if (older != nullptr) TellToGo(known->ToEntry(), older, messages);
   // A newer one that came about meanwhile, of a later memory, did not find this one to tell it to go.
   if (!parts_.sessions.Insert(session)) TellToGo(entry, attempt.edge, messages);
-  // A change of the device that came while it connected found no session to close: it has to connect once more.
-  if (parts_.records.ChangedSince(ticket, attempt.open.device_id())) {
+  // A change of the device that came while it connected found no session to judge. Mostly it is the news of the device
+  // having been created just now, which is no reason to send it away.
+  if (parts_.records.ChangedSince(ticket, session.device_id) && !parts_.checks.Submit(session.device_id)) {
     TellToGo(entry, attempt.edge, messages, pb::DisconnectSession::REASON_ADMINISTRATIVE);
   }
 }

@@ -17,6 +17,7 @@
 #include "services/device_connection/hub_metrics.h"
 #include "services/device_connection/presence_reporter.h"
 #include "services/device_connection/record_cache.h"
+#include "services/device_connection/record_checks.h"
 #include "services/device_connection/session_directory.h"
 #include "services/device_connection/session_table.h"
 #include "services/device_connection/takeover_limit.h"
@@ -38,6 +39,7 @@ class SessionOpener {
     const RecordCache& records;
     PresenceReporter& presence;
     Deliveries& deliveries;
+    RecordChecks& checks;
     AdmissionRules rules;
     int takeovers_per_minute;  // Of one device; more have to wait (takeover_limit.h).
     Clock& clock;

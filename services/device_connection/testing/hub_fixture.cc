@@ -42,6 +42,11 @@ void FakeTwin::SetAway(bool away) {
   away_ = away;
 }
 
+void FakeTwin::DuringNextLookup(std::function<void()> action) {
+  MutexLock lock(mutex_);
+  during_lookup_ = std::move(action);
+}
+
 void FakeTwin::HoldSaves(bool hold) {
   {
     MutexLock lock(mutex_);
@@ -78,12 +83,20 @@ grpc::Status FakeTwin::Enter() {
 
 grpc::Status FakeTwin::LookupDevices(grpc::ServerContext*, const pb::LookupDevicesRequest* request,
                                      pb::LookupDevicesResponse* response) {
-  MutexLock lock(mutex_);
-  ++lookups_;
-  for (const std::string& device_id : request->device_ids()) {
-    if (const auto found = records_.find(device_id); found != records_.end()) *response->add_devices() = found->second;
+  std::function<void()> action;
+  grpc::Status status;
+  {
+    MutexLock lock(mutex_);
+    ++lookups_;
+    for (const std::string& device_id : request->device_ids()) {
+      const auto found = records_.find(device_id);
+      if (found != records_.end()) *response->add_devices() = found->second;
+    }
+    status = Enter();
+    action = std::exchange(during_lookup_, nullptr);
   }
-  return Enter();
+  if (action) action();
+  return status;
 }
 
 grpc::Status FakeTwin::SaveSubscriptions(grpc::ServerContext*, const pb::SaveSubscriptionsRequest* request,

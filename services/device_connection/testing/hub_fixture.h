@@ -41,6 +41,8 @@ class FakeTwin final : public pb::DeviceRecordService::Service {
   void Change(const std::string& device_id, const std::function<void(pb::DeviceRecord&)>& change);
   // While true, every call is UNAVAILABLE.
   void SetAway(bool away);
+  // Runs once, after the next lookup has read the records and before it is answered.
+  void DuringNextLookup(std::function<void()> action);
   // While true, SaveSubscriptions waits, ten seconds at most.
   void HoldSaves(bool hold);
 
@@ -70,6 +72,7 @@ class FakeTwin final : public pb::DeviceRecordService::Service {
   std::map<std::string, pb::DeviceRecord> records_ GUARDED_BY(mutex_);
   std::map<std::string, pb::PresenceChange> presence_ GUARDED_BY(mutex_);
   bool away_ GUARDED_BY(mutex_) = false;
+  std::function<void()> during_lookup_ GUARDED_BY(mutex_);
   bool holds_saves_ GUARDED_BY(mutex_) = false;
   CondVar saves_released_;
   int lookups_ GUARDED_BY(mutex_) = 0;
