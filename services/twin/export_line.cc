@@ -54,11 +54,7 @@ absl::StatusOr<std::string> ExportLine(const ExportRow& row, const KeyVault* vau
   AddAuthentication(settings, keys, out);
   absl::StrAppend(&out, ",\"twinETag\":\"", TwinEtag(static_cast<uint64_t>(row.twin_etag)), "\",\"tags\":");
   json::CompactTo(row.tags, out);
-  out.append(",\"properties\":{\"desired\":");
-  AppendSection(row.desired, row.desired_metadata, row.desired_version, out);
-  out.append(",\"reported\":");
-  AppendSection(row.reported, row.reported_metadata, row.reported_version, out);
-  out.push_back('}');
+  AppendProperties(row, out);
   if (is_device) AddDeviceMembers(row.identity, out);
   out.push_back('}');
   return out;

@@ -47,11 +47,7 @@ std::string TwinDocument(const TwinRow& row) {
     out.append(",\"tags\":");
     json::CompactTo(row.tags, out);
   }
-  out.append(",\"properties\":{\"desired\":");
-  AppendSection(row.desired, row.desired_metadata, row.desired_version, out);
-  out.append(",\"reported\":");
-  AppendSection(row.reported, row.reported_metadata, row.reported_version, out);
-  out.push_back('}');
+  AppendProperties(row, out);
   if (!is_module) {
     absl::StrAppend(&out, ",\"capabilities\":{\"iotEdge\":", row.is_iot_edge ? "true" : "false", "}");
   }

@@ -43,6 +43,16 @@ std::string TwinDocument(const TwinRow& row);
 // Appends one section of properties with its $metadata and $version.
 void AppendSection(std::string_view document, std::string_view metadata, int64_t version, std::string& out);
 
+// Appends the member `properties` and its comma: both sections of a row that has them.
+template <typename Row>
+void AppendProperties(const Row& row, std::string& out) {
+  out.append(",\"properties\":{\"desired\":");
+  AppendSection(row.desired, row.desired_metadata, row.desired_version, out);
+  out.append(",\"reported\":");
+  AppendSection(row.reported, row.reported_metadata, row.reported_version, out);
+  out.push_back('}');
+}
+
 // {"desired":{…,"$version":n},"reported":{…,"$version":m}}
 std::string DeviceTwinDocument(std::string_view desired, int64_t desired_version, std::string_view reported,
                                int64_t reported_version);

@@ -217,6 +217,7 @@ void Connection::CloseWith(CloseReason reason, mqtt::ReasonCode code, Turn& turn
   for (const PendingCall& pending : calls_) {
     turn.metrics->methods_lost.Add();
     turn.effects->ReportCall(pending.link, {.kind = CallReport::Kind::kConnectionLost, .call_id = pending.call_id});
+    RememberCall(pending.call_id);
   }
   queued_calls_.clear();
   calls_.clear();

@@ -176,6 +176,7 @@ TEST(ConformanceTest, Mqtt3_1_4_3And4CleanSessionIsProcessedAndAcknowledged) {
   EXPECT_TRUE(harness.hub().opens[0].clean_session);
   harness.Open({ConnectCode::kAccepted, 7, kMethodsBit, true, std::nullopt});
   EXPECT_EQ(harness.TakeOutput(), "\x20\x02\0\0"s);
+  EXPECT_EQ(harness.connection().subscriptions(), 0u);
 }
 
 TEST(ConformanceTest, Mqtt3_1_4_5AfterARejectionNothingIsProcessed) {

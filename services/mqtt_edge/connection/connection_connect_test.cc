@@ -47,17 +47,6 @@ TEST(ConnectTest, Mqtt3_2_2_SessionPresentSaysWhetherOneWasStored) {
   }
 }
 
-TEST(ConnectTest, CleanSessionStartsFromNothing) {
-  Harness harness;
-  mqtt::Connect connect = Harness::NodeConnect();
-  connect.clean_session = true;
-  harness.Send(connect);
-  EXPECT_TRUE(harness.hub().opens[0].clean_session);
-  harness.Open({ConnectCode::kAccepted, 7, kMethodsBit, true, std::nullopt});
-  EXPECT_EQ(harness.TakeOutput(), "\x20\x02\0\0"s);
-  EXPECT_EQ(harness.connection().subscriptions(), 0u);
-}
-
 TEST(ConnectTest, EachRefusalOfTheHubIsItsConnackAndTheEnd) {
   for (const ConnectCode code : {ConnectCode::kIdentifierRejected, ConnectCode::kServerUnavailable,
                                  ConnectCode::kBadCredentials, ConnectCode::kNotAuthorized}) {

@@ -18,10 +18,10 @@ uint32_t SecondsUntil(absl::Time end, absl::Time now) {
 
 void Connection::OnMethodCall(const MethodCall& call, Turn& turn) {
   using Reason = CallReport::Reason;
+  // What was reported about the first one stands; NOT_SENT would be a lie, whatever else is wrong with the repeat.
+  if (HasSeenCall(call.call_id)) return turn.metrics->CountDropped(Dropped::kDuplicateCall);
   if (state_ != State::kConnected || call.epoch != epoch_) return RefuseCall(call, Reason::kStaleRoute, turn);
   ExpireCalls(turn);
-  // What was reported about the first one stands; NOT_SENT would be a lie.
-  if (HasSeenCall(call.call_id)) return turn.metrics->CountDropped(Dropped::kDuplicateCall);
   if ((subscriptions_ & kMethodsBit) == 0) return RefuseCall(call, Reason::kNotSubscribed, turn);
   if (calls_.size() + queued_calls_.size() >= limits_.calls_max) return RefuseCall(call, Reason::kBusy, turn);
   if (turn.backlog_bytes == 0) return WriteCall(call, turn);

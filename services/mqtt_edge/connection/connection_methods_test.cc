@@ -51,6 +51,19 @@ TEST(MethodTest, PayloadIsNeverEmpty) {
   EXPECT_EQ(harness.TakeOutput(), MethodRequest("lockDoor", 1, "null"));
 }
 
+TEST(MethodTest, ACallOfAConnectionThatClosedIsNotCalledUnsent) {
+  Harness harness;
+  harness.ConnectWith(kMethodsBit);
+  harness.Call(harness.NewCall(0x1f));
+  harness.In([](Connection& connection, Turn& turn) { connection.Close(CloseReason::kPeerGone, turn); });
+  harness.hub().reports.clear();
+  harness.Call(harness.NewCall(0x1f));
+  EXPECT_TRUE(harness.hub().reports.empty());  // UNKNOWN was said.
+  harness.Call(harness.NewCall(0x20));
+  ASSERT_EQ(harness.hub().reports.size(), 1u);
+  EXPECT_EQ(harness.hub().reports[0].reason, CallReport::Reason::kStaleRoute);
+}
+
 TEST(MethodTest, ACallThatEndedIsNotWrittenAgain) {
   Harness harness;
   harness.ConnectWith(kMethodsBit);
