@@ -57,6 +57,7 @@ DispatcherStream Deliveries::Attach(std::shared_ptr<DispatcherOutlet> outlet) {
     MutexLock lock(mutex_);
     stream = ++last_stream_;
     streams_[stream] = std::move(outlet);
+    parts_.metrics.dispatchers.Set(static_cast<double>(streams_.size()));
     answers[stream].set_credit(kDispatcherCredit);
     for (pb::DeliverEvent& event : table_.Orphans(parts_.clock.Monotonic())) {
       *answers[stream].add_events() = std::move(event);
@@ -83,6 +84,7 @@ void Deliveries::OnMessage(DispatcherStream stream, pb::DeliverRequest message) 
 void Deliveries::Detach(DispatcherStream stream) {
   MutexLock lock(mutex_);
   streams_.erase(stream);
+  parts_.metrics.dispatchers.Set(static_cast<double>(streams_.size()));
   watches_.RemoveStream(stream);
   table_.OnStreamGone(stream);
 }

@@ -16,6 +16,7 @@ struct HubMetrics {
                                           telemetry::CallSeconds())),
         open_batch(
             metrics.NewHistogram("fleetcast_session_open_batch", "Attempts in one batch", telemetry::BatchSizes())),
+        dispatchers(metrics.NewGauge("fleetcast_delivery_dispatchers", "Streams of method_dispatch that stand")),
         calls(metrics.NewCounters("fleetcast_delivery_calls_total", "Calls by what this process did with them",
                                   {"result"})),
         resolve_seconds(metrics.NewHistogram("fleetcast_delivery_resolve_seconds",
@@ -37,6 +38,7 @@ struct HubMetrics {
   telemetry::Counter held;
   telemetry::Histogram open_seconds;
   telemetry::Histogram open_batch;
+  telemetry::Gauge dispatchers;
   telemetry::CounterFamily calls;
   telemetry::Histogram resolve_seconds;
   telemetry::Counter reports;

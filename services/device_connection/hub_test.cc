@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "libs/testing/wait_for.h"
 #include "services/device_connection/deliveries.h"
 #include "services/device_connection/session_entry.h"
@@ -452,6 +453,8 @@ TEST_F(HubTest, EventsWaitForADispatcherThatComesBack) {
   const auto call = edge->AwaitCall(7);
   ASSERT_TRUE(call.has_value());
   dispatcher.reset();
+  // What is written to a stream while it breaks is lost, as on any stream.
+  ASSERT_TRUE(WaitFor([&] { return absl::StrContains(metrics_.Text(), "fleetcast_delivery_dispatchers 0\n"); }));
   edge->Report(AnswerReport(*call, 1));
   dispatcher = NewDispatcher();
   EXPECT_TRUE(dispatcher->Await(7, pb::DeliverEvent::kAnswer).has_value());
