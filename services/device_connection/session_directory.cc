@@ -66,12 +66,13 @@ OpenedSession ToOpened(const NewSession& session, int64_t epoch, const std::stri
 bool SessionDirectory::IsLost(const absl::Status& status) { return GetReason(status) == kReasonLost; }
 
 absl::StatusOr<int64_t> SessionDirectory::Generation() {
+  const int64_t seen = highest_epoch_.load();  // Before Redis looks: what is opened after it has looked is no proof.
   FLEETCAST_ASSIGN_OR_RETURN(const auto replies, RunScript(GenerationScript(), {kSentinel, kCounter}, {}));
   const std::vector<redis::Reply>& answer = replies.front().elements;
   int64_t generation = 0;
   int64_t counter = 0;
   if (answer.size() != 2 || !absl::SimpleAtoi(answer[0].text, &generation) ||
-      !absl::SimpleAtoi(answer[1].text, &counter) || MakeEpoch(generation, counter) < highest_epoch_.load()) {
+      !absl::SimpleAtoi(answer[1].text, &counter) || MakeEpoch(generation, counter) < seen) {
     return Lost();
   }
   return generation;

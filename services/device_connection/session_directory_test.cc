@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "libs/redis/client.h"
 #include "libs/testing/private_redis.h"
 #include "libs/testing/status_matchers.h"
@@ -159,6 +161,20 @@ TEST_F(SessionDirectoryTest, EveryCallSaysThatTheMemoryIsLost) {
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Find({"dev-1"}).status()));
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Announce({{"dev-1", opened.entry}}).status()));
   EXPECT_TRUE(SessionDirectory::IsLost(directory_.Open({{.device_id = "dev-1", .edge = {"e", "b"}}}).status()));
+}
+
+TEST_F(SessionDirectoryTest, AMemoryIsNotLostBecauseSessionsOpenMeanwhile) {
+  std::vector<std::jthread> openers;
+  for (int opener = 0; opener < 3; ++opener) {
+    openers.emplace_back([&, opener](const std::stop_token& stop) {
+      for (uint64_t i = 0; !stop.stop_requested(); ++i) {
+        const std::string device_id = absl::StrCat("dev-", opener, "-", i % 10);
+        FLEETCAST_ASSERT_OK(
+            directory_.Open({{.device_id = device_id, .edge = {"edge-0", "boot-0"}, .session = i, .clean = true}}));
+      }
+    });
+  }
+  for (int i = 0; i < 3000; ++i) FLEETCAST_ASSERT_OK(directory_.Generation());
 }
 
 TEST_F(SessionDirectoryTest, ANewGenerationTakesTheLiveSessionsBack) {
