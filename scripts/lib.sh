@@ -1,6 +1,10 @@
 # Shared by the scripts of this folder; sourced, never run. Sets `root` (the checkout) and works there.
 
 set -euo pipefail
+if [[ ${1:-} == --help || ${1:-} == -h ]]; then  # The head of a script is its help.
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+  exit
+fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 

@@ -2,15 +2,16 @@
 // The MQTT edge beside Mosquitto, the same generator against both: TLS connects, memory and processor time of idle connections,
 // request/reply, and how long a call takes at a steady rate. Each part is left out when its number is 0.
 
+const { devices, connects, repetitions, idle, requests, seconds } = require('./settings').settings({ devices: 10000, connects: 3000, repetitions: 3, idle: 60,
+  requests: 50000, seconds: 5 });
+
 const path = require('node:path');
 const { uniqueId } = require('../e2e/lib/hub');
 const { registerDevices, startDevices } = require('../e2e/lib/simulated');
 const { withServers } = require('./edge_parties');
-const { cpuSeconds, fleetcastPids, median, memoryOf, print, run, say, settings, sleep, startMosquitto } = require('./lib');
+const { cpuSeconds, fleetcastPids, median, memoryOf, print, run, say, sleep, startMosquitto } = require('./lib');
 const { fleetcastRate, mosquittoRate } = require('./request_reply');
 
-const { devices, connects, repetitions, idle, requests, seconds } = settings({ devices: 10000, connects: 3000, repetitions: 3, idle: 60,
-  requests: 50000, seconds: 5 });
 const bin = process.env.FLEETCAST_BIN_DIR;
 const RATES = [1, 1000, 10000];
 const AT_ONCE = 64; // Connections that are opening; Mosquitto's queue holds 100, and each that finds it full loses seconds.

@@ -3,13 +3,14 @@
 // PostgreSQL could do for it in the same database and run: a COPY of the ids, one UPDATE of the twins, one INSERT of the
 // outcomes, on equal tables. Devices are registered by SQL: that is preparation, not part of any figure.
 
+const { devices, repetitions } = require('./settings').settings({ devices: 1000000, repetitions: 3 });
+
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { uniqueId } = require('../e2e/lib/hub');
-const { cpuSeconds, median, print, runJob, say, settings, sleep, sql, timed } = require('./lib');
+const { cpuSeconds, median, print, runJob, say, sleep, sql, timed } = require('./lib');
 
-const { devices, repetitions } = settings({ devices: 1000000, repetitions: 3 });
 const sizes = [devices / 100, devices / 10, devices].map(Math.round).filter((size) => size > 0);
 const prefix = `${uniqueId('bench')}-`;
 

@@ -2,13 +2,14 @@
 // How long people wait: a job to its first device, a scheduled job past its time, one method call, and everything that has to go on
 // while a job over very many devices runs, up to its cancel.
 
+const { devices, connected, submits, scheduled, calls } = require('./settings').settings({ devices: 1000000, connected: 100, submits: 200, scheduled: 1000,
+  calls: 1000 });
+
 const { uniqueId, waitFor } = require('../e2e/lib/hub');
 const { grpcClient, keptHttps } = require('./clients');
 const { registerBySql, startFleet } = require('./fleet');
-const { V, percentiles, print, say, settings, sleep, sql, wallClock } = require('./lib');
+const { V, percentiles, print, say, sleep, sql, wallClock } = require('./lib');
 
-const { devices, connected, submits, scheduled, calls } = settings({ devices: 1000000, connected: 100, submits: 200, scheduled: 1000,
-  calls: 1000 });
 const prefix = `${uniqueId('lat')}-`;
 const idOf = (n) => `${prefix}${String(n).padStart(7, '0')}`;
 // Spread over the whole range of ids, which is the order in which a job meets its targets.

@@ -1,5 +1,5 @@
 'use strict';
-// What the benchmarks share: arguments, repetitions, medians, jobs, SQL.
+// What the benchmarks share: repetitions, medians, jobs, SQL.
 
 const { execFile, spawn } = require('node:child_process');
 const fs = require('node:fs');
@@ -11,20 +11,6 @@ const { request, waitFor } = require('../e2e/lib/hub');
 
 const run = promisify(execFile);
 const V = 'api-version=2021-04-12';
-
-// `devices=5000 repetitions=3` over the defaults; a word that is no setting ends the program.
-function settings(defaults) {
-  const values = { ...defaults };
-  for (const argument of process.argv.slice(2)) {
-    const [name, value] = argument.split('=');
-    if (!(name in defaults) || !/^[0-9]+$/.test(value || '')) {
-      console.error(`unknown setting '${argument}'; settings: ${Object.entries(defaults).map(([k, v]) => `${k}=${v}`).join(' ')}`);
-      process.exit(2);
-    }
-    values[name] = Number(value);
-  }
-  return values;
-}
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -153,4 +139,4 @@ function inClearText(columns, device) {
   return columns.replace(/\bsealed_keys\b/, 'NULL').replace(/\bprimary_key\b/, `'${primaryKey}'`).replace(/\bsecondary_key\b/, `'${secondaryKey}'`);
 }
 
-module.exports = { V, cpuSeconds, fleetcastPids, freePort, inClearText, listens, median, memoryOf, percentiles, print, run, runJob, say, settings, sleep, sql, startMosquitto, timed, wallClock };
+module.exports = { V, cpuSeconds, fleetcastPids, freePort, inClearText, listens, median, memoryOf, percentiles, print, run, runJob, say, sleep, sql, startMosquitto, timed, wallClock };

@@ -3,14 +3,15 @@
 // beside graphile-worker, which runs one no-op job per device on the same PostgreSQL. All over plain TCP on loopback, in turns in one
 // run; the generators run on the same machine. A job's time is from its start, before its targets are known, to its end.
 
+const { devices, repetitions, requests } = require('./settings').settings({ devices: 10000, repetitions: 5, requests: 50000 });
+
 const path = require('node:path');
 const { uniqueId, waitFor } = require('../e2e/lib/hub');
 const { startJsonLines } = require('../e2e/lib/processes');
 const { startGraphile } = require('./graphile');
-const { median, print, say, settings, startMosquitto } = require('./lib');
+const { median, print, say, startMosquitto } = require('./lib');
 const { fleetcastRate, mosquittoRate } = require('./request_reply');
 
-const { devices, repetitions, requests } = settings({ devices: 10000, repetitions: 5, requests: 50000 });
 const bin = process.env.FLEETCAST_BIN_DIR;
 
 // Each contender once, in this order; `rates` gets one more of each.

@@ -2,15 +2,16 @@
 // Import of a whole hub, export of the same, deletion, import of the export and a second export, which must be the first one
 // again; beside COPY of as many rows into tables with the same columns, in the same database.
 
+const { devices, modules } = require('./settings').settings({ devices: 1000000, modules: 20 }); // A module for each so-many-th device.
+
 const { spawn } = require('node:child_process');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const readline = require('node:readline');
 const { once } = require('node:events');
-const { cpuSeconds, print, say, settings, sql, timed } = require('./lib');
+const { cpuSeconds, print, say, sql, timed } = require('./lib');
 
-const { devices, modules } = settings({ devices: 1000000, modules: 20 }); // A module for each so-many-th device.
 const work = path.join(process.env.FLEETCAST_DATA_DIR, 'bench-registry');
 const fleetcast = path.join(process.env.FLEETCAST_BIN_DIR, 'fleetcast');
 const file = (name) => path.join(work, name);

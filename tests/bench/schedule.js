@@ -1,15 +1,16 @@
 'use strict';
 // Jobs that wait for their time: what they cost meanwhile, and how late they start when everything was killed and started again.
 
+const { jobs, spread, watch } = require('./settings').settings({ jobs: 10000, spread: 120, watch: 20 });
+
 const fs = require('node:fs');
 const { spawn } = require('node:child_process');
 const { uniqueId, waitFor } = require('../e2e/lib/hub');
 const { pidsNow } = require('../e2e/lib/processes');
 const { grpcClient } = require('./clients');
 const { registerBySql } = require('./fleet');
-const { median, percentiles, print, say, settings, sleep, sql } = require('./lib');
+const { median, percentiles, print, say, sleep, sql } = require('./lib');
 
-const { jobs, spread, watch } = settings({ jobs: 10000, spread: 120, watch: 20 });
 const prefix = `${uniqueId('sched')}-`;
 const DEVICES = 100;
 const TICKS_PER_SECOND = 100; // USER_HZ, the unit of /proc.

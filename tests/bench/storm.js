@@ -2,13 +2,14 @@
 // A reconnect storm: all edges killed at once while very many devices are connected over TLS, and how long until all are back. Fails
 // when a device is told that its credentials are wrong, or when sessions, edges and devices do not agree in the end.
 
+const { devices, generators, repetitions } = require('./settings').settings({ devices: 50000, generators: 4, repetitions: 2 });
+
 const { host, uniqueId } = require('../e2e/lib/hub');
 const { pidsNow } = require('../e2e/lib/processes');
 const { registerDevices, startDevices } = require('../e2e/lib/simulated');
 const { checkSessions, edgesNow, killAllEdges } = require('../e2e/lib/storm');
-const { memoryOf, print, say, settings } = require('./lib');
+const { memoryOf, print, say } = require('./lib');
 
-const { devices, generators, repetitions } = settings({ devices: 50000, generators: 4, repetitions: 2 });
 const WATCHED = /^(mqtt_edge|device_connection|twin|redis)/;
 
 const memory = () => Object.fromEntries(Object.entries(pidsNow()).filter(([name]) => WATCHED.test(name))

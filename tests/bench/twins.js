@@ -2,15 +2,16 @@
 // A million twins of 1 to 1.5 kB: what they take on disk, single reported patches through the whole path from MQTT, a twin job
 // beside one plain SQL UPDATE, queries beside SQL written by hand with the ideal index, a scan of everything, and pages.
 
+const given = require('./settings').settings({ devices: 1000000, connected: 1000, seconds: 15, repetitions: 3, page: 9000 });
+
 const { uniqueId } = require('../e2e/lib/hub');
 const { grpcClient, keptHttps } = require('./clients');
 const { startFleet } = require('./fleet');
-const { V, cpuSeconds, median, percentiles, print, runJob, say, settings, sleep, sql, timed } = require('./lib');
+const { V, cpuSeconds, median, percentiles, print, runJob, say, sleep, sql, timed } = require('./lib');
 const { session } = require('./postgres');
 const { startSqlServer } = require('./sql_server');
 const { registerTwins } = require('./twin_fleet');
 
-const given = settings({ devices: 1000000, connected: 1000, seconds: 15, repetitions: 3, page: 9000 });
 const { devices, repetitions } = given;
 const prefix = `${uniqueId('bench')}-`;
 const id = (i) => prefix + String(i).padStart(7, '0');

@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/strings.h"
+#include "libs/config/version.h"
 #include "tools/fleetcast/commands.h"
 #include "tools/fleetcast/exit_codes.h"
 #include "tools/fleetcast/suggest.h"
@@ -70,6 +72,7 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help for all commands");
+  app.set_version_flag("--version", absl::StrCat("fleetcast ", Absl(config::Version())), "Print the version and exit");
   app.add_option("-o,--output", context.output, "table (for people), json (one document) or jsonl (a line each)")
       ->check(CLI::IsMember({"table", "json", "jsonl"}));
   app.add_option("--jobs-endpoint", context.endpoints.jobs, "HOST:PORT of job_api");
