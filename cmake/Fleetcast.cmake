@@ -3,7 +3,8 @@
 #   fleetcast_library(NAME SRCS … DEPS … [PRIVATE_DEPS …])   static library fleetcast_<NAME>, alias fleetcast::<NAME>;
 #                                                             PCH grpc when most of its files include gRPC
 #   fleetcast_service(NAME SRCS … DEPS …)                     executable bin/fleetcast-<name> over library <NAME>_core
-#   fleetcast_test(NAME SRCS … DEPS … [LABEL unit])           GoogleTest program, registered with ctest as one test
+#   fleetcast_test(NAME SRCS … DEPS … [LABEL unit])           GoogleTest program, registered with ctest as one test;
+#                                                             PCH grpc_test when most of its files include gRPC
 #   fleetcast_fuzz(NAME [SRCS …] DEPS …)                      tests/fuzz/<NAME>_fuzz.cc: a test that replays corpus/<NAME>,
 #                                                             or, with FLEETCAST_FUZZ, the fuzzer bin/fuzz_<NAME>
 #   fleetcast_bench(NAME SRCS … DEPS …)                       Google Benchmark program bin/<NAME>
@@ -12,7 +13,7 @@
 #
 # A target sees only the libraries it names: that, and scripts/check, keep the arrows pointing down.
 
-# Precompiled headers (option FLEETCAST_PCH): cmake/PrecompiledHeaders.cmake. `pch` is base, grpc or test.
+# Precompiled headers (option FLEETCAST_PCH): cmake/PrecompiledHeaders.cmake. `pch` is one of its sets.
 function(_fleetcast_common target pch)
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
@@ -60,12 +61,12 @@ function(fleetcast_service name)
   cmake_parse_arguments(A "" "" "SRCS;DEPS" ${ARGN})
   fleetcast_library(${name}_core PCH grpc SRCS ${A_SRCS} DEPS ${A_DEPS})
   string(REPLACE "_" "-" dashed ${name})
-  fleetcast_program(fleetcast_service_${name} OUTPUT fleetcast-${dashed} SRCS main.cc
+  fleetcast_program(fleetcast_service_${name} PCH grpc OUTPUT fleetcast-${dashed} SRCS main.cc
                     DEPS fleetcast::${name}_core)
 endfunction()
 
 function(fleetcast_test name)
-  cmake_parse_arguments(A "" "LABEL;TIMEOUT" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(A "" "LABEL;PCH;TIMEOUT" "SRCS;DEPS" ${ARGN})
   if(NOT FLEETCAST_TESTS)
     return()
   endif()
@@ -75,7 +76,10 @@ function(fleetcast_test name)
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 120)
   endif()
-  fleetcast_program(${name} PCH test SRCS ${A_SRCS} DEPS ${A_DEPS} GTest::gmock_main)
+  if(NOT A_PCH)
+    set(A_PCH test)
+  endif()
+  fleetcast_program(${name} PCH ${A_PCH} SRCS ${A_SRCS} DEPS ${A_DEPS} GTest::gmock_main)
   # What is tested is optimised; the tests themselves need not be, and compile in half the time.
   target_compile_options(${name} PRIVATE "$<$<CONFIG:Release>:-O0;-U_FORTIFY_SOURCE>")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
