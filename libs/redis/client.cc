@@ -112,7 +112,8 @@ absl::Status Client::Open(Connection& connection, absl::Duration deadline) {
                                                    : connection.OpenUnix(endpoint_.path, limit));
   if (options_.password.empty()) return absl::OkStatus();
   Pipeline login;
-  login.Add({"AUTH", options_.password});
+  login.Add(options_.user.empty() ? std::vector<std::string>{"AUTH", options_.password}
+                                  : std::vector<std::string>{"AUTH", options_.user, options_.password});
   FLEETCAST_ASSIGN_OR_RETURN(const std::vector<Answer> answers, connection.Exchange(login, limit));
   if (answers.front().error.empty()) return absl::OkStatus();
   connection.Close();

@@ -28,6 +28,7 @@ class Client final : public Runner {
   struct Options {
     std::string address;        // "host:port", "[v6]:port" or "unix:/path/of/socket".
     std::string password = {};  // Empty: no AUTH. Never logged.
+    std::string user = {};      // Of an ACL, with its password; empty: the default user.
     int connections = 4;        // Pipelines that run at the same time; others wait for a free connection.
     absl::Duration connect_timeout = absl::Seconds(1);
     CircuitBreaker::Options breaker = {};

@@ -126,6 +126,31 @@ TEST_F(ClientTest, MoreThreadsThanConnectionsShareThem) {
   EXPECT_EQ(Text(client->Run({"GET", "counter"}, kTimeout)), "800");
 }
 
+TEST_F(ClientTest, AnErrorInsideOfATransactionFailsTheCall) {
+  const auto client = Connect(1);
+  ASSERT_EQ(Text(client->Run({"SET", "text", "x"}, kTimeout)), "OK");
+  Pipeline pipeline;
+  pipeline.Add({"MULTI"});
+  pipeline.Add({"SET", "other", "y"});
+  pipeline.Add({"INCR", "text"});
+  pipeline.Add({"EXEC"});
+  const absl::Status status = client->Run(pipeline, kTimeout).status();
+  EXPECT_TRUE(absl::IsInternal(status)) << status;
+  EXPECT_NE(std::string(status.message()).find("not an integer"), std::string::npos) << status;
+}
+
+TEST_F(ClientTest, UsesTheUser) {
+  const auto admin = Connect(1);
+  ASSERT_TRUE(admin->Run({"ACL", "SETUSER", "edge", "on", ">secret", "+ping"}, kTimeout).ok());
+  const auto create = [&](const std::string& password) {
+    return *Client::Create({.address = redis_->address(), .password = password, .user = "edge", .connections = 1},
+                           SystemClock());
+  };
+  EXPECT_EQ(Text(create("secret")->Run({"PING"}, kTimeout)), "PONG");
+  EXPECT_TRUE(absl::IsInternal(create("secret")->Run({"SET", "a", "b"}, kTimeout).status()));
+  EXPECT_TRUE(absl::IsUnavailable(create("wrong")->Run({"PING"}, kTimeout).status()));
+}
+
 TEST_F(ClientTest, UsesThePassword) {
   const auto admin = Connect(1);
   ASSERT_TRUE(admin->Run({"CONFIG", "SET", "requirepass", "secret"}, kTimeout).ok());

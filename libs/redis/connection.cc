@@ -26,9 +26,13 @@ void AppendCommand(const std::vector<std::string>& arguments, std::string* bytes
   }
 }
 
-Reply ToReply(const redisReply& from) {
+// The first error in `from`, wherever it is, becomes that of `answer`.
+Reply ToReply(const redisReply& from, Answer* answer) {
   Reply reply;
   switch (from.type) {
+    case REDIS_REPLY_ERROR:
+      if (answer->error.empty()) answer->error.assign(from.str, static_cast<size_t>(from.len));
+      break;
     case REDIS_REPLY_INTEGER:
       reply.kind = Reply::Kind::kInteger;
       reply.integer = from.integer;
@@ -41,7 +45,9 @@ Reply ToReply(const redisReply& from) {
     case REDIS_REPLY_ARRAY:
       reply.kind = Reply::Kind::kArray;
       reply.elements.reserve(from.elements);
-      for (size_t i = 0; i < from.elements; ++i) reply.elements.push_back(ToReply(*from.element[i]));
+      for (size_t i = 0; i < from.elements; ++i) {
+        reply.elements.push_back(ToReply(*from.element[i], answer));
+      }
       break;
     default: break;
   }
@@ -116,11 +122,7 @@ absl::StatusOr<Answer> Connection::ReadAnswer(absl::Duration deadline) {
   }
   auto* reply = static_cast<redisReply*>(raw);
   Answer answer;
-  if (reply->type == REDIS_REPLY_ERROR) {
-    answer.error.assign(reply->str, static_cast<size_t>(reply->len));
-  } else {
-    answer.reply = ToReply(*reply);
-  }
+  answer.reply = ToReply(*reply, &answer);
   freeReplyObject(reply);
   return answer;
 }

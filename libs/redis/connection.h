@@ -16,7 +16,8 @@ struct redisContext;
 
 namespace fleetcast::redis {
 
-// The reply to one command, or the error that Redis answered to it ("NOSCRIPT …", "LOADING …").
+// The reply to one command, or the error that Redis answered to it ("NOSCRIPT …", "LOADING …") or to a command inside
+// of it (EXEC).
 struct Answer {
   Reply reply;
   std::string error;  // Empty: none.
