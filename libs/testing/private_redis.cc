@@ -1,6 +1,8 @@
 #include "libs/testing/private_redis.h"
 
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "libs/base/check.h"
 #include "libs/testing/wait_for.h"
@@ -12,10 +14,15 @@ constexpr absl::Duration kStartLimit = absl::Seconds(30);
 
 }  // namespace
 
-PrivateRedis::PrivateRedis() : server_("redis") {
-  server_.Start({"redis-server", "--port", "0", "--unixsocket", server_.directory() / "redis.sock", "--unixsocketperm",
-                 "777", "--dir", server_.directory(), "--save", "", "--appendonly", "no"},
-                "redis.log", "KILL");
+PrivateRedis::PrivateRedis(Memory memory) : memory_(memory), server_("redis") { Start(); }
+
+void PrivateRedis::Start() {
+  const std::string socket = server_.directory() / "redis.sock";
+  std::vector<std::string> command = {"redis-server", "--port", "0", "--unixsocket", socket, "--unixsocketperm", "777"};
+  command.insert(command.end(), {"--dir", server_.directory(), "--save", ""});
+  command.insert(command.end(),
+                 {"--appendonly", memory_ == Memory::kDurable ? "yes" : "no", "--appendfsync", "always"});
+  server_.Start(command, "redis.log", "KILL");
   const bool ready =
       WaitFor([this] { return server_.ReadFile("redis.log").find("ready to accept connections") != std::string::npos; },
               kStartLimit);

@@ -8,6 +8,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "libs/base/check.h"
 
@@ -15,6 +16,9 @@ namespace fleetcast::testing {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A file in the directory that says: somebody else removes it.
+constexpr char kKeepName[] = ".keep";
 
 // $1 log, $2 stop signal, $3 directory, then the command. Its standard input is the pipe from the test.
 constexpr char kKeeperScript[] = R"sh(
@@ -27,7 +31,7 @@ server=$!
 cat >/dev/null
 kill -s "$signal" "$server" 2>/dev/null
 wait "$server"
-rm -rf "$directory"
+[ -e "$directory/.keep" ] || rm -rf "$directory"
 )sh";
 
 std::string ServerUser() {
@@ -72,12 +76,17 @@ PrivateServer::PrivateServer(const std::string& purpose) : user_(ServerUser()) {
 }
 
 PrivateServer::~PrivateServer() {
-  if (keeper_ > 0) {
-    close(keeper_pipe_);
-    waitpid(keeper_, nullptr, 0);
-  }
+  Stop();
   std::error_code ignored;
   fs::remove_all(directory_, ignored);
+}
+
+void PrivateServer::Stop() {
+  if (keeper_ < 0) return;
+  std::ofstream(directory_ / kKeepName).close();
+  close(keeper_pipe_);
+  waitpid(std::exchange(keeper_, -1), nullptr, 0);
+  fs::remove(directory_ / kKeepName);
 }
 
 std::vector<std::string> PrivateServer::AsServerUser(const std::vector<std::string>& command) const {
@@ -101,6 +110,7 @@ bool PrivateServer::RunToEnd(const std::vector<std::string>& command, const std:
 void PrivateServer::Start(const std::vector<std::string>& command, const std::string& log_name,
                           const std::string& stop_signal) {
   FLEETCAST_CHECK(keeper_ < 0);
+  fs::remove(directory_ / log_name);  // Of an earlier start.
   int ends[2];
   FLEETCAST_CHECK(pipe2(ends, O_CLOEXEC) == 0);
   std::vector<std::string> keeper = {"sh",        "-c",      kKeeperScript, "keeper", directory_ / log_name,

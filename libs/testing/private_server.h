@@ -29,6 +29,9 @@ class PrivateServer {
   // Starts `command` in the directory, output to `log_name`. `stop_signal` is what ends it quickly.
   void Start(const std::vector<std::string>& command, const std::string& log_name, const std::string& stop_signal);
 
+  // Ends what Start has started, by its signal, and keeps the directory: Start may follow.
+  void Stop();
+
   // The content of a file in the directory; empty when there is none.
   std::string ReadFile(const std::string& name) const;
 

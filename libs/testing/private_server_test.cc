@@ -7,7 +7,9 @@
 
 #include <cstring>
 #include <filesystem>
+#include <string>
 
+#include "libs/redis/client.h"
 #include "libs/testing/private_postgres.h"
 #include "libs/testing/private_redis.h"
 #include "libs/testing/wait_for.h"
@@ -49,9 +51,34 @@ TEST(PrivatePostgresTest, GivesDatabases) {
   EXPECT_NE(first, PrivatePostgres::Shared().NewDatabase());
 }
 
+TEST(PrivateServerTest, StartsAgainInTheSameDirectory) {
+  PrivateServer server("test");
+  const std::string words = server.directory() / "words";
+  std::string expected;
+  for (const std::string word : {"first", "second"}) {
+    server.Start({"sh", "-c", "echo $0 >>$1; cat $1; exec tail -f /dev/null", word, words}, "log", "KILL");
+    expected += word + "\n";
+    EXPECT_TRUE(WaitFor([&] { return server.ReadFile("log") == expected; }));
+    server.Stop();
+  }
+}
+
 TEST(PrivateRedisTest, HasASocket) {
   PrivateRedis redis;
   EXPECT_TRUE(std::filesystem::exists(redis.address().substr(std::strlen("unix:"))));
+}
+
+TEST(PrivateRedisTest, ADurableOneRemembersWhatItHasAnswered) {
+  for (const PrivateRedis::Memory memory : {PrivateRedis::Memory::kVolatile, PrivateRedis::Memory::kDurable}) {
+    PrivateRedis redis(memory);
+    const auto client = *redis::Client::Create({.address = redis.address(), .connections = 1}, SystemClock());
+    ASSERT_TRUE(client->Run({"SET", "key", "value"}, absl::Seconds(10)).ok());
+    redis.Kill();
+    redis.Start();
+    const auto reply = client->Run({"GET", "key"}, absl::Seconds(10));
+    ASSERT_TRUE(reply.ok()) << reply.status();
+    EXPECT_EQ(reply->text, memory == PrivateRedis::Memory::kDurable ? "value" : "");
+  }
 }
 
 }  // namespace
