@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/clock.h"
 #include "libs/base/strings.h"
+#include "libs/redis/client.h"
 #include "libs/rpc/channel.h"
 #include "services/mqtt_edge/connection/session_id.h"
 #include "services/mqtt_edge/transport/address_range.h"
@@ -29,6 +31,21 @@ std::string AddressMistake(const Config& config) {
   for (const std::string& address : config.device_connection_addresses) {
     const absl::Status status = rpc::ValidateAddress(address);
     if (!status.ok()) return "--device-connection-addresses: " + std::string(status.message());
+  }
+  return "";
+}
+
+// What is wrong with the telemetry sink, or an empty text. Repeats nothing of an address: somebody may have written a
+// password into it.
+std::string TelemetryMistake(const Config& config) {
+  const std::string& address = config.telemetry_redis;
+  if (address.empty()) return "";
+  const bool is_url = address.find_first_of("@/") != std::string::npos && !address.starts_with("unix:");
+  if (is_url || !redis::Client::Create({.address = address}, SystemClock()).ok()) {
+    return "--telemetry-redis must be host:port or unix:/path; a password goes into --telemetry-redis-password-file";
+  }
+  if (!config.telemetry_redis_user.empty() && config.telemetry_redis_password.empty()) {
+    return "--telemetry-redis-user needs --telemetry-redis-password-file";
   }
   return "";
 }
@@ -99,7 +116,19 @@ void Config::Declare(config::Settings& settings) {
                 "connects with a new one");
   settings.Time("close-over", &close_over, {.min = absl::ZeroDuration(), .max = absl::Minutes(10)},
                 "On shutdown: over how long the other connections are closed");
+  settings.Text("telemetry-redis", &telemetry_redis, {},
+                "Redis that takes telemetry, host:port or unix:/path; empty = it is acknowledged and dropped");
+  settings.Text("telemetry-redis-user", &telemetry_redis_user, {.bytes_max = 128},
+                "User of that Redis; empty = its default user");
+  settings.SecretFile("telemetry-redis-password-file", &telemetry_redis_password, {}, "File with its password");
+  settings.Text("telemetry-stream", &telemetry_stream, {.required = true, .bytes_max = 512},
+                "Key of the stream that gets an entry for each message");
+  settings.Number("telemetry-stream-entries-max", &telemetry_stream_entries_max, {.min = 0, .max = 1'000'000'000},
+                  "About how many entries the stream keeps, read or not: the oldest go first; 0 = all");
+  settings.Number("telemetry-queue-bytes", &telemetry_queue_bytes, {.min = 1 << 20, .max = int64_t{16} << 30},
+                  "Memory of telemetry that waits for Redis, more or less; then those who send it are not read from");
   settings.Rule([this] { return AddressMistake(*this); });
+  settings.Rule([this] { return TelemetryMistake(*this); });
   settings.Rule([this]() -> std::string {
     for (const std::string& range : proxy_protocol_sources) {
       if (!AddressRange::Parse(range)) return "--proxy-protocol-sources: not an address or range: " + range;

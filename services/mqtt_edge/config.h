@@ -38,6 +38,12 @@ struct Config {
   absl::Duration close_over = absl::Seconds(10);
   absl::Duration activity_interval = absl::Minutes(1);
   absl::Duration token_grace = absl::Minutes(10);
+  std::string telemetry_redis;  // host:port or unix:/path; empty: telemetry is acknowledged and dropped.
+  std::string telemetry_redis_user;
+  std::string telemetry_redis_password;  // A secret; empty = none.
+  std::string telemetry_stream = "fleetcast:telemetry";
+  int64_t telemetry_stream_entries_max = 1'000'000;
+  int64_t telemetry_queue_bytes = 64 << 20;
 
   void Declare(config::Settings& settings);
 

@@ -9,6 +9,7 @@
 
 #include "fleetcast/internal/v1/edge_link.pb.h"
 #include "libs/base/status_macros.h"
+#include "libs/redis/client.h"
 #include "libs/telemetry/log.h"
 #include "services/mqtt_edge/connection/session_id.h"
 
@@ -19,6 +20,7 @@ constexpr double kClosesPerSecondMin = 200;
 constexpr absl::Duration kDrainCheck = absl::Milliseconds(20);
 constexpr absl::Duration kDrainMargin = absl::Seconds(5);
 constexpr absl::Duration kLinkShutdown = absl::Seconds(2);
+constexpr absl::Duration kTelemetryShutdown = absl::Seconds(2);
 
 LoopOptions MakeLoopOptions(const Config& config, int loops) {
   LoopOptions options;
@@ -98,6 +100,7 @@ absl::StatusOr<std::unique_ptr<Edge>> Edge::Create(const Config& config, telemet
     edge->loop_options_.client_authorities = edge->client_authorities_.get();
   }
   FLEETCAST_RETURN_IF_ERROR(edge->CreateLinks(metrics));
+  FLEETCAST_RETURN_IF_ERROR(edge->CreateTelemetrySink());
   FLEETCAST_RETURN_IF_ERROR(edge->CreateLoops(random));
   return edge;
 }
@@ -110,6 +113,27 @@ absl::Status Edge::CreateLinks(telemetry::Metrics& metrics) {
                                                                               address, identity_, *this, dropped));
     links_.push_back(std::move(link));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Edge::CreateTelemetrySink() {
+  if (config_.telemetry_redis.empty()) return absl::OkStatus();
+  FLEETCAST_ASSIGN_OR_RETURN(std::unique_ptr<redis::Client> redis,
+                             redis::Client::Create({.address = config_.telemetry_redis,
+                                                    .password = config_.telemetry_redis_password,
+                                                    .user = config_.telemetry_redis_user,
+                                                    .connections = 1},
+                                                   clock_));
+  telemetry_sink_ = std::make_unique<TelemetrySink>(
+      std::move(redis),
+      TelemetrySink::Options{.stream = config_.telemetry_stream,
+                             .stream_entries_max = config_.telemetry_stream_entries_max},
+      [this](int loop, TelemetryDelivery delivery) {
+        loops_[static_cast<size_t>(loop)]->PostDelivered(std::move(delivery));
+      },
+      metrics_, clock_);
+  loop_options_.telemetry_sink = telemetry_sink_.get();
+  loop_options_.telemetry_bytes_max = static_cast<size_t>(config_.telemetry_queue_bytes / LoopCount(config_));
   return absl::OkStatus();
 }
 
@@ -134,6 +158,7 @@ absl::Status Edge::CreateLoops(Random& random) {
 
 void Edge::Start() {
   is_serving_ = true;
+  if (telemetry_sink_ != nullptr) telemetry_sink_->Start();
   for (const auto& loop : loops_) loop->Start();
   for (const auto& link : links_) link->Start();
   if (tls_ != nullptr && config_.tls_reload_interval > absl::ZeroDuration()) {
@@ -164,6 +189,7 @@ void Edge::Stop() {
   if (!is_serving_.exchange(false)) return;
   tls_watcher_ = {};
   for (const auto& loop : loops_) loop->Stop();
+  if (telemetry_sink_ != nullptr) telemetry_sink_->Shutdown(kTelemetryShutdown);
   for (const auto& link : links_) link->Shutdown(kLinkShutdown);
 }
 

@@ -15,6 +15,7 @@
 #include "services/mqtt_edge/edge_metrics.h"
 #include "services/mqtt_edge/link/hub_link.h"
 #include "services/mqtt_edge/loop/event_loop.h"
+#include "services/mqtt_edge/sink/telemetry_sink.h"
 #include "services/mqtt_edge/transport/tls_store.h"
 
 namespace fleetcast::mqtt_edge {
@@ -47,6 +48,7 @@ class Edge final : private HubLinkObserver {
   Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, std::function<void()> on_attached);
 
   absl::Status CreateLinks(telemetry::Metrics& metrics);
+  absl::Status CreateTelemetrySink();
   absl::Status CreateLoops(Random& random);
 
   void WatchTlsFiles(const std::stop_token& stop);
@@ -65,7 +67,8 @@ class Edge final : private HubLinkObserver {
   std::unique_ptr<TlsStore> tls_;  // Null without a TLS listener.
   PerListener<int> ports_{};
   std::atomic<int64_t> open_connections_ = 0;
-  std::atomic<bool> is_serving_ = false;  // Frames reach the loops.
+  std::atomic<bool> is_serving_ = false;           // Frames reach the loops.
+  std::unique_ptr<TelemetrySink> telemetry_sink_;  // Null without one.
   std::vector<std::unique_ptr<HubLink>> links_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
   std::jthread tls_watcher_;  // Last: uses tls_.

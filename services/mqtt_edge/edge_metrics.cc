@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::array<const char*, kDroppedKinds> kDroppedNames = {
     "telemetry",      "will",           "late_answer",  "oversize_answer", "senseless_topic", "unsubscribed_twin",
-    "unknown_puback", "duplicate_call", "stale_result", "refused_publish", "oversize_packet"};
+    "unknown_puback", "duplicate_call", "stale_result", "refused_publish", "oversize_packet", "telemetry_overflow"};
 
 }  // namespace
 
@@ -49,8 +49,20 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
                                       "Method requests whose connection ended before the answer")),
       twin_requests(
           metrics.NewCounter("fleetcast_edge_twin_requests_total", "Twin reads and reported patches passed on")),
-      desired_changes(
-          metrics.NewCounter("fleetcast_edge_desired_changes_total", "Desired changes written to devices")) {
+      desired_changes(metrics.NewCounter("fleetcast_edge_desired_changes_total", "Desired changes written to devices")),
+      telemetry_received(
+          metrics.NewCounter("fleetcast_edge_telemetry_received_total", "Telemetry messages that were accepted")),
+      telemetry_delivered(
+          metrics.NewCounter("fleetcast_edge_telemetry_delivered_total", "Telemetry messages that Redis has")),
+      telemetry_failures(metrics.NewCounter("fleetcast_edge_telemetry_failures_total",
+                                            "Batches of telemetry that Redis did not take and that are sent again")),
+      telemetry_waiting(metrics.NewGauge("fleetcast_edge_telemetry_waiting", "Telemetry messages that wait for Redis")),
+      telemetry_waiting_bytes(metrics.NewGauge("fleetcast_edge_telemetry_waiting_bytes", "Memory that they take")),
+      telemetry_paused(metrics.NewGauge("fleetcast_edge_telemetry_paused_connections",
+                                        "Connections that are not read from because too much telemetry waits")),
+      telemetry_seconds(metrics.NewHistogram("fleetcast_edge_telemetry_delivery_seconds",
+                                             "From the oldest message of a batch until Redis has the batch",
+                                             telemetry::WaitSeconds())) {
   const auto connacks =
       metrics.NewCounters("fleetcast_edge_connects_total", "CONNACKs by return or reason code", {"code"});
   for (int code = 0; code < 6; ++code) connack[code] = connacks.With({std::to_string(code)});

@@ -38,19 +38,20 @@ const char* CloseReasonName(CloseReason reason);
 
 // What devices do that has no effect but is worth counting; label `kind` of fleetcast_edge_dropped_total.
 enum class Dropped : uint8_t {
-  kTelemetry,         // Acknowledged and dropped: no sink yet.
-  kWill,              // A will that would be telemetry.
-  kLateAnswer,        // No call waits for this answer (M5, M6, M7).
-  kOversizeAnswer,    // More than 128 KiB.
-  kSenselessTopic,    // A request without a usable request id, or a status that is no number.
-  kUnsubscribedTwin,  // A twin request without the subscription for its answer.
-  kUnknownPuback,     // D-PID-2
-  kDuplicateCall,     // A method call that this session has already.
-  kStaleResult,       // An answer of device_connection that nothing waits for.
-  kRefusedPublish,    // Refused in its PUBACK (MQTT 5).
-  kOversizePacket,    // Larger than the packets that the device takes (MQTT 5): not sent.
+  kTelemetry,          // Acknowledged and dropped: there is no sink.
+  kWill,               // A will that would be telemetry.
+  kLateAnswer,         // No call waits for this answer (M5, M6, M7).
+  kOversizeAnswer,     // More than 128 KiB.
+  kSenselessTopic,     // A request without a usable request id, or a status that is no number.
+  kUnsubscribedTwin,   // A twin request without the subscription for its answer.
+  kUnknownPuback,      // D-PID-2
+  kDuplicateCall,      // A method call that this session has already.
+  kStaleResult,        // An answer of device_connection that nothing waits for.
+  kRefusedPublish,     // Refused in its PUBACK (MQTT 5).
+  kOversizePacket,     // Larger than the packets that the device takes (MQTT 5): not sent.
+  kTelemetryOverflow,  // Not acknowledged: the sink had no memory left for it, or the process ended.
 };
-inline constexpr int kDroppedKinds = static_cast<int>(Dropped::kOversizePacket) + 1;
+inline constexpr int kDroppedKinds = static_cast<int>(Dropped::kTelemetryOverflow) + 1;
 
 // What CONNACKs of MQTT 5 refuse with; others are counted as the first.
 inline constexpr std::array kConnackReasons = {
@@ -97,6 +98,13 @@ struct EdgeMetrics {
   telemetry::Counter methods_lost;  // The connection ended after the request was written.
   telemetry::Counter twin_requests;
   telemetry::Counter desired_changes;
+  telemetry::Counter telemetry_received;
+  telemetry::Counter telemetry_delivered;
+  telemetry::Counter telemetry_failures;  // Batches that Redis did not take, and that are sent again.
+  telemetry::Gauge telemetry_waiting;     // Messages that were taken and are not delivered.
+  telemetry::Gauge telemetry_waiting_bytes;
+  telemetry::Gauge telemetry_paused;       // Connections that are not read from, because the sink is full.
+  telemetry::Histogram telemetry_seconds;  // From a batch's oldest message until it is delivered.
 
   void CountDropped(Dropped kind) const { dropped[static_cast<int>(kind)].Add(); }
   // A refusal of MQTT 5.

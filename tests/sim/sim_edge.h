@@ -89,6 +89,9 @@ class SimEdge final : public Process, private mqtt_edge::Effects {
   void CloseAt(size_t link, uint64_t session, std::string_view device_id, int64_t epoch);
   void GiveUpOpens(size_t link);
   void ReportCall(mqtt_edge::LinkIndex link, mqtt_edge::CallReport report) override;
+  mqtt_edge::SinkAnswer PassTelemetry(const mqtt_edge::TelemetryMessage&) override {
+    return mqtt_edge::SinkAnswer::kNoSink;
+  }
 
   World& world_;
   const mqtt_edge::ConnectionLimits limits_;

@@ -16,7 +16,7 @@ Connection::Connection(const ConnectionLimits& limits, absl::Duration now)
 bool Connection::wants_read() const {
   if (state_ != State::kAwaitingConnect && state_ != State::kConnected) return false;
   // At level 5 the device knows how many PUBACKs may be outstanding, and hears when it does not keep to it.
-  return twin_requests_.size() < limits_.requests_max && acks_.size() < limits_.acks_max &&
+  return twin_requests_.size() < limits_.requests_max && acks_.size() < limits_.acks_max && !awaits_room_ &&
          (pubacks_.size() < limits_.pubacks_max || is_level5());
 }
 
@@ -213,6 +213,7 @@ void Connection::CloseWith(CloseReason reason, mqtt::ReasonCode code, Turn& turn
   turn.metrics->disconnects[static_cast<int>(reason)].Add();
   if (before == State::kAuthenticating && link_ != kNoLink) turn.effects->AbandonOpen(link_, device_id_);
   if (before != State::kConnected) return;
+  OnTelemetryRoom(turn);  // It waits for nothing any more.
   for (const QueuedCall& queued : queued_calls_) RefuseCall(queued.call, CallReport::Reason::kStaleRoute, turn);
   for (const PendingCall& pending : calls_) {
     turn.metrics->methods_lost.Add();

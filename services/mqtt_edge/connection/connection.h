@@ -97,6 +97,11 @@ class Connection {
   void OnLinkLost(LinkIndex link, Turn& turn);
   void OnLinkAttached(Turn& turn);
 
+  // From the telemetry sink: the next `count` messages that wait are delivered; and, after SinkAnswer::kTakenLast, that
+  // there is room for more.
+  void OnTelemetryDelivered(size_t count, Turn& turn);
+  void OnTelemetryRoom(Turn& turn);
+
   // Ends the connection, because the socket is lost or the edge goes down: reports unanswered calls and the end of the
   // session. Nothing happens if it ended before.
   void Close(CloseReason reason, Turn& turn) { CloseWith(reason, ReasonOf(reason), turn); }
@@ -116,7 +121,7 @@ class Connection {
   absl::Time connect_time() const { return connect_time_; }
   uint64_t credential() const { return credential_; }
   LinkIndex link() const { return link_; }
-  // Whether calls are unanswered, or answers wait to be taken.
+  // Whether calls are unanswered, or PUBACKs wait for what was published.
   bool has_calls() const { return !calls_.empty() || !queued_calls_.empty() || !pubacks_.empty(); }
 
  private:
@@ -209,6 +214,9 @@ class Connection {
   void RequestCatchUp(Turn& turn);
   void OnCatchUpDocument(int status, std::string_view document, int64_t desired_version, Turn& turn);
 
+  // connection_telemetry.cc
+  void HandleTelemetry(const mqtt::DeviceTopic& topic, const mqtt::Publish& publish, Turn& turn);
+
   // connection_subscribe.cc
   void HandleSubscribe(const mqtt::Subscribe& subscribe, Turn& turn);
   void HandleUnsubscribe(const mqtt::Unsubscribe& unsubscribe, Turn& turn);
@@ -241,6 +249,7 @@ class Connection {
   bool has_will_ = false;
   bool is_saving_ = false;     // A ChangeSubscriptions is unanswered.
   bool is_save_lost_ = false;  // One was lost with its link: what is registered is unknown.
+  bool awaits_room_ = false;   // The telemetry sink takes no more at the moment.
   uint8_t next_ended_call_ = 0;
   uint16_t backlog_messages_ = 0;    // Appended since the socket stopped to take bytes.
   Subscriptions subscriptions_ = 0;  // Registered.

@@ -40,6 +40,11 @@ class RecordingEffects final : public Effects {
     std::string request_id, patch;
     int64_t if_version;
   };
+  struct Telemetry {
+    std::string properties, payload;
+    bool waits, is_retained;
+    std::string content_type;
+  };
 
   LinkIndex PickLink(std::string_view) override { return link; }
   void OpenSession(LinkIndex to, const OpenRequest& request) override {
@@ -57,8 +62,16 @@ class RecordingEffects final : public Effects {
   void AbandonOpen(LinkIndex, std::string_view device_id) override { abandoned.emplace_back(device_id); }
   void CloseSession(std::string_view, int64_t epoch) override { closed_epochs.push_back(epoch); }
   void ReportCall(LinkIndex, CallReport report) override { reports.push_back(std::move(report)); }
+  SinkAnswer PassTelemetry(const TelemetryMessage& message) override {
+    if (sink == SinkAnswer::kTaken || sink == SinkAnswer::kTakenLast) {
+      telemetry.push_back({std::string(message.properties), std::string(message.payload), message.waits,
+                           message.is_retained, std::string(message.level5.content_type.value_or(""))});
+    }
+    return sink;
+  }
 
   LinkIndex link = 0;  // kNoLink: device_connection is out of reach.
+  SinkAnswer sink = SinkAnswer::kNoSink;
   std::vector<Open> opens;
   std::vector<Change> changes;
   std::vector<std::string> reads;
@@ -66,6 +79,7 @@ class RecordingEffects final : public Effects {
   std::vector<std::string> abandoned;
   std::vector<int64_t> closed_epochs;
   std::vector<CallReport> reports;
+  std::vector<Telemetry> telemetry;  // That the sink has taken.
 };
 
 // The middle of every range.
@@ -83,6 +97,7 @@ class Harness {
   CloseReason close_reason() const { return connection_.close_reason(); }
   bool is_open() const { return !connection_.is_closed(); }
   double dropped(Dropped kind) const { return metrics_.dropped[static_cast<int>(kind)].value(); }
+  double paused() const { return metrics_.telemetry_paused.value(); }
   double pubacks_expired() const { return metrics_.pubacks_expired.value(); }
   absl::Time wall() const { return wall_; }
 

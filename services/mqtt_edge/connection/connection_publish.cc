@@ -1,4 +1,4 @@
-// What a device publishes: telemetry, answers to method calls, twin requests; and the answers to the latter.
+// What a device publishes: answers to method calls, twin requests; and the answers to the latter.
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -32,13 +32,14 @@ void Connection::HandlePublish(const mqtt::Publish& publish, Turn& turn) {
   if (publish.properties.is_text.value_or(false) && !mqtt::IsUtf8(publish.payload)) {
     return RefusePublish(publish, mqtt::ReasonCode::kPayloadFormatInvalid, turn);
   }
+  if (topic.kind == Kind::kTelemetry) return HandleTelemetry(topic, publish, turn);
   if (topic.kind == Kind::kMethodResponse) return HandleAnswer(topic, publish, turn);
   if (publish.qos == 1) SendPuback(publish.packet_id, turn);  // D-PUB-1: before the answer of a twin request.
   if (is_closed()) return;
   switch (topic.kind) {
-    case Kind::kTelemetry: return turn.metrics->CountDropped(Dropped::kTelemetry);
     case Kind::kTwinRead:
     case Kind::kReportedPatch: return HandleTwinRequest(topic, publish, turn);
+    case Kind::kTelemetry:
     case Kind::kMethodResponse:
     case Kind::kIgnored:
     case Kind::kForbidden: return turn.metrics->CountDropped(Dropped::kSenselessTopic);

@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "libs/base/random.h"
+#include "libs/mqtt/properties.h"
 #include "services/mqtt_edge/edge_metrics.h"
 
 namespace fleetcast::mqtt_edge {
@@ -62,6 +63,25 @@ struct CallReport {
   SessionId session = 0;         // Of an answer that waits: whose; the loop sets it.
 };
 
+// What a device has published as telemetry. Views live during the call only.
+struct TelemetryMessage {
+  absl::Duration now;           // Monotonic.
+  absl::Time time;              // When it came.
+  std::string_view properties;  // The property bag, trimmed, as it came: percent-encoded and well-formed.
+  std::string_view payload;
+  bool is_retained = false;               // Its RETAIN flag.
+  bool waits = false;                     // QoS 1: the device gets its PUBACK when the message is delivered.
+  const mqtt::PublishProperties& level5;  // Empty at 3.1.1.
+};
+
+// What the telemetry sink says to a message.
+enum class SinkAnswer : uint8_t {
+  kNoSink,     // There is none.
+  kTaken,      // It will be delivered; one that waits is told by OnTelemetryDelivered.
+  kTakenLast,  // The same; and nothing more is to be read from this device until OnTelemetryRoom.
+  kRefused,    // No memory is left for it.
+};
+
 class Effects {
  public:
   virtual ~Effects() = default;
@@ -82,6 +102,8 @@ class Effects {
   virtual void CloseSession(std::string_view device_id, int64_t epoch) = 0;
   // Kept until the link's peer has acknowledged it.
   virtual void ReportCall(LinkIndex link, CallReport report) = 0;
+  // A message for the sink, which delivers those of one connection in their order.
+  virtual SinkAnswer PassTelemetry(const TelemetryMessage& message) = 0;
 };
 
 // The moment at which something happens to a connection.

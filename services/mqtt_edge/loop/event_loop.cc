@@ -40,6 +40,7 @@ EventLoop::EventLoop(int index, const LoopOptions& options, const TlsStore* tls,
       sources_(options.connects_per_source),
       wheel_(absl::ToInt64Seconds(clock.Monotonic())),
       next_heartbeat_(clock.Monotonic()),
+      telemetry_(options.telemetry_bytes_max, metrics),
       read_buffer_(std::make_unique<char[]>(kReadBytes)) {
   FLEETCAST_CHECK(epoll_.get() >= 0 && wakeup_.get() >= 0);
   for (HubLink* link : links) links_.emplace_back(link);
@@ -83,12 +84,13 @@ void EventLoop::Run(std::stop_token stop) {
     HandleTimers();
     const absl::Duration now = clock_.Monotonic();
     for (LinkOutbox& link : links_) link.FlushDue(now);
+    SubmitTelemetry();
   }
   for (LinkOutbox& link : links_) link.Flush();
 }
 
 int EventLoop::WaitMillis() const {
-  if (!ready_.empty()) return 0;
+  if (!ready_.empty() || telemetry_.can_resume()) return 0;
   const absl::Duration now = clock_.Monotonic();
   absl::Duration until = absl::Ceil(now + absl::Nanoseconds(1), absl::Seconds(1));  // The next tick.
   until = std::min({until, accept_again_at_, next_heartbeat_});

@@ -22,6 +22,8 @@
 #include "services/mqtt_edge/link/hub_link.h"
 #include "services/mqtt_edge/link/link_outbox.h"
 #include "services/mqtt_edge/loop/timer_wheel.h"
+#include "services/mqtt_edge/sink/telemetry_outbox.h"
+#include "services/mqtt_edge/sink/telemetry_sink.h"
 #include "services/mqtt_edge/transport/address_range.h"
 #include "services/mqtt_edge/transport/connect_limits.h"
 #include "services/mqtt_edge/transport/listener_kind.h"
@@ -46,6 +48,8 @@ struct LoopOptions {
   PerListener<bool> proxy_protocol{};               // Whose connections begin with a PROXY header.
   std::vector<AddressRange> proxies;                // Who may send one; empty = anybody.
   ClientAuthorities* client_authorities = nullptr;  // Whose signature on client certificates counts; null: nobody's.
+  TelemetrySink* telemetry_sink = nullptr;          // Null: telemetry is acknowledged and dropped.
+  size_t telemetry_bytes_max = 0;                   // Of one loop, as TelemetryOutbox counts them; 0 without a sink.
 };
 
 // The closing of all connections, when the process goes down.
@@ -75,6 +79,7 @@ class EventLoop final : private Effects {
   bool PostFrame(LinkIndex link, std::shared_ptr<const pb::AttachResponse> frame);
   void PostLinkAttached(LinkIndex link, uint64_t generation);
   void PostLinkLost(LinkIndex link);
+  void PostDelivered(TelemetryDelivery delivery);
   // Stop accepting, then close what is open.
   void PostDrain(const DrainOrder& order);
 
@@ -90,7 +95,7 @@ class EventLoop final : private Effects {
   struct LinkLost {
     LinkIndex link;
   };
-  using Message = std::variant<FrameArrived, LinkAttached, LinkLost, DrainOrder>;
+  using Message = std::variant<FrameArrived, LinkAttached, LinkLost, DrainOrder, TelemetryDelivery>;
 
   struct Listener {
     Fd fd;
@@ -142,6 +147,7 @@ class EventLoop final : private Effects {
   void AbandonOpen(LinkIndex link, std::string_view device_id) override;
   void CloseSession(std::string_view device_id, int64_t epoch) override;
   void ReportCall(LinkIndex link, CallReport report) override;
+  SinkAnswer PassTelemetry(const TelemetryMessage& message) override;
 
   // The thread (event_loop.cc).
   void Run(std::stop_token stop);
@@ -201,6 +207,11 @@ class EventLoop final : private Effects {
   void Announce(const Client& client, LinkIndex link);
   void GiveUpOpens(LinkIndex link);
 
+  // Telemetry (event_loop_telemetry.cc).
+  void Handle(const TelemetryDelivery& delivery);
+  // The end of a turn: lets some go on who were paused, if there is room, and hands over what was gathered.
+  void SubmitTelemetry();
+
   const int index_;
   const LoopOptions& options_;
   const TlsStore* const tls_;
@@ -229,6 +240,7 @@ class EventLoop final : private Effects {
   uint32_t drain_cursor_ = 0;
 
   std::vector<LinkOutbox> links_;
+  TelemetryOutbox telemetry_;
   // Devices whose connection ended while device_connection was still checking them.
   absl::flat_hash_map<SessionId, std::pair<LinkIndex, std::string>> abandoned_;
   Client* current_ = nullptr;   // Whose connection is being called.
