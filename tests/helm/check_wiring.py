@@ -14,7 +14,8 @@ import sys
 
 import yaml
 
-EXTERNAL_SECRETS = {"fleetcast-key-encryption", "fleetcast-policies", "fleetcast-postgres", "fleetcast-ticket-keys", "fleetcast-tls"}
+EXTERNAL_SECRETS = {"fleetcast-key-encryption", "fleetcast-policies", "fleetcast-postgres", "fleetcast-telemetry-sink",
+                    "fleetcast-ticket-keys", "fleetcast-tls"}
 problems = []
 
 

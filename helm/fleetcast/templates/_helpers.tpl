@@ -101,7 +101,8 @@ One process: a Deployment, or a StatefulSet where others hold streams to each re
   settings   its section of the values, over .Values.defaults
   env        a list of further environment entries
   ports      a list of further container ports, {name, containerPort}
-  mounts     which Secrets and ConfigMaps it reads: a list of "policies", "key-encryption", "ticket-keys", "tls", "client-authorities"
+  mounts     which Secrets and ConfigMaps it reads: a list of "policies", "key-encryption", "ticket-keys", "telemetry-sink", "tls",
+             "client-authorities"
   stateful   whether the pods need names of their own
 */}}
 {{- define "fleetcast.process" -}}
@@ -233,6 +234,12 @@ spec:
         - name: ticket-keys
           secret:
             secretName: {{ $root.Values.mqttEdge.ticketKeys.existingSecret | quote }}
+            defaultMode: 0440
+        {{- end }}
+        {{- if has "telemetry-sink" .mounts }}
+        - name: telemetry-sink
+          secret:
+            secretName: {{ $root.Values.mqttEdge.telemetrySink.existingSecret | quote }}
             defaultMode: 0440
         {{- end }}
         {{- if has "tls" .mounts }}
