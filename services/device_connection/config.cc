@@ -21,10 +21,13 @@ void Config::Declare(config::Settings& settings) {
                 "How long a device's record is used without asking twin again");
   settings.Number("record-cache-max", &record_cache_max, {.min = 1, .max = 100'000'000},
                   "Device records kept in memory");
-  settings.Number(
-      "takeovers-per-minute", &takeovers_per_minute, {.min = 0, .max = 1000},
-      "How often a minute the connection of a device may be replaced by another one of the same device; then "
-      "those have to wait, ten seconds at most; 0 = no limit");
+  settings.Number("connects-per-minute", &connects_per_minute, {.min = 0, .max = 10'000},
+                  "How often a minute an identity may connect, on average; more often it has to wait, 17 s at most; "
+                  "0 = no limit");
+  settings.Number("connects-burst", &connects_burst, {.min = 1, .max = 10'000}, "How often it may at once");
+  settings.Number("refusals-per-minute", &refusals_per_minute, {.min = 0, .max = 10'000},
+                  "How often a minute an identity is refused at once; from then on the answer comes 5 to 20 s later; "
+                  "0 = always at once");
   settings.Flag("keep-sessions-on-key-change", &keep_sessions_on_key_change,
                 "A session stays when the key or thumbprint that opened it is changed, until its token ends");
   settings.Number("calls-max", &calls_max, {.min = 1, .max = 100'000'000},

@@ -21,7 +21,9 @@ struct Config {
   absl::Duration edge_lease = absl::Seconds(10);  // An edge not heard for so long is taken for dead.
   absl::Duration record_cache_ttl = absl::Minutes(5);
   int64_t record_cache_max = 200'000;
-  int takeovers_per_minute = 10;
+  int connects_per_minute = 6;  // Of one identity, as the two below (identity_limits.h).
+  int connects_burst = 10;
+  int refusals_per_minute = 3;
   bool keep_sessions_on_key_change = false;  // Else a session ends with the key or thumbprint that opened it.
   int64_t calls_max = 500'000;               // Calls on their way through this process.
   std::string page_token_key;                // At least 16 bytes, the same in all replicas; a secret.

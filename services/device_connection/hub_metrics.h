@@ -11,7 +11,11 @@ struct HubMetrics {
       : opens(metrics.NewCounters("fleetcast_session_opens_total", "Connection attempts by result", {"result"})),
         takeovers(metrics.NewCounter("fleetcast_session_takeovers_total", "Connections replaced by a newer one")),
         held(metrics.NewCounter("fleetcast_session_holds_total",
-                                "Connection attempts that had to wait, because their device was taken over too often")),
+                                "Connection attempts that had to wait, because their identity connects too often")),
+        refusals_held(metrics.NewCounter("fleetcast_session_refusal_holds_total",
+                                         "Refusals whose answer has to wait, because their identity has had too many")),
+        refused_again(metrics.NewCounter("fleetcast_session_refusals_repeated_total",
+                                         "Attempts whose words were refused a moment ago: nothing was looked up")),
         open_seconds(metrics.NewHistogram("fleetcast_session_open_seconds", "Time of one batch of connection attempts",
                                           telemetry::CallSeconds())),
         open_batch(
@@ -36,6 +40,8 @@ struct HubMetrics {
   telemetry::CounterFamily opens;
   telemetry::Counter takeovers;
   telemetry::Counter held;
+  telemetry::Counter refusals_held;
+  telemetry::Counter refused_again;
   telemetry::Histogram open_seconds;
   telemetry::Histogram open_batch;
   telemetry::Gauge dispatchers;

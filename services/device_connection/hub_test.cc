@@ -133,17 +133,6 @@ TEST_F(HubTest, TheNewestConnectionWinsAndTheOldOneIsToldToGo) {
   EXPECT_EQ(call->epoch(), new_session.epoch());
 }
 
-TEST_F(HubTest, DTk4ADeviceThatIsTakenOverTooOftenHasToWait) {
-  StopHub();
-  config_.takeovers_per_minute = 60;  // One more a second.
-  StartHub();
-  const auto edge = NewEdge("edge-0");
-  for (uint64_t session = 1; session <= 62; ++session) OpenAccepted(*edge, session, "dev-1");
-  EXPECT_THAT(metrics_.Text(), HasSubstr("fleetcast_session_holds_total 1\n"));
-  OpenAccepted(*edge, 63, "dev-2");
-  EXPECT_THAT(metrics_.Text(), HasSubstr("fleetcast_session_holds_total 1\n"));
-}
-
 TEST_F(HubTest, StoredSubscriptionsComeBack) {
   const auto edge = NewEdge();
   const Result first = OpenAccepted(*edge, 1, "dev-1");

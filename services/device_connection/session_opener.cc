@@ -25,13 +25,17 @@ void TellToGo(const SessionEntry& entry, const std::shared_ptr<const Edge>& edge
   disconnect->set_reason(reason);
 }
 
+// Uniform in [0, 1).
+double RandomShare() { return static_cast<double>(SystemRandom().Below(1000)) / 1000; }
+
 Admission Unavailable(const char* why) { return {.code = Result::CODE_UNAVAILABLE, .why = why}; }
 
 }  // namespace
 
 SessionOpener::SessionOpener(const Parts& parts)
     : parts_(parts),
-      takeovers_({.per_minute = parts.takeovers_per_minute}),
+      limits_(parts.limits),
+      refused_({}),
       waiting_(kWaitingMax),
       worker_({.threads = kThreads, .queue_max = kQueueMax, .batch_max = kBatchMax},
               [this](Attempts batch) { Handle(std::move(batch)); }),
@@ -39,8 +43,8 @@ SessionOpener::SessionOpener(const Parts& parts)
 
 void SessionOpener::Submit(std::shared_ptr<const Edge> edge, pb::OpenSession open) {
   const absl::Duration now = parts_.clock.Monotonic();
-  const double share = static_cast<double>(SystemRandom().Below(1000)) / 1000;
-  const absl::Duration hold = takeovers_.HoldFor(open.device_id(), now, share);
+  const bool is_renewal = open.renewed_epoch() != 0;
+  const absl::Duration hold = is_renewal ? absl::ZeroDuration() : limits_.HoldFor(open.device_id(), now, RandomShare());
   Attempt attempt{.edge = std::move(edge), .open = std::move(open), .admission = {}, .record = nullptr, .opened = {}};
   if (hold > absl::ZeroDuration() && waiting_.TryAdd(now + hold, attempt)) return parts_.metrics.held.Add();
   Enqueue(std::move(attempt));
@@ -82,7 +86,7 @@ void SessionOpener::Identify(Attempts& attempts) {
   std::vector<size_t> candidates;
   for (size_t i = 0; i < attempts.size(); ++i) {
     attempts[i].admission = CheckRequest(attempts[i].open, parts_.rules);
-    if (IsAccepted(attempts[i].admission)) candidates.push_back(i);
+    if (IsAccepted(attempts[i].admission) && !IsRefusedAgain(attempts[i])) candidates.push_back(i);
   }
   if (!Judge(attempts, candidates, TwinClient::Freshness::kCached)) return;
   // A cached record may be older than the device's new key: nobody is refused on its word alone.
@@ -91,6 +95,15 @@ void SessionOpener::Identify(Attempts& attempts) {
     if (!IsAccepted(attempts[i].admission) && !attempts[i].is_fresh) doubtful.push_back(i);
   }
   Judge(attempts, doubtful, TwinClient::Freshness::kFresh);
+}
+
+// Whether the same words were refused a moment ago, and nothing has changed since.
+bool SessionOpener::IsRefusedAgain(Attempt& attempt) {
+  const auto refusal = refused_.Find(attempt.open, parts_.clock.Monotonic());
+  if (!refusal.has_value() || parts_.records.ChangedSince(refusal->ticket, attempt.open.device_id())) return false;
+  attempt.admission = {.code = refusal->code, .why = refusal->why};
+  parts_.metrics.refused_again.Add();
+  return true;
 }
 
 // False when the records could not be had: the attempts are UNAVAILABLE then.
@@ -244,9 +257,7 @@ void SessionOpener::Finish(Attempts& attempts, RecordCache::Ticket ticket) {
       Accept(attempt, ticket, messages);
       if ((entry.subscriptions & pb::SUBSCRIPTION_BIT_METHODS) != 0) ready.push_back(attempt.open.device_id());
     } else {
-      Result* result = messages.To(attempt.edge).add_open_results();
-      result->set_session(attempt.open.session());
-      result->set_code(attempt.admission.code);
+      Refuse(attempt, ticket, messages);
       if (entry.epoch != 0) failed.push_back({attempt.open.device_id(), entry.epoch});
     }
     // Also after a late refusal: the older connection has been fenced by then, so it must go.
@@ -289,6 +300,7 @@ Session SessionOpener::ToSession(const Attempt& attempt) {
 
 void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages) {
   const SessionEntry& entry = attempt.opened.entry;
+  limits_.OnConnected(attempt.open.device_id(), parts_.clock.Monotonic());
   pb::AttachResponse& message = messages.To(attempt.edge);
   Result* result = message.add_open_results();
   result->set_session(attempt.open.session());
@@ -313,11 +325,29 @@ void SessionOpener::Accept(const Attempt& attempt, RecordCache::Ticket ticket, E
   }
 }
 
+void SessionOpener::Refuse(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages) {
+  Result* result = messages.To(attempt.edge).add_open_results();
+  result->set_session(attempt.open.session());
+  result->set_code(attempt.admission.code);
+  result->set_hold_milliseconds(static_cast<int32_t>(absl::ToInt64Milliseconds(HoldRefusal(attempt, ticket))));
+}
+
+// How long the edge keeps a refusal to itself (D-CA-2). Who is refused so often is not looked up for the same words
+// again for a while.
+absl::Duration SessionOpener::HoldRefusal(const Attempt& attempt, RecordCache::Ticket ticket) {
+  if (attempt.admission.code == Result::CODE_UNAVAILABLE) return absl::ZeroDuration();
+  const absl::Duration now = parts_.clock.Monotonic();
+  const absl::Duration hold = limits_.OnRefused(attempt.open.device_id(), now, RandomShare());
+  if (hold == absl::ZeroDuration()) return hold;
+  parts_.metrics.refusals_held.Add();
+  if (attempt.is_fresh) refused_.Add(attempt.open, {attempt.admission.code, attempt.admission.why, ticket}, now);
+  return hold;
+}
+
 void SessionOpener::TakeOver(const Attempt& attempt, EdgeMessages& messages) {
   const auto& previous = attempt.opened.previous;
   if (!previous.has_value() || !previous->is_connected()) return;
   parts_.metrics.takeovers.Add();
-  takeovers_.OnTakeover(attempt.open.device_id(), parts_.clock.Monotonic());
   const auto edge = parts_.edges.Find(previous->edge);
   // When it is gone, or attached elsewhere only, its epoch is fenced at every write; but who is there must not stay.
   if (edge == nullptr) return parts_.keeper.CouldNotTell(previous->edge);

@@ -15,12 +15,13 @@
 #include "services/device_connection/directory_keeper.h"
 #include "services/device_connection/edges.h"
 #include "services/device_connection/hub_metrics.h"
+#include "services/device_connection/identity_limits.h"
 #include "services/device_connection/presence_reporter.h"
 #include "services/device_connection/record_cache.h"
 #include "services/device_connection/record_checks.h"
+#include "services/device_connection/refused_credentials.h"
 #include "services/device_connection/session_directory.h"
 #include "services/device_connection/session_table.h"
-#include "services/device_connection/takeover_limit.h"
 #include "services/device_connection/twin_client.h"
 #include "services/device_connection/waiting_room.h"
 
@@ -41,7 +42,7 @@ class SessionOpener {
     Deliveries& deliveries;
     RecordChecks& checks;
     AdmissionRules rules;
-    int takeovers_per_minute;  // Of one device; more have to wait (takeover_limit.h).
+    IdentityLimits::Options limits;
     Clock& clock;
     const HubMetrics& metrics;
   };
@@ -49,7 +50,7 @@ class SessionOpener {
   static constexpr int kThreads = 2;
   static constexpr size_t kQueueMax = 20'000;
   static constexpr size_t kBatchMax = 256;
-  static constexpr size_t kWaitingMax = 10'000;  // Attempts that wait for the limit of takeovers; more do not.
+  static constexpr size_t kWaitingMax = 10'000;  // Attempts that wait for the limit of their identity; more do not.
   static constexpr absl::Duration kLook = absl::Milliseconds(200);  // How often it is looked who has waited enough.
 
   explicit SessionOpener(const Parts& parts);
@@ -74,6 +75,7 @@ class SessionOpener {
   void EnqueueThoseWhoWaited(std::stop_token stop);
   void Handle(Attempts batch);
   void Identify(Attempts& attempts);
+  bool IsRefusedAgain(Attempt& attempt);
   bool Judge(Attempts& attempts, const std::vector<size_t>& indexes, TwinClient::Freshness freshness);
   void AnswerRenewals(Attempts& attempts);
   void Enter(Attempts& attempts);
@@ -83,10 +85,13 @@ class SessionOpener {
   void EnterLate(const Attempts& attempts);
   static Session ToSession(const Attempt& attempt);
   void Accept(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages);
+  void Refuse(const Attempt& attempt, RecordCache::Ticket ticket, EdgeMessages& messages);
+  absl::Duration HoldRefusal(const Attempt& attempt, RecordCache::Ticket ticket);
   void TakeOver(const Attempt& attempt, EdgeMessages& messages);
 
   const Parts parts_;
-  TakeoverLimit takeovers_;
+  IdentityLimits limits_;
+  RefusedCredentials refused_;
   WaitingRoom<Attempt> waiting_;
   BatchWorker<Attempt> worker_;  // Its threads use all above.
   std::jthread waiter_;          // Last: it uses the worker, too.
