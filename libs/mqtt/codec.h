@@ -144,6 +144,8 @@ class PacketReader {
 
   // True in the middle of a packet.
   bool has_partial() const { return !partial_.empty() && !partial_used_; }
+  // What is kept of it.
+  size_t partial_bytes() const { return has_partial() ? partial_.size() : 0; }
 
  private:
   Result Refuse(Violation violation);

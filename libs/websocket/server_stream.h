@@ -43,6 +43,8 @@ class ServerStream {
   State state() const { return state_; }
   // The answer to the request for the upgrade: 101 or a refusal; 0 while there is none.
   int http_status() const { return http_status_; }
+  // What is kept of a request that is not complete.
+  size_t head_bytes() const { return head_.size(); }
   // Why it was closed by us; kNone if the client closed it.
   Violation violation() const { return decoder_.violation(); }
 

@@ -14,6 +14,9 @@ namespace fleetcast::mqtt_edge {
 namespace {
 
 constexpr double kRateMax = 1'000'000;
+constexpr double kByteRateMax = 1e10;
+constexpr double kPacketBytesMax = 300'000;            // The largest packet passes at once.
+constexpr int64_t kBufferBytesMin = int64_t{1} << 20;  // Less would not hold a handful of packets.
 
 bool IsEdgeId(const std::string& id) {
   return !id.empty() && id.size() <= 63 &&
@@ -100,13 +103,7 @@ void Config::Declare(config::Settings& settings) {
   settings.Number("loops", &loops, {.min = 0, .max = kLoopsMax}, "Event loops, a thread each; 0 = one per core");
   settings.Text("bad-filter", &bad_filter, {.one_of = {"close", "suback80"}},
                 "Answer to a SUBSCRIBE outside of the vocabulary: close the connection (as IoT Hub), or SUBACK 0x80");
-  settings.Number("max-connections", &max_connections, {.min = 1, .max = 16'000'000}, "Sockets open at once");
-  settings.Fraction("connect-rate", &connect_rate, 0, kRateMax, "New connections a second; 0 = no limit");
-  settings.Fraction("connect-burst", &connect_burst, 1, kRateMax, "New connections at once");
-  settings.Fraction("source-connect-rate", &source_connect_rate, 0, kRateMax,
-                    "New connections a second from one address; 0 = no limit");
-  settings.Fraction("source-connect-burst", &source_connect_burst, 1, kRateMax,
-                    "New connections at once from one address");
+  DeclareLimits(settings);
   settings.Time("call-drain", &call_drain, {.min = absl::ZeroDuration(), .max = absl::Minutes(5)},
                 "On shutdown: how long connections with unanswered method calls stay open");
   settings.Time("activity-interval", &activity_interval, {.min = absl::ZeroDuration(), .max = absl::Hours(1)},
@@ -153,6 +150,44 @@ void Config::Declare(config::Settings& settings) {
              "without TLS";
     }
     return "";
+  });
+}
+
+void Config::DeclareLimits(config::Settings& settings) {
+  settings.Number("max-connections", &max_connections, {.min = 1, .max = 16'000'000}, "Sockets open at once");
+  settings.Fraction("connect-rate", &connect_rate, 0, kRateMax, "New connections a second; 0 = no limit");
+  settings.Fraction("connect-burst", &connect_burst, 1, kRateMax, "New connections at once");
+  settings.Fraction("source-connect-rate", &source_connect_rate, 0, kRateMax,
+                    "New connections a second from one address; 0 = no limit");
+  settings.Fraction("source-connect-burst", &source_connect_burst, 1, kRateMax,
+                    "New connections at once from one address");
+  settings.Fraction("admission-rate", &admission_rate, 0, kRateMax,
+                    "CONNECTs a second that are let in; others wait for their turn; 0 = no limit");
+  settings.Fraction("admission-burst", &admission_burst, 1, kRateMax, "CONNECTs at once that are let in");
+  settings.Time("admission-wait", &admission_wait, {.max = absl::Seconds(20)},
+                "How long a CONNECT waits for its turn at most; one that would wait longer hears CONNACK 3");
+  settings.Number("source-refusals-per-minute", &source_refusals_per_minute, {.min = 0, .max = 1'000'000},
+                  "Failed authentications a minute from one address that are told at once; the others 5 to 15 s "
+                  "later; 0 = all at once");
+  settings.Fraction("device-message-rate", &device_message_rate, 0, kRateMax,
+                    "Packets a second of one device, but answers to calls; more are read later; 0 = no limit");
+  settings.Fraction("device-message-burst", &device_message_burst, 1, kRateMax, "Packets at once of one device");
+  settings.Fraction("device-byte-rate", &device_byte_rate, 0, kByteRateMax,
+                    "Bytes a second of one device; more are read later; 0 = no limit");
+  settings.Fraction("device-byte-burst", &device_byte_burst, kPacketBytesMax, kByteRateMax,
+                    "Bytes at once of one device");
+  settings.Fraction("device-twin-rate", &device_twin_rate, 0, kRateMax,
+                    "Twin requests a second of one device; others wait for their turn, 10 s at most, or are answered "
+                    "429; 0 = no limit");
+  settings.Fraction("device-twin-burst", &device_twin_burst, 1, kRateMax, "Twin requests at once of one device");
+  settings.Number("device-subscribes-per-minute", &device_subscribes_per_minute, {.min = 0, .max = 1'000'000},
+                  "SUBSCRIBEs and UNSUBSCRIBEs a minute of one connection; one more ends it; 0 = no limit");
+  settings.Number("buffer-bytes-max", &buffer_bytes_max, {.min = 0, .max = int64_t{1} << 40},
+                  "Bytes that wait in the buffers of all connections: from 80 % on nothing is accepted, from 95 % on "
+                  "connections that hold most are closed; 0 = no limit");
+  settings.Rule([this]() -> std::string {
+    if (buffer_bytes_max == 0 || buffer_bytes_max >= kBufferBytesMin) return "";
+    return absl::StrCat("--buffer-bytes-max must be 0 or at least ", kBufferBytesMin);
   });
 }
 

@@ -34,6 +34,18 @@ struct Config {
   double connect_burst = 10'000;
   double source_connect_rate = 2'000;
   double source_connect_burst = 10'000;
+  double admission_rate = 500;
+  double admission_burst = 1'000;
+  absl::Duration admission_wait = absl::Seconds(5);
+  int source_refusals_per_minute = 60;
+  double device_message_rate = 100;
+  double device_message_burst = 200;
+  double device_byte_rate = 1 << 20;
+  double device_byte_burst = 2 << 20;
+  double device_twin_rate = 10;
+  double device_twin_burst = 10;
+  int device_subscribes_per_minute = 20;
+  int64_t buffer_bytes_max = int64_t{256} << 20;
   absl::Duration call_drain = absl::Seconds(30);
   absl::Duration close_over = absl::Seconds(10);
   absl::Duration activity_interval = absl::Minutes(1);
@@ -46,6 +58,9 @@ struct Config {
   int64_t telemetry_queue_bytes = 64 << 20;
 
   void Declare(config::Settings& settings);
+
+  // Those of overload protection; a part of Declare.
+  void DeclareLimits(config::Settings& settings);
 
   // Where a kind of listener listens, host:port; empty = not at all.
   const std::string& ListenAddress(ListenerKind kind) const;

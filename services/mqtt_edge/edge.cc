@@ -22,13 +22,24 @@ constexpr absl::Duration kDrainMargin = absl::Seconds(5);
 constexpr absl::Duration kLinkShutdown = absl::Seconds(2);
 constexpr absl::Duration kTelemetryShutdown = absl::Seconds(2);
 
+// A loop's share of what the process may. Each takes at least one at once.
+Rate PerLoop(const Rate& rate, int loops) { return {rate.rate / loops, std::max(1.0, rate.burst / loops)}; }
+
 LoopOptions MakeLoopOptions(const Config& config, int loops) {
   LoopOptions options;
   options.connection.close_on_bad_filter = config.bad_filter == "close";
   options.connection.token_grace = config.token_grace;
-  options.connects = {config.connect_rate / loops, std::max(1.0, config.connect_burst / loops)};
-  options.connects_per_source = {config.source_connect_rate / loops,
-                                 std::max(1.0, config.source_connect_burst / loops)};
+  options.connection.messages = {config.device_message_rate, config.device_message_burst};
+  options.connection.bytes = {config.device_byte_rate, config.device_byte_burst};
+  options.connection.twin_requests = {config.device_twin_rate, config.device_twin_burst};
+  const double subscribes = config.device_subscribes_per_minute;
+  options.connection.subscribes = {subscribes / 60, subscribes};
+  options.connects = PerLoop({config.connect_rate, config.connect_burst}, loops);
+  options.connects_per_source = PerLoop({config.source_connect_rate, config.source_connect_burst}, loops);
+  options.admission = {PerLoop({config.admission_rate, config.admission_burst}, loops), config.admission_wait};
+  const double refusals = config.source_refusals_per_minute;
+  options.refusals_per_source = PerLoop({refusals / 60, refusals}, loops);
+  options.buffer_bytes_max = config.buffer_bytes_max;
   for (size_t i = 0; i < kListenerKinds; ++i) {
     options.proxy_protocol[i] = config.HasProxyProtocol(static_cast<ListenerKind>(i));
   }
@@ -148,7 +159,7 @@ absl::Status Edge::CreateLoops(Random& random) {
   for (const auto& link : links_) links.push_back(link.get());
   for (int i = 0; i < count; ++i) {
     loops_.push_back(
-        std::make_unique<EventLoop>(i, loop_options_, tls_.get(), links, open_connections_, metrics_, clock_, random));
+        std::make_unique<EventLoop>(i, loop_options_, tls_.get(), links, totals_, metrics_, clock_, random));
     PerListener<Fd> own;
     for (size_t kind = 0; kind < kListenerKinds; ++kind) own[kind] = std::move(listeners[kind][static_cast<size_t>(i)]);
     loops_.back()->Serve(std::move(own));
@@ -177,12 +188,12 @@ void Edge::Start() {
 void Edge::Drain() {
   if (!is_serving_) return;
   const double seconds = std::max(1.0, absl::ToDoubleSeconds(config_.close_over));
-  const double rate = std::max(kClosesPerSecondMin, static_cast<double>(open_connections_) / seconds);
+  const double rate = std::max(kClosesPerSecondMin, static_cast<double>(totals_.connections) / seconds);
   const absl::Duration now = clock_.Monotonic();
   const DrainOrder order{rate / static_cast<double>(loops_.size()), now + config_.call_drain};
   for (const auto& loop : loops_) loop->PostDrain(order);
   const absl::Duration limit = now + std::max(config_.call_drain, config_.close_over) + kDrainMargin;
-  while (open_connections_ > 0 && clock_.Monotonic() < limit) clock_.Sleep(kDrainCheck, {});
+  while (totals_.connections > 0 && clock_.Monotonic() < limit) clock_.Sleep(kDrainCheck, {});
 }
 
 void Edge::Stop() {

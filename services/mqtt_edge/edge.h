@@ -42,7 +42,7 @@ class Edge final : private HubLinkObserver {
   int port(ListenerKind kind) const { return ports_[IndexOf(kind)]; }
   int tls_port() const { return port(ListenerKind::kTls); }
   int plain_port() const { return port(ListenerKind::kPlain); }
-  int64_t open_connections() const { return open_connections_; }
+  int64_t open_connections() const { return totals_.connections; }
 
  private:
   Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, std::function<void()> on_attached);
@@ -66,7 +66,7 @@ class Edge final : private HubLinkObserver {
   std::unique_ptr<ClientAuthorities> client_authorities_;
   std::unique_ptr<TlsStore> tls_;  // Null without a TLS listener.
   PerListener<int> ports_{};
-  std::atomic<int64_t> open_connections_ = 0;
+  LoopTotals totals_;
   std::atomic<bool> is_serving_ = false;           // Frames reach the loops.
   std::unique_ptr<TelemetrySink> telemetry_sink_;  // Null without one.
   std::vector<std::unique_ptr<HubLink>> links_;

@@ -10,13 +10,17 @@ constexpr std::array<const char*, kDroppedKinds> kDroppedNames = {
     "telemetry",      "will",           "late_answer",  "oversize_answer", "senseless_topic", "unsubscribed_twin",
     "unknown_puback", "duplicate_call", "stale_result", "refused_publish", "oversize_packet", "telemetry_overflow"};
 
+constexpr std::array<const char*, kLimits> kLimitNames = {
+    "connects_held", "connects_refused", "refusals_held", "source_refusals", "messages",     "bytes",
+    "twin_shaped",   "twin_refused",     "subscribes",    "behind",          "buffers_held", "buffers_shed"};
+
 }  // namespace
 
 const char* CloseReasonName(CloseReason reason) {
   constexpr std::array<const char*, kCloseReasons> kNames = {
       "none",       "disconnect",      "peer_gone", "handshake",   "proxy_header",    "source_limit", "upgrade_refused",
       "websocket",  "connect_timeout", "refused",   "protocol",    "forbidden_topic", "keep_alive",   "token_expired",
-      "taken_over", "desired_gap",     "slow",      "unavailable", "draining"};
+      "taken_over", "desired_gap",     "slow",      "unavailable", "draining",        "rate_limit",   "buffer_budget"};
   return kNames[static_cast<size_t>(reason)];
 }
 
@@ -25,6 +29,8 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
       sessions(metrics.NewGauge("fleetcast_edge_sessions", "Connected devices")),
       backlog_bytes(
           metrics.NewGauge("fleetcast_edge_outbound_queue_bytes", "Bytes that slow devices have not taken yet")),
+      buffered_bytes(metrics.NewGauge("fleetcast_edge_buffered_bytes",
+                                      "Bytes that wait in buffers of connections, in either direction")),
       accepted(metrics.NewCounter("fleetcast_edge_accepts_total", "Sockets accepted")),
       accept_paused(metrics.NewCounter("fleetcast_edge_accept_pauses_total", "Times accepting was put off by a limit")),
       source_refused(metrics.NewCounter("fleetcast_edge_source_refusals_total",
@@ -81,6 +87,8 @@ EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
   for (int i = 0; i < websocket::kViolations; ++i) {
     web_socket_violations[i] = frame_violations.With({websocket::ViolationName(static_cast<websocket::Violation>(i))});
   }
+  const auto acting = metrics.NewCounters("fleetcast_edge_limits_total", "Times that a limit has acted", {"limit"});
+  for (int i = 0; i < kLimits; ++i) limits[i] = acting.With({kLimitNames[i]});
   const auto drops = metrics.NewCounters("fleetcast_edge_dropped_total", "Input without effect, by kind", {"kind"});
   for (int i = 0; i < kDroppedKinds; ++i) dropped[i] = drops.With({kDroppedNames[i]});
 }

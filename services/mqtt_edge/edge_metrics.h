@@ -30,8 +30,10 @@ enum class CloseReason : uint8_t {
   kSlow,            // The device does not read what it is sent.
   kUnavailable,     // device_connection could not store what it had to.
   kDraining,        // The edge goes down.
+  kRateLimit,       // More SUBSCRIBEs than a device may send.
+  kBufferBudget,    // The process holds too many bytes for its devices, and this one's share was among the largest.
 };
-inline constexpr int kCloseReasons = static_cast<int>(CloseReason::kDraining) + 1;
+inline constexpr int kCloseReasons = static_cast<int>(CloseReason::kBufferBudget) + 1;
 
 // A short snake_case name.
 const char* CloseReasonName(CloseReason reason);
@@ -53,6 +55,23 @@ enum class Dropped : uint8_t {
 };
 inline constexpr int kDroppedKinds = static_cast<int>(Dropped::kTelemetryOverflow) + 1;
 
+// Limits that have acted; label `limit` of fleetcast_edge_limits_total.
+enum class Limited : uint8_t {
+  kConnectsHeld,     // A CONNECT waited for its turn.
+  kConnectsRefused,  // It would have waited too long: CONNACK 3.
+  kRefusalsHeld,     // A refusal was told later, since its identity was refused too often,
+  kSourceRefusals,   // or too many from its source address were.
+  kMessages,         // Reading paused: more packets than a device may send,
+  kBytes,            // or more bytes.
+  kTwinShaped,       // A twin request waited for its turn.
+  kTwinRefused,      // It would have waited too long: 429.
+  kSubscribes,       // More SUBSCRIBEs than a device may send: the connection ended.
+  kBehind,           // Accepting was put off because the loop was behind,
+  kBuffersHeld,      // or because the process holds too many bytes.
+  kBuffersShed,      // A connection ended because of that.
+};
+inline constexpr int kLimits = static_cast<int>(Limited::kBuffersShed) + 1;
+
 // What CONNACKs of MQTT 5 refuse with; others are counted as the first.
 inline constexpr std::array kConnackReasons = {
     mqtt::ReasonCode::kUnspecifiedError,
@@ -63,6 +82,7 @@ inline constexpr std::array kConnackReasons = {
     mqtt::ReasonCode::kBadUserNameOrPassword,
     mqtt::ReasonCode::kNotAuthorized,
     mqtt::ReasonCode::kServerUnavailable,
+    mqtt::ReasonCode::kServerBusy,
     mqtt::ReasonCode::kBadAuthenticationMethod,
     mqtt::ReasonCode::kPayloadFormatInvalid,
     mqtt::ReasonCode::kRetainNotSupported,
@@ -75,6 +95,7 @@ struct EdgeMetrics {
   telemetry::Gauge connections;  // Sockets.
   telemetry::Gauge sessions;     // Connected devices.
   telemetry::Gauge backlog_bytes;
+  telemetry::Gauge buffered_bytes;  // Of which the backlog is a part.
   telemetry::Counter accepted;
   telemetry::Counter accept_paused;   // Times that accepting was put off by a limit.
   telemetry::Counter source_refused;  // Closed before the handshake by the limit per source.
@@ -90,6 +111,7 @@ struct EdgeMetrics {
   telemetry::Counter disconnects[kCloseReasons];
   telemetry::Counter violations[mqtt::kViolations];
   telemetry::Counter dropped[kDroppedKinds];
+  telemetry::Counter limits[kLimits];
   telemetry::Counter packets_received;
   telemetry::Counter methods_sent;
   telemetry::Counter methods_answered;
@@ -107,6 +129,7 @@ struct EdgeMetrics {
   telemetry::Histogram telemetry_seconds;  // From a batch's oldest message until it is delivered.
 
   void CountDropped(Dropped kind) const { dropped[static_cast<int>(kind)].Add(); }
+  void CountLimited(Limited limit) const { limits[static_cast<int>(limit)].Add(); }
   // A refusal of MQTT 5.
   void CountConnack(mqtt::ReasonCode reason) const;
 };

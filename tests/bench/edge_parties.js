@@ -25,7 +25,7 @@ async function startEdge({ chain, key }) {
   const [port, plainPort, grpc, metrics] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const ours = { '--edge-id': uniqueId('bench'), '--tls-listen': `127.0.0.1:${port}`, '--plain-listen': `127.0.0.1:${plainPort}`,
     '--tls-cert-file': chain, '--tls-key-file': key, '--listen': `127.0.0.1:${grpc}`, '--metrics-listen': `127.0.0.1:${metrics}`,
-    '--source-connect-rate': '0', '--connect-rate': '0' };
+    '--source-connect-rate': '0', '--connect-rate': '0', '--admission-rate': '0' };
   const [program, ...flags] = commandLine(fleetcastPids().mqtt_edge);
   for (const [flag, value] of Object.entries(ours)) {
     const at = flags.indexOf(flag);

@@ -49,6 +49,7 @@ class AllocationsTest : public testing::Test {
   AllocationsTest() { harness_.ConnectWith(kMethodsBit); }
 
   void Send(std::string_view bytes) {
+    harness_.Advance(absl::Milliseconds(10));  // As fast as a device may be for ever.
     harness_.SendBytes(bytes);
     Forget();
   }
@@ -99,6 +100,7 @@ TEST(Level5AllocationsTest, PacketsTakeNone) {
   Harness harness;
   harness.ConnectWith5(Harness::Connect5(), kMethodsBit);
   const auto send = [&harness](std::string_view bytes) {
+    harness.Advance(absl::Milliseconds(10));
     harness.SendBytes(bytes);
     harness.ForgetOutput();
     harness.hub().reports.clear();

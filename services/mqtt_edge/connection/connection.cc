@@ -14,9 +14,9 @@ Connection::Connection(const ConnectionLimits& limits, absl::Duration now)
     : limits_(limits), connect_deadline_(now + limits.connect_timeout) {}
 
 bool Connection::wants_read() const {
-  if (state_ != State::kAwaitingConnect && state_ != State::kConnected) return false;
+  if ((state_ != State::kAwaitingConnect && state_ != State::kConnected) || is_throttled()) return false;
   // At level 5 the device knows how many PUBACKs may be outstanding, and hears when it does not keep to it.
-  return twin_requests_.size() < limits_.requests_max && acks_.size() < limits_.acks_max && !awaits_room_ &&
+  return HasRoomForTwinRequests() && acks_.size() < limits_.acks_max && !awaits_room_ &&
          (pubacks_.size() < limits_.pubacks_max || is_level5());
 }
 
@@ -25,9 +25,10 @@ void Connection::OnBytes(std::string_view bytes, Turn& turn) {
   if (!held_.empty() || !wants_read()) {
     if (held_.size() + bytes.size() > limits_.held_bytes_max) return Close(CloseReason::kProtocol, turn);
     held_.append(bytes);
-    return;
+  } else {
+    ReadPackets(bytes, turn);
   }
-  ReadPackets(bytes, turn);
+  MeterBytes(bytes.size(), turn);
 }
 
 void Connection::ReadHeld(Turn& turn) {
@@ -65,7 +66,10 @@ int Connection::ReadWanted(std::string_view* bytes, Turn& turn) {
     }
     if (result == mqtt::PacketReader::Result::kNeedMore) break;
     ++packets;
+    const size_t calls = calls_.size();
     HandlePacket(packet, turn);
+    const bool is_answer = calls_.size() < calls;  // There are as many as calls, which are limited.
+    if (!is_answer) MeterMessage(turn);
   }
   return packets;
 }
@@ -128,9 +132,12 @@ void Connection::ExtendKeepAlive(absl::Duration now) { keep_alive_deadline_ = no
 absl::Duration Connection::NextDeadline() const {
   if (is_closed()) return absl::InfiniteDuration();
   if (state_ != State::kConnected) return connect_deadline_;
-  absl::Duration next =
-      std::min({keep_alive_deadline_, token_deadline_, save_deadline_, drain_deadline_, pubacks_.NextDeadline()});
-  for (const TwinRequest& request : twin_requests_) next = std::min(next, request.deadline);
+  absl::Duration next = std::min({keep_alive_deadline_, token_deadline_, save_deadline_, drain_deadline_,
+                                  read_again_at_, pubacks_.NextDeadline()});
+  for (const TwinRequest& request : twin_requests_) {
+    const bool is_due = request.due == -absl::InfiniteDuration();
+    next = std::min(next, is_due ? request.deadline : request.due);
+  }
   for (const QueuedCall& queued : queued_calls_) next = std::min(next, queued.deadline);
   if (is_level5() && level5_->renewal.has_value()) next = std::min(next, level5_->renewal->deadline);
   return next;
@@ -145,12 +152,16 @@ void Connection::OnTimer(Turn& turn) {
     case State::kAuthenticating:
       if (turn.now >= connect_deadline_) Refuse(mqtt::ConnectCode::kServerUnavailable, turn);
       return;
+    case State::kRefused:
+      if (turn.now >= connect_deadline_) Refuse(refusal_, turn);
+      return;
     case State::kConnected: break;
   }
   if (turn.now >= keep_alive_deadline_) {
     if (wants_read()) return Close(CloseReason::kKeepAlive, turn);
     ExtendKeepAlive(turn.now);  // Nobody listened: its PINGREQ may wait in the socket.
   }
+  if (turn.now >= read_again_at_) read_again_at_ = absl::InfiniteDuration();
   if (turn.now >= token_deadline_) return Close(CloseReason::kTokenExpired, turn);
   if (turn.now >= save_deadline_) return Close(CloseReason::kUnavailable, turn);
   if (turn.now >= drain_deadline_) return Close(CloseReason::kSlow, turn);
@@ -199,7 +210,7 @@ void Connection::SendWaiting(Turn& turn) {
   if (state_ != State::kConnected) return;
   if (link_ == kNoLink) link_ = turn.effects->PickLink(device_id_);
   if (link_ == kNoLink) return;
-  for (TwinRequest& request : twin_requests_) SendTwinRequest(request, turn);
+  SendTwinRequests(turn);
   SendRenewal(turn);
   RegisterSubscriptions(turn);
 }

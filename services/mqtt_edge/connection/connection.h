@@ -10,6 +10,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
+#include "libs/base/rate_limit.h"
 #include "libs/mqtt/codec.h"
 #include "libs/mqtt/topics.h"
 #include "services/mqtt_edge/connection/desired_feed.h"
@@ -31,7 +32,9 @@ struct ConnectionLimits {
   size_t held_bytes_max = 64 * 1024;                    // Read but not processed, e.g. behind a CONNECT [D-SES-4].
   size_t backlog_bytes_max = 512 * 1024;                // [D-FL-2]
   size_t backlog_messages_max = 64;                     // [D-FL-2]
-  size_t requests_max = 16;                             // Twin requests in flight; then reading pauses [D-FL-1].
+  size_t requests_max = 128;                            // Twin requests that are unanswered; then reading pauses,
+  size_t waiting_patch_bytes_max = 128 * 1024;          // as it does with so many bytes of patches that wait.
+  size_t requests_in_flight_max = 1;                    // Twin requests on their way to the hub [6.2].
   size_t calls_max = 16;                                // Method calls in flight [M15].
   size_t ended_calls_max = 32;                          // Ids of calls that ended here and are not written again [2.7].
   size_t filters_max = 8;                               // In one SUBSCRIBE [D-SUB-2].
@@ -42,6 +45,12 @@ struct ConnectionLimits {
   size_t patch_bytes_max = 32 * 1024;                   // [4.7]
   size_t echo_bytes_max = 256;                          // Of a response topic, and of correlation data.
   bool close_on_bad_filter = true;                      // Else SUBACK 0x80 [D-SUB-3].
+  // Rates of one connection [6.2].
+  Rate messages = {100, 200};                        // Packets but answers to calls; beyond, reading pauses.
+  Rate bytes = {1 << 20, 2 << 20};                   // Likewise.
+  Rate twin_requests = {10, 10};                     // Beyond, they wait for their turn,
+  absl::Duration twin_wait_max = absl::Seconds(10);  // so long; who would wait longer is answered 429.
+  Rate subscribes = {20.0 / 60, 20};                 // SUBSCRIBEs and UNSUBSCRIBEs; beyond, the connection ends.
 };
 
 // A method call that device_connection wants written. Views live during the call only.
@@ -62,18 +71,22 @@ struct OpenResult {
   Subscriptions subscriptions = 0;
   bool session_present = false;
   std::optional<absl::Time> token_expiry;
-  uint64_t credential = 0;  // Means nothing here; announced with the session.
+  uint64_t credential = 0;                     // Means nothing here; announced with the session.
+  absl::Duration hold = absl::ZeroDuration();  // Of a refusal: how long the device hears nothing of it.
 };
 
 // Owned by one event loop and only touched by its thread. Every call gets the Turn in which it happens; afterwards the
 // loop sends what was appended to `turn.output`, looks at is_closed() and at NextDeadline().
 class Connection {
  public:
-  enum class State : uint8_t { kAwaitingConnect, kAuthenticating, kConnected, kClosed };
+  // kRefused: it is, and will be told so when the hold is over.
+  enum class State : uint8_t { kAwaitingConnect, kAuthenticating, kRefused, kConnected, kClosed };
 
   // `limits` must outlive the connection. `now` is when the socket was accepted.
   Connection(const ConnectionLimits& limits, absl::Duration now);
 
+  // Too many connect just now: whatever its CONNECT says, the device hears that the server is busy.
+  void RefuseConnect() { is_late_ = true; }
   // From the socket.
   void OnBytes(std::string_view bytes, Turn& turn);
   // The socket takes no more: a backlog has come about. And: the backlog is written.
@@ -111,6 +124,10 @@ class Connection {
   CloseReason close_reason() const { return close_reason_; }
   // False: leave further bytes in the socket for now, the device has to wait.
   bool wants_read() const;
+  // True: that is because the device sends more than it may, and passes by itself.
+  bool is_throttled() const { return read_again_at_ != absl::InfiniteDuration(); }
+  // Bytes that are kept for later.
+  size_t buffered_bytes() const;
   // The next time OnTimer must be called; never later than a deadline, often earlier.
   absl::Duration NextDeadline() const;
 
@@ -144,8 +161,9 @@ class Connection {
   struct TwinRequest {
     enum class Kind : uint8_t { kRead, kPatch, kCatchUp };
     Kind kind;
-    bool is_sent;        // To link_; else it waits for a link.
+    bool is_sent;        // To link_; else it waits for a link, or for its turn.
     int64_t if_version;  // Of kPatch.
+    absl::Duration due;  // Not to be sent before; the past when it is.
     absl::Duration deadline;
     std::string request_id;
     std::string patch;  // Of kPatch, until it is sent.
@@ -176,8 +194,20 @@ class Connection {
   // connection_connect.cc
   void HandleConnect(const mqtt::Connect& connect, Turn& turn);
   void Refuse(mqtt::ConnectCode code, Turn& turn);
+  void RefuseBusy(Turn& turn);
   void Accept(const OpenResult& result, Turn& turn);
   void ExpectTokenEnd(absl::Time expiry, Turn& turn);
+
+  // connection_limits.cc
+  // Takes what is over the limits out of the device's time: reading pauses for so long.
+  void Throttle(absl::Duration wait, Limited limit, Turn& turn);
+  void MeterBytes(size_t bytes, Turn& turn);
+  void MeterMessage(Turn& turn);
+  // False, and the connection has ended, when it is one too many.
+  bool TrySubscribe(Turn& turn);
+  // False when the request would have to wait too long: it is answered.
+  bool TryTwinRequest(TwinRequest& request, Turn& turn);
+  bool HasRoomForTwinRequests() const;
 
   // connection_level5.cc
   bool is_level5() const { return level5_ != nullptr; }
@@ -204,6 +234,8 @@ class Connection {
   void ExpirePubacks(Turn& turn);
   void HandleTwinRequest(const mqtt::DeviceTopic& topic, const mqtt::Publish& publish, Turn& turn);
   void AddTwinRequest(TwinRequest request, Turn& turn);
+  // Those whose turn it is.
+  void SendTwinRequests(Turn& turn);
   void SendTwinRequest(TwinRequest& request, Turn& turn);
   std::vector<TwinRequest>::iterator FindTwinRequest(TwinRequest::Kind kind, std::string_view request_id);
   void AnswerTwin(const TwinRequest& request, int status, std::optional<int64_t> version, std::string_view document,
@@ -247,7 +279,9 @@ class Connection {
   bool clean_session_ = false;
   bool is_durable_ = true;  // The session outlives the connection.
   bool has_will_ = false;
-  bool is_saving_ = false;     // A ChangeSubscriptions is unanswered.
+  bool is_late_ = false;                                               // RefuseConnect.
+  mqtt::ConnectCode refusal_ = mqtt::ConnectCode::kServerUnavailable;  // Of kRefused.
+  bool is_saving_ = false;                                             // A ChangeSubscriptions is unanswered.
   bool is_save_lost_ = false;  // One was lost with its link: what is registered is unknown.
   bool awaits_room_ = false;   // The telemetry sink takes no more at the moment.
   uint8_t next_ended_call_ = 0;
@@ -264,12 +298,18 @@ class Connection {
   DesiredFeed desired_;
   std::unique_ptr<Level5> level5_;
 
-  absl::Duration connect_deadline_;  // While awaiting CONNECT or its check.
+  absl::Duration connect_deadline_;  // While awaiting CONNECT, its check, or the end of a hold.
   absl::Duration keep_alive_ = absl::InfiniteDuration();
   absl::Duration keep_alive_deadline_ = absl::InfiniteDuration();
   absl::Duration token_deadline_ = absl::InfiniteDuration();
   absl::Duration save_deadline_ = absl::InfiniteDuration();
   absl::Duration drain_deadline_ = absl::InfiniteDuration();
+
+  absl::Duration read_again_at_ = absl::InfiniteDuration();  // While is_throttled.
+  RateMeter messages_;
+  RateMeter bytes_;
+  RateMeter twins_;
+  RateMeter subscribes_;
 
   std::string held_;  // Bytes that came while !wants_read().
   Pubacks pubacks_;

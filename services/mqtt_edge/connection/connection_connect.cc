@@ -37,6 +37,7 @@ void Connection::HandleConnect(const mqtt::Connect& connect, Turn& turn) {
   } else if (connect.level != mqtt::kLevel311) {
     return Refuse(mqtt::ConnectCode::kUnacceptableLevel, turn);
   }
+  if (is_late_) return RefuseBusy(turn);
   std::optional<mqtt::Username> username;
   if (connect.username.has_value()) username = mqtt::ParseUsername(*connect.username);
   // With an authentication method the token is its data.
@@ -67,6 +68,11 @@ void Connection::HandleConnect(const mqtt::Connect& connect, Turn& turn) {
                                     .ends_with_connection = !is_durable_ && !clean_session_});
 }
 
+void Connection::RefuseBusy(Turn& turn) {
+  if (is_level5()) return RefuseWith(CloseReason::kRefused, mqtt::ReasonCode::kServerBusy, turn);
+  Refuse(mqtt::ConnectCode::kServerUnavailable, turn);
+}
+
 void Connection::Refuse(mqtt::ConnectCode code, Turn& turn) {
   if (is_level5()) return RefuseWith(CloseReason::kRefused, ReasonOf(code), turn);
   mqtt::Encode(mqtt::Connack{false, code}, turn.output);
@@ -79,7 +85,12 @@ void Connection::OnOpenResult(const OpenResult& result, Turn& turn) {
   if (state_ != State::kAuthenticating) return;
   if (result.code != mqtt::ConnectCode::kAccepted) {
     link_ = kNoLink;  // Nothing is open there.
-    return Refuse(result.code, turn);
+    if (result.hold <= absl::ZeroDuration()) return Refuse(result.code, turn);
+    state_ = State::kRefused;
+    refusal_ = result.code;
+    connect_deadline_ = turn.now + result.hold;
+    std::string().swap(held_);  // MQTT-3.1.4-5
+    return;
   }
   Accept(result, turn);
   if (result.epoch <= fenced_epoch_) return Close(CloseReason::kTakenOver, turn);

@@ -98,6 +98,7 @@ class Harness {
   bool is_open() const { return !connection_.is_closed(); }
   double dropped(Dropped kind) const { return metrics_.dropped[static_cast<int>(kind)].value(); }
   double paused() const { return metrics_.telemetry_paused.value(); }
+  double limited(Limited limit) const { return metrics_.limits[static_cast<int>(limit)].value(); }
   double pubacks_expired() const { return metrics_.pubacks_expired.value(); }
   absl::Time wall() const { return wall_; }
 

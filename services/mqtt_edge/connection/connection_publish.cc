@@ -138,6 +138,7 @@ void Connection::HandleTwinRequest(const mqtt::DeviceTopic& topic, const mqtt::P
   TwinRequest request{.kind = is_read ? TwinRequest::Kind::kRead : TwinRequest::Kind::kPatch,
                       .is_sent = false,
                       .if_version = topic.version.value_or(0),
+                      .due = turn.now,
                       .deadline = turn.now + limits_.request_timeout,
                       .request_id = std::string(topic.request_id),
                       .patch = {}};
@@ -151,6 +152,7 @@ void Connection::HandleTwinRequest(const mqtt::DeviceTopic& topic, const mqtt::P
   if (!is_read && publish.payload.size() > limits_.patch_bytes_max) {
     return AnswerTwinError(request, 413, "The patch is larger than 32 KiB.", turn);
   }
+  if (!TryTwinRequest(request, turn)) return;
   if (!is_read) request.patch = std::string(publish.payload);
   turn.metrics->twin_requests.Add();
   AddTwinRequest(std::move(request), turn);
@@ -158,12 +160,31 @@ void Connection::HandleTwinRequest(const mqtt::DeviceTopic& topic, const mqtt::P
 
 void Connection::AddTwinRequest(TwinRequest request, Turn& turn) {
   twin_requests_.push_back(std::move(request));
+  SendTwinRequests(turn);
+}
+
+// In the order in which they came. The connection's own are none of the device's, and wait for nothing.
+void Connection::SendTwinRequests(Turn& turn) {
+  if (state_ != State::kConnected || twin_requests_.empty()) return;
   if (link_ == kNoLink) link_ = turn.effects->PickLink(device_id_);
-  if (link_ != kNoLink) SendTwinRequest(twin_requests_.back(), turn);
+  size_t in_flight = 0;
+  for (TwinRequest& request : twin_requests_) {
+    if (request.due <= turn.now) request.due = -absl::InfiniteDuration();
+    const bool is_own = request.kind == TwinRequest::Kind::kCatchUp;
+    if (request.is_sent && !is_own) ++in_flight;
+  }
+  if (link_ == kNoLink) return;
+  for (TwinRequest& request : twin_requests_) {
+    if (request.is_sent) continue;
+    if (request.kind != TwinRequest::Kind::kCatchUp) {
+      if (in_flight >= limits_.requests_in_flight_max || request.due > turn.now) continue;
+      ++in_flight;
+    }
+    SendTwinRequest(request, turn);
+  }
 }
 
 void Connection::SendTwinRequest(TwinRequest& request, Turn& turn) {
-  if (request.is_sent) return;
   request.is_sent = true;
   if (request.kind == TwinRequest::Kind::kPatch) {
     turn.effects->PatchReported(link_, request.request_id, request.patch, request.if_version);
@@ -195,6 +216,7 @@ void Connection::OnTwinRead(std::string_view request_id, int status, std::string
     if (status == 200) desired_.OnRead(desired_version);
     AnswerTwin(answered, status, std::nullopt, document, turn);
   }
+  SendTwinRequests(turn);
   ReadHeld(turn);
 }
 
@@ -210,6 +232,7 @@ void Connection::OnReportedPatched(std::string_view request_id, int status, int6
   } else {
     AnswerTwin(answered, status, std::nullopt, error, turn);
   }
+  SendTwinRequests(turn);
   ReadHeld(turn);
 }
 
@@ -241,6 +264,7 @@ void Connection::ExpireTwinRequests(Turn& turn) {
     if (request.kind == TwinRequest::Kind::kCatchUp) return Close(CloseReason::kDesiredGap, turn);
     AnswerTwinError(request, 503, "The hub did not answer in time.", turn);
   }
+  SendTwinRequests(turn);
   ReadHeld(turn);
 }
 
@@ -248,6 +272,7 @@ void Connection::RequestCatchUp(Turn& turn) {
   AddTwinRequest({.kind = TwinRequest::Kind::kCatchUp,
                   .is_sent = false,
                   .if_version = 0,
+                  .due = turn.now,
                   .deadline = turn.now + limits_.request_timeout,
                   .request_id = std::string(kCatchUpRequestId),
                   .patch = {}},

@@ -161,7 +161,10 @@ TEST(TwinTest, DTwn4OneAnswerPerRequestEvenIfRequestIdsRepeat) {
 }
 
 TEST(TwinTest, DFl1ReadingPausesAtSixteenRequests) {
-  Harness harness;
+  ConnectionLimits limits;
+  limits.requests_max = limits.requests_in_flight_max = 16;
+  limits.twin_requests = {};
+  Harness harness(limits);
   harness.ConnectWith(kTwinResponsesBit);
   std::string bytes;
   for (int i = 0; i < 20; ++i) {
@@ -189,7 +192,9 @@ TEST(TwinTest, SilentHubIsA503) {
 }
 
 TEST(TwinTest, ReadsSurviveTheLossOfTheLinkPatchesDoNot) {
-  Harness harness;
+  ConnectionLimits limits;
+  limits.requests_in_flight_max = 2;
+  Harness harness(limits);
   harness.ConnectWith(kTwinResponsesBit);
   harness.Publish("$iothub/twin/GET/?$rid=1", "");
   harness.Publish("$iothub/twin/PATCH/properties/reported/?$rid=2", "{}");

@@ -41,6 +41,7 @@ mqtt::ReasonCode NotOffered(const mqtt::Subscribe& subscribe) {
 }  // namespace
 
 void Connection::HandleSubscribe(const mqtt::Subscribe& subscribe, Turn& turn) {
+  if (!TrySubscribe(turn)) return;
   if (is_level5()) {
     const mqtt::ReasonCode reason = NotOffered(subscribe);
     if (mqtt::IsFailure(reason)) return CloseWith(CloseReason::kProtocol, reason, turn);
@@ -71,6 +72,7 @@ void Connection::HandleSubscribe(const mqtt::Subscribe& subscribe, Turn& turn) {
 }
 
 void Connection::HandleUnsubscribe(const mqtt::Unsubscribe& unsubscribe, Turn& turn) {
+  if (!TrySubscribe(turn)) return;
   if (!is_level5() && unsubscribe.filters.size() > limits_.filters_max) {
     return Close(CloseReason::kForbiddenTopic, turn);
   }

@@ -63,7 +63,9 @@ mqtt::ReasonCode ReasonOf(CloseReason reason) {
     case CloseReason::kTokenExpired: return ReasonCode::kMaximumConnectTime;
     case CloseReason::kTakenOver: return ReasonCode::kSessionTakenOver;
     case CloseReason::kDesiredGap: return ReasonCode::kImplementationSpecificError;
-    case CloseReason::kSlow: return ReasonCode::kQuotaExceeded;
+    case CloseReason::kSlow:
+    case CloseReason::kBufferBudget: return ReasonCode::kQuotaExceeded;
+    case CloseReason::kRateLimit: return ReasonCode::kMessageRateTooHigh;
     case CloseReason::kUnavailable: return ReasonCode::kServerBusy;
     case CloseReason::kDraining: return ReasonCode::kServerShuttingDown;
     case CloseReason::kRefused: return ReasonCode::kNotAuthorized;

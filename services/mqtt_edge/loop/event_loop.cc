@@ -19,25 +19,28 @@ namespace {
 constexpr absl::Duration kHeartbeatPeriod = absl::Seconds(3);
 constexpr absl::Duration kDrainPeriod = absl::Milliseconds(50);
 constexpr int kEventsPerTurn = 512;
-constexpr int kHandshakesPerTurn = 8;  // Established connections come first: a handshake costs a millisecond.
+constexpr size_t kSourcesMax = 65'536;  // Remembered for each limit, 1 MiB.
+constexpr int kHandshakesPerTurn = 8;   // Established connections come first: a handshake costs a millisecond.
 
 int64_t ToTick(absl::Duration time) { return absl::ToInt64Seconds(absl::Ceil(time, absl::Seconds(1))); }
 
 }  // namespace
 
 EventLoop::EventLoop(int index, const LoopOptions& options, const TlsStore* tls, std::vector<HubLink*> links,
-                     std::atomic<int64_t>& open_connections, const EdgeMetrics& metrics, Clock& clock, Random& random)
+                     LoopTotals& totals, const EdgeMetrics& metrics, Clock& clock, Random& random)
     : index_(index),
       options_(options),
       tls_(tls),
-      open_connections_(open_connections),
+      totals_(totals),
       metrics_(metrics),
       clock_(clock),
       random_(random),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wakeup_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      connects_(options.connects, clock.Monotonic()),
-      sources_(options.connects_per_source),
+      sources_(options.connects_per_source, kSourcesMax, random.Next()),
+      source_refusals_(options.refusals_per_source, kSourcesMax, random.Next()),
+      admission_(options.admission),
+      budget_(options.buffer_bytes_max),
       wheel_(absl::ToInt64Seconds(clock.Monotonic())),
       next_heartbeat_(clock.Monotonic()),
       telemetry_(options.telemetry_bytes_max, metrics),
@@ -69,7 +72,8 @@ void EventLoop::Stop() {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wakeup_.get(), &one, sizeof(one));
   thread_.join();
-  open_connections_ -= static_cast<int64_t>(clients_.size() - free_slots_.size());
+  totals_.connections -= static_cast<int64_t>(clients_.size() - free_slots_.size());
+  totals_.buffered_bytes -= std::exchange(buffered_bytes_, 0);
   clients_.clear();
 }
 
@@ -77,9 +81,12 @@ void EventLoop::Run(std::stop_token stop) {
   std::array<epoll_event, kEventsPerTurn> events;
   while (!stop.stop_requested()) {
     const int count = std::max(0, epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, WaitMillis()));
+    turn_began_ = clock_.Monotonic();
     const bool has_messages = std::any_of(events.data(), events.data() + count,
                                           [](const epoll_event& event) { return event.data.u64 == kWakeupToken; });
     if (has_messages) HandleInbox();
+    AdmitThoseWhoWaited();
+    LookAtBuffers();
     HandleEvents(events.data(), count);
     HandleTimers();
     const absl::Duration now = clock_.Monotonic();
@@ -94,6 +101,7 @@ int EventLoop::WaitMillis() const {
   const absl::Duration now = clock_.Monotonic();
   absl::Duration until = absl::Ceil(now + absl::Nanoseconds(1), absl::Seconds(1));  // The next tick.
   until = std::min({until, accept_again_at_, next_heartbeat_});
+  if (!waiting_.empty()) until = std::min(until, waiting_.top().until);
   for (const LinkOutbox& link : links_) until = std::min(until, link.due());
   if (drain_.has_value()) until = std::min(until, now + kDrainPeriod);
   return static_cast<int>(std::max<int64_t>(0, absl::ToInt64Milliseconds(until - now) + 1));
@@ -232,14 +240,9 @@ void EventLoop::SendOutput(Client& client, Turn& turn) {
 
 void EventLoop::Settle(Client& client) {
   if (client.connection.is_closed()) return Remove(client);
-  uint32_t interest = client.interest;
-  interest = client.backlog.empty() ? interest & ~EPOLLOUT : interest | EPOLLOUT;
-  if (client.is_read_paused && MayRead(client)) {
-    client.is_read_paused = false;
-    interest |= EPOLLIN;
-    ready_.push_back(client.session);
-  }
-  Watch(client, interest);
+  CountBuffers(client);
+  Watch(client, client.backlog.empty() ? client.interest & ~EPOLLOUT : client.interest | EPOLLOUT);
+  Resume(client);
   absl::Duration deadline = client.connection.NextDeadline();
   if (client.is_beginning()) deadline = std::min(deadline, client.handshake_deadline);
   if (deadline < client.scheduled) {
@@ -256,10 +259,14 @@ void EventLoop::Remove(Client& client) {
   const uint32_t slot = SlotOf(client.session);
   metrics_.connections.Add(-1);
   metrics_.backlog_bytes.Add(-static_cast<double>(client.backlog.size()));
+  metrics_.buffered_bytes.Add(-static_cast<double>(client.buffered_bytes));
+  buffered_bytes_ -= client.buffered_bytes;
+  totals_.buffered_bytes -= client.buffered_bytes;
+  if (client.is_refusal_held) --held_refusals_;
   wheel_.Cancel(slot);
   clients_[slot].reset();
   free_slots_.push_back(slot);
-  --open_connections_;
+  --totals_.connections;
 }
 
 EventLoop::Client* EventLoop::Find(SessionId session) {

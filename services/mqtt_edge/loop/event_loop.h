@@ -3,8 +3,9 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
+#include <functional>
 #include <memory>
+#include <queue>
 #include <string>
 #include <thread>
 #include <variant>
@@ -14,6 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
+#include "libs/base/rate_limit.h"
 #include "libs/mqtt/codec.h"
 #include "libs/websocket/server_stream.h"
 #include "services/mqtt_edge/connection/connection.h"
@@ -21,6 +23,7 @@
 #include "services/mqtt_edge/edge_metrics.h"
 #include "services/mqtt_edge/link/hub_link.h"
 #include "services/mqtt_edge/link/link_outbox.h"
+#include "services/mqtt_edge/loop/buffer_budget.h"
 #include "services/mqtt_edge/loop/timer_wheel.h"
 #include "services/mqtt_edge/sink/telemetry_outbox.h"
 #include "services/mqtt_edge/sink/telemetry_sink.h"
@@ -44,12 +47,21 @@ struct LoopOptions {
   absl::Duration activity_interval = absl::Minutes(1);
   Rate connects;                                    // Of one loop, before the handshake.
   Rate connects_per_source;                         // Of one loop.
+  ConnectAdmission::Limits admission;               // Of one loop, after the handshake.
+  Rate refusals_per_source;                         // Of one loop, that are told at once.
+  int64_t buffer_bytes_max = 256 << 20;             // Of the process; 0 = no limit.
   int64_t connections_max = 1'000'000;              // Of the process.
   PerListener<bool> proxy_protocol{};               // Whose connections begin with a PROXY header.
   std::vector<AddressRange> proxies;                // Who may send one; empty = anybody.
   ClientAuthorities* client_authorities = nullptr;  // Whose signature on client certificates counts; null: nobody's.
   TelemetrySink* telemetry_sink = nullptr;          // Null: telemetry is acknowledged and dropped.
   size_t telemetry_bytes_max = 0;                   // Of one loop, as TelemetryOutbox counts them; 0 without a sink.
+};
+
+// What the loops of a process count together.
+struct LoopTotals {
+  std::atomic<int64_t> connections = 0;     // Open ones.
+  std::atomic<int64_t> buffered_bytes = 0;  // That wait in their buffers.
 };
 
 // The closing of all connections, when the process goes down.
@@ -63,10 +75,9 @@ class EventLoop final : private Effects {
   // Messages from other threads that wait for the loop; a full inbox makes the link start over.
   static constexpr size_t kInboxMax = 4096;
 
-  // `tls` may be null (no listener with TLS). All references outlive the loop. `open_connections` counts over all
-  // loops.
-  EventLoop(int index, const LoopOptions& options, const TlsStore* tls, std::vector<HubLink*> links,
-            std::atomic<int64_t>& open_connections, const EdgeMetrics& metrics, Clock& clock, Random& random);
+  // `tls` may be null (no listener with TLS). All references outlive the loop.
+  EventLoop(int index, const LoopOptions& options, const TlsStore* tls, std::vector<HubLink*> links, LoopTotals& totals,
+            const EdgeMetrics& metrics, Clock& clock, Random& random);
   ~EventLoop() override;
 
   // Before Start: listening sockets; an unset one is not served.
@@ -103,6 +114,16 @@ class EventLoop final : private Effects {
     bool is_paused = false;
   };
 
+  // Whether what a connection says first is read: who has not been asked for, who waits, and who has been told.
+  enum class Admission : uint8_t { kUndecided, kWaiting, kDecided };
+
+  // A connection that waits for its turn.
+  struct Waiting {
+    absl::Duration until;
+    SessionId session;
+    bool operator>(const Waiting& other) const { return until > other.until; }
+  };
+
   // A connection with its socket.
   struct Client {
     Client(SessionId session, Fd fd, ListenerKind kind, const TlsContext* tls, const PeerAddress& peer,
@@ -133,7 +154,10 @@ class EventLoop final : private Effects {
     absl::Duration handshake_deadline = absl::InfiniteDuration();
     absl::Duration scheduled = absl::InfiniteDuration();  // When the timer wheel fires.
     absl::Duration activity_again_at;                     // Until then nobody is told of its activity.
+    int64_t buffered_bytes = 0;                           // As they were counted last.
     uint32_t interest = 0;                                // Events that epoll watches for.
+    Admission admission = Admission::kUndecided;
+    bool is_refusal_held = false;  // It is not told yet that it is refused.
     bool is_read_paused = false;
     bool is_active = false;  // Received something that the next heartbeat tells of.
   };
@@ -159,6 +183,8 @@ class EventLoop final : private Effects {
 
   // Sockets (event_loop_sockets.cc).
   void AcceptFrom(Listener& listener);
+  // How long nothing more is accepted.
+  absl::Duration UntilAccepting(absl::Duration now) const;
   void PauseAccepting(absl::Duration until);
   void ResumeAccepting();
   void AddClient(Fd fd, const PeerAddress& peer, ListenerKind kind);
@@ -178,9 +204,20 @@ class EventLoop final : private Effects {
   // Something was received.
   void NoteActivity(Client& client);
   void FlushBacklog(Client& client);
+  void Resume(Client& client);
   bool MayRead(const Client& client) const;
   void PauseReading(Client& client);
   void Watch(Client& client, uint32_t interest);
+
+  // Limits (event_loop_limits.cc).
+  // Whether the connection may be read; else it is, when its turn comes.
+  bool Admit(Client& client);
+  void AdmitThoseWhoWaited();
+  // How long the refusal of a connection is kept from it; `wanted`: by device_connection.
+  absl::Duration HoldRefusal(Client& client, mqtt::ConnectCode code, absl::Duration wanted);
+  void CountBuffers(Client& client);
+  void LookAtBuffers();
+  void ShedBuffers();
 
   // Calls `call(connection, turn)` and does what follows from it: sends, closes, schedules. The client may be gone
   // after.
@@ -215,7 +252,7 @@ class EventLoop final : private Effects {
   const int index_;
   const LoopOptions& options_;
   const TlsStore* const tls_;
-  std::atomic<int64_t>& open_connections_;
+  LoopTotals& totals_;
   const EdgeMetrics& metrics_;
   Clock& clock_;
   Random& random_;
@@ -223,9 +260,20 @@ class EventLoop final : private Effects {
   Fd epoll_;
   Fd wakeup_;
   PerListener<Listener> listeners_;
-  TokenBucket connects_;
-  SourceLimits sources_;
   absl::Duration accept_again_at_ = absl::InfiniteDuration();
+  absl::Duration turn_began_;
+
+  // Limits.
+  RateMeter connects_;
+  KeyedRateLimit sources_;
+  KeyedRateLimit source_refusals_;
+  ConnectAdmission admission_;
+  std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> waiting_;  // The next in front.
+  size_t held_refusals_ = 0;
+  BufferBudget budget_;
+  BufferBudget::Pressure pressure_ = BufferBudget::Pressure::kNone;
+  absl::Duration shed_again_at_;
+  int64_t buffered_bytes_ = 0;  // Of this loop.
 
   std::vector<std::unique_ptr<Client>> clients_;  // By slot.
   std::vector<uint32_t> free_slots_;

@@ -270,6 +270,9 @@ void EventLoop::HandleOpenResults(LinkIndex link, const pb::AttachResponse& fram
     if (result.token_expiry_unix_seconds() > 0)
       open.token_expiry = absl::FromUnixSeconds(result.token_expiry_unix_seconds());
     if (Client* client = Find(result.session())) {
+      if (open.code != mqtt::ConnectCode::kAccepted) {
+        open.hold = HoldRefusal(*client, open.code, absl::Milliseconds(result.hold_milliseconds()));
+      }
       With(*client, [&](Connection& connection, Turn& turn) { connection.OnOpenResult(open, turn); });
       continue;
     }

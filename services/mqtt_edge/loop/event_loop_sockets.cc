@@ -13,7 +13,6 @@ namespace {
 
 constexpr int kAcceptsPerTurn = 64;
 constexpr int kReadsPerTurn = 4;  // From one socket: nobody else waits long.
-constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
 
 // How a WebSocket is told that the connection above it has ended.
 websocket::CloseCode WebSocketCodeOf(CloseReason reason) {
@@ -31,18 +30,14 @@ websocket::CloseCode WebSocketCodeOf(CloseReason reason) {
 void EventLoop::AcceptFrom(Listener& listener) {
   for (int i = 0; i < kAcceptsPerTurn && !listener.is_paused; ++i) {
     const absl::Duration now = clock_.Monotonic();
-    const bool is_full =
-        open_connections_ >= options_.connections_max || clients_.size() - free_slots_.size() >= kSlotsMax;
-    if (is_full) return PauseAccepting(now + kAcceptPause);
     // What is not accepted waits in the kernel, which costs nothing and tells the devices nothing.
-    if (const absl::Duration wait = connects_.UntilToken(options_.connects, now); wait > absl::ZeroDuration()) {
-      return PauseAccepting(now + wait);
-    }
+    const absl::Duration wait = UntilAccepting(now);
+    if (wait > absl::ZeroDuration()) return PauseAccepting(now + wait);
     PeerAddress peer;
     absl::StatusOr<Fd> fd = Accept(listener.fd, &peer);
     if (absl::IsResourceExhausted(fd.status())) return PauseAccepting(now + kAcceptPause);
     if (!fd.ok()) return;
-    connects_.TryTake(options_.connects, now);
+    connects_.Take(options_.connects, now);
     metrics_.accepted.Add();
     // Who comes through a proxy is judged when its header is read.
     if (options_.proxy_protocol[IndexOf(listener.kind)] ? !IsProxy(peer) : !TrySource(peer)) {
@@ -61,7 +56,7 @@ bool EventLoop::IsProxy(const PeerAddress& peer) const {
 }
 
 bool EventLoop::TrySource(const PeerAddress& peer) {
-  if (sources_.TryConnect(peer, clock_.Monotonic())) return true;
+  if (sources_.TryTake(SourceOf(peer), clock_.Monotonic())) return true;
   metrics_.source_refused.Add();
   return false;
 }
@@ -100,7 +95,7 @@ void EventLoop::AddClient(Fd fd, const PeerAddress& peer, ListenerKind kind) {
       std::make_unique<Client>(session, std::move(fd), kind, tls.get(), peer, options_, clock_.Monotonic());
   Client& client = *clients_[slot];
   client.interest = EPOLLIN | EPOLLRDHUP;
-  ++open_connections_;
+  ++totals_.connections;
   metrics_.connections.Add();
   epoll_event event{.events = client.interest, .data = {.u64 = session}};
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, client.socket.fd(), &event) != 0) return Remove(client);
@@ -115,13 +110,24 @@ void EventLoop::Watch(Client& client, uint32_t interest) {
 }
 
 bool EventLoop::MayRead(const Client& client) const {
+  if (client.admission == Admission::kWaiting) return false;
+  const bool is_greedy = client.buffered_bytes > BufferBudget::kFairBytes;
+  if (is_greedy && pressure_ != BufferBudget::Pressure::kNone) return false;
   // A device that does not take its answers gets no more questions read.
   return client.backlog.empty() && client.connection.wants_read();
 }
 
 void EventLoop::PauseReading(Client& client) {
   client.is_read_paused = true;
-  Watch(client, client.interest & ~EPOLLIN);
+  const uint32_t unwatched = client.connection.is_throttled() ? EPOLLIN | EPOLLRDHUP : EPOLLIN;
+  Watch(client, client.interest & ~unwatched);
+}
+
+void EventLoop::Resume(Client& client) {
+  if (!client.is_read_paused || !MayRead(client)) return;
+  client.is_read_paused = false;
+  Watch(client, client.interest | EPOLLIN | EPOLLRDHUP);
+  ready_.push_back(client.session);
 }
 
 void EventLoop::HandleSocket(Client& client, uint32_t events) {
@@ -134,7 +140,9 @@ void EventLoop::HandleSocket(Client& client, uint32_t events) {
   }
   constexpr uint32_t kGone = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
   if ((events & kGone) != 0 && !MayRead(client)) {
-    return Lose(client, CloseReason::kPeerGone);
+    // Who has sent too much and left is read to the end all the same, more slowly.
+    const bool is_read_later = client.connection.is_throttled() && (events & (EPOLLHUP | EPOLLERR)) == 0;
+    return is_read_later ? PauseReading(client) : Lose(client, CloseReason::kPeerGone);
   }
   if ((events & (EPOLLIN | kGone)) != 0) ReadFrom(client);
 }
@@ -171,6 +179,7 @@ void EventLoop::Handshake(Client& client) {
 }
 
 void EventLoop::ReadFrom(Client& client) {
+  if (!Admit(client)) return;
   const SessionId session = client.session;
   for (int i = 0; i < kReadsPerTurn; ++i) {
     if (!MayRead(client)) return PauseReading(client);
@@ -244,6 +253,7 @@ void EventLoop::FlushBacklog(Client& client) {
   }
   client.backlog.erase(0, written);
   metrics_.backlog_bytes.Add(-static_cast<double>(written));
+  CountBuffers(client);
   if (!client.backlog.empty()) return;
   std::string().swap(client.backlog);
   With(client, [](Connection& connection, Turn& turn) { connection.OnDrained(turn); });

@@ -52,6 +52,7 @@ void FakeHub::Open(const pb::OpenSession& open, pb::AttachResponse& response) {
   result->set_session(open.session());
   if (open.device_id().starts_with("refused")) {
     result->set_code(pb::OpenSessionResult::CODE_NOT_AUTHORIZED);
+    if (open.device_id() == "refused-late") result->set_hold_milliseconds(1'000);
     return;
   }
   if (open.clean_session()) stored_.erase(open.device_id());

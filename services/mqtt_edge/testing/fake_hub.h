@@ -18,7 +18,8 @@ namespace fleetcast::mqtt_edge {
 
 namespace pb = ::fleetcast::internal::v1;
 
-// Thread-safe. Devices whose id starts with "refused" are not authorized, those that start with "silent" get no answer.
+// Thread-safe. Devices whose id starts with "refused" are not authorized ("refused-late" is told a second later), those
+// that start with "silent" get no answer.
 class FakeHub final : public pb::EdgeLinkService::CallbackService {
  public:
   struct Session {

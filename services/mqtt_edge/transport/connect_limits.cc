@@ -3,42 +3,27 @@
 #include <algorithm>
 
 namespace fleetcast::mqtt_edge {
+namespace {
 
-void TokenBucket::Fill(const Rate& rate, absl::Duration now) {
-  tokens_ = std::min(rate.burst, tokens_ + absl::ToDoubleSeconds(now - filled_at_) * rate.rate);
-  filled_at_ = now;
+constexpr double kAcceptingShare = 0.7;  // Of the longest wait: from there on new connections stay in the kernel.
+
+}  // namespace
+
+std::string_view SourceOf(const PeerAddress& peer) {
+  constexpr PeerAddress kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  const bool is_ipv4 = std::equal(peer.begin(), peer.begin() + 12, kMapped.begin());
+  return {reinterpret_cast<const char*>(peer.data()), is_ipv4 ? peer.size() : peer.size() / 2};
 }
 
-bool TokenBucket::TryTake(const Rate& rate, absl::Duration now) {
-  if (rate.rate <= 0) return true;
-  Fill(rate, now);
-  if (tokens_ < 1) return false;
-  tokens_ -= 1;
-  return true;
+ConnectAdmission::Verdict ConnectAdmission::Decide(absl::Duration now, double share) {
+  const auto wait = admitted_.TryReserve(limits_.connects, now, limits_.wait_max);
+  if (wait.has_value()) return {true, *wait};
+  return {false, limits_.wait_max * (1 + share) / 2};
 }
 
-absl::Duration TokenBucket::UntilToken(const Rate& rate, absl::Duration now) {
-  if (rate.rate <= 0) return absl::ZeroDuration();
-  Fill(rate, now);
-  return tokens_ >= 1 ? absl::ZeroDuration() : absl::Seconds((1 - tokens_) / rate.rate);
-}
-
-bool TokenBucket::IsFull(const Rate& rate, absl::Duration now) {
-  Fill(rate, now);
-  return tokens_ >= rate.burst;
-}
-
-bool SourceLimits::TryConnect(const PeerAddress& source, absl::Duration now) {
-  if (rate_.rate <= 0) return true;
-  auto known = sources_.find(source);
-  if (known == sources_.end()) {
-    if (sources_.size() >= kSourcesMax) {
-      absl::erase_if(sources_, [&](auto& entry) { return entry.second.IsFull(rate_, now); });
-    }
-    if (sources_.size() >= kSourcesMax) return false;
-    known = sources_.emplace(source, TokenBucket(rate_, now)).first;
-  }
-  return known->second.TryTake(rate_, now);
+absl::Duration ConnectAdmission::UntilAccepting(absl::Duration now) const {
+  const absl::Duration wait = admitted_.Until(limits_.connects, now);
+  return std::max(absl::ZeroDuration(), wait - limits_.wait_max * kAcceptingShare);
 }
 
 }  // namespace fleetcast::mqtt_edge

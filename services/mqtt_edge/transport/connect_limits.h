@@ -1,57 +1,51 @@
-// How many connections may begin: a storm is smoothed before it costs a handshake (reliability.md 7.13).
+// How many connections may begin: a storm is smoothed before it costs anything (reliability.md 7.13).
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "libs/base/rate_limit.h"
 
 namespace fleetcast::mqtt_edge {
-
-// `rate` a second on average, `burst` at once. A rate of 0 means no limit.
-struct Rate {
-  double rate = 0;
-  double burst = 0;
-};
-
-// Not thread-safe; 24 bytes.
-class TokenBucket {
- public:
-  TokenBucket() = default;
-  // Full.
-  TokenBucket(const Rate& rate, absl::Duration now) : tokens_(rate.burst), filled_at_(now) {}
-
-  // Takes a token if there is one.
-  bool TryTake(const Rate& rate, absl::Duration now);
-  // Time until there is a token.
-  absl::Duration UntilToken(const Rate& rate, absl::Duration now);
-  bool IsFull(const Rate& rate, absl::Duration now);
-
- private:
-  void Fill(const Rate& rate, absl::Duration now);
-
-  double tokens_ = 0;
-  absl::Duration filled_at_;
-};
 
 // An address of a peer: IPv6, or IPv4 mapped into it.
 using PeerAddress = std::array<uint8_t, 16>;
 
-// A bucket for each source. Bounded: when too many sources are remembered, those with a full bucket are forgotten,
-// and if that does not help, new sources are refused. Not thread-safe.
-class SourceLimits {
+// What limits per source count together: an IPv4 address, or the first half of an IPv6 address, since whoever has one
+// of those has the other 2^64 as well. A view of `peer`.
+std::string_view SourceOf(const PeerAddress& peer);
+
+// When a connection that is about to send its CONNECT is read: at once, in its turn, or too late to be let in. Not
+// thread-safe.
+class ConnectAdmission {
  public:
-  static constexpr size_t kSourcesMax = 65'536;
+  struct Limits {
+    Rate connects;            // CONNECTs that are let in.
+    absl::Duration wait_max;  // For one's turn; who would wait longer is refused.
+  };
 
-  explicit SourceLimits(const Rate& rate) : rate_(rate) {}
+  struct Verdict {
+    bool is_admitted = true;
+    // Until it is read: until its turn; or, of one that is not admitted, until it hears so, between half of the longest
+    // wait and all of it, since who is refused at once is back at once (D-ST-2).
+    absl::Duration wait;
+  };
 
-  // True if `source` may connect now.
-  bool TryConnect(const PeerAddress& source, absl::Duration now);
+  explicit ConnectAdmission(const Limits& limits) : limits_(limits) {}
+
+  // `share` in [0, 1): the jitter.
+  Verdict Decide(absl::Duration now, double share);
+
+  // How long no further connection should be accepted: so many wait already that new ones would come close to being
+  // refused. What is not accepted waits in the kernel, at no cost.
+  absl::Duration UntilAccepting(absl::Duration now) const;
 
  private:
-  const Rate rate_;
-  absl::flat_hash_map<PeerAddress, TokenBucket> sources_;
+  const Limits limits_;
+  RateMeter admitted_;
 };
 
 }  // namespace fleetcast::mqtt_edge

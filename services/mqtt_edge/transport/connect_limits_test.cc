@@ -1,45 +1,76 @@
-#include <string>
+#include "services/mqtt_edge/transport/connect_limits.h"
 
 #include "gtest/gtest.h"
-#include "services/mqtt_edge/transport/connect_limits.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {
 
-TEST(TokenBucketTest, GivesTheBurstThenTheRate) {
-  const Rate rate{10, 3};
-  TokenBucket bucket(rate, absl::ZeroDuration());
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(bucket.TryTake(rate, absl::ZeroDuration()));
-  EXPECT_FALSE(bucket.TryTake(rate, absl::ZeroDuration()));
-  EXPECT_EQ(bucket.UntilToken(rate, absl::ZeroDuration()), absl::Milliseconds(100));
-  EXPECT_TRUE(bucket.TryTake(rate, absl::Milliseconds(101)));
-  EXPECT_FALSE(bucket.TryTake(rate, absl::Milliseconds(101)));
+constexpr absl::Duration kNow = absl::Hours(5);
+constexpr ConnectAdmission::Limits kLimits = {{10, 2}, absl::Seconds(1)};  // Two at once, then one in 100 ms.
+
+TEST(SourceTest, AnIpv4AddressIsOneSource) {
+  PeerAddress one = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 1, 2, 3};
+  PeerAddress other = one;
+  other[15] = 4;
+  EXPECT_NE(SourceOf(one), SourceOf(other));
 }
 
-TEST(TokenBucketTest, RateOfZeroIsNoLimit) {
-  TokenBucket bucket({0, 1}, absl::ZeroDuration());
-  for (int i = 0; i < 100; ++i) EXPECT_TRUE(bucket.TryTake({0, 1}, absl::ZeroDuration()));
+TEST(SourceTest, HalfAnIpv6AddressIsOneSource) {
+  const PeerAddress one = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8};
+  PeerAddress neighbour = one;
+  neighbour[8] = 9;
+  PeerAddress other = one;
+  other[7] = 2;
+  EXPECT_EQ(SourceOf(one), SourceOf(neighbour));
+  EXPECT_NE(SourceOf(one), SourceOf(other));
 }
 
-TEST(SourceLimitsTest, SourcesDoNotShareABucket) {
-  SourceLimits limits({1, 1});
-  EXPECT_TRUE(limits.TryConnect({1}, absl::ZeroDuration()));
-  EXPECT_FALSE(limits.TryConnect({1}, absl::ZeroDuration()));
-  EXPECT_TRUE(limits.TryConnect({2}, absl::ZeroDuration()));
-  EXPECT_TRUE(limits.TryConnect({1}, absl::Seconds(2)));
-}
-
-TEST(SourceLimitsTest, RemembersABoundedNumberOfSources) {
-  SourceLimits limits({1, 1});
-  PeerAddress source{};
-  for (size_t i = 0; i < SourceLimits::kSourcesMax; ++i) {
-    source[0] = static_cast<uint8_t>(i);
-    source[1] = static_cast<uint8_t>(i >> 8);
-    EXPECT_TRUE(limits.TryConnect(source, absl::ZeroDuration()));
+TEST(ConnectAdmissionTest, TheBurstIsReadAtOnceTheOthersInTheirTurn) {
+  ConnectAdmission admission(kLimits);
+  for (const int milliseconds : {0, 0, 100, 200, 300}) {
+    const ConnectAdmission::Verdict verdict = admission.Decide(kNow, 0.5);
+    EXPECT_TRUE(verdict.is_admitted);
+    EXPECT_EQ(verdict.wait, absl::Milliseconds(milliseconds));
   }
-  source[2] = 1;
-  EXPECT_FALSE(limits.TryConnect(source, absl::ZeroDuration()));
-  EXPECT_TRUE(limits.TryConnect(source, absl::Seconds(5)));  // The others have a full bucket again.
+}
+
+TEST(ConnectAdmissionTest, WhoWouldWaitTooLongIsRefusedAfterAWhile) {
+  ConnectAdmission admission(kLimits);
+  for (int i = 0; i < 12; ++i) EXPECT_TRUE(admission.Decide(kNow, 0).is_admitted);
+  const ConnectAdmission::Verdict early = admission.Decide(kNow, 0);
+  EXPECT_FALSE(early.is_admitted);
+  EXPECT_EQ(early.wait, absl::Milliseconds(500));
+  const ConnectAdmission::Verdict late = admission.Decide(kNow, 0.999);
+  EXPECT_FALSE(late.is_admitted);
+  EXPECT_GT(late.wait, absl::Milliseconds(999));
+  // Who was refused took nobody's turn.
+  EXPECT_EQ(admission.Decide(kNow + absl::Milliseconds(100), 0).wait, absl::Seconds(1));
+}
+
+TEST(ConnectAdmissionTest, GoodputStaysTheRateHoweverManyCome) {
+  ConnectAdmission admission(kLimits);
+  int admitted = 0;
+  for (absl::Duration at; at < absl::Minutes(1); at += absl::Milliseconds(5)) {
+    admitted += admission.Decide(kNow + at, 0.5).is_admitted;
+  }
+  EXPECT_GE(admitted, 600);
+  EXPECT_LE(admitted, 600 + 12);
+}
+
+TEST(ConnectAdmissionTest, AcceptingStopsBeforeAnybodyIsRefused) {
+  ConnectAdmission admission(kLimits);
+  for (int i = 0; i < 8; ++i) admission.Decide(kNow, 0.5);
+  EXPECT_EQ(admission.UntilAccepting(kNow), absl::ZeroDuration());
+  admission.Decide(kNow, 0.5);
+  admission.Decide(kNow, 0.5);
+  EXPECT_EQ(admission.UntilAccepting(kNow), absl::Milliseconds(200));
+  EXPECT_EQ(admission.UntilAccepting(kNow + absl::Milliseconds(200)), absl::ZeroDuration());
+}
+
+TEST(ConnectAdmissionTest, RateOfZeroIsNoLimit) {
+  ConnectAdmission admission({{0, 1}, absl::Seconds(1)});
+  for (int i = 0; i < 1'000; ++i) EXPECT_EQ(admission.Decide(kNow, 0.5).wait, absl::ZeroDuration());
+  EXPECT_EQ(admission.UntilAccepting(kNow), absl::ZeroDuration());
 }
 
 }  // namespace
