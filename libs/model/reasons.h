@@ -14,6 +14,7 @@ inline constexpr std::string_view kDeviceDefinedTwice = "DEVICE_DEFINED_TWICE";
 inline constexpr std::string_view kDeviceDisabled = "DEVICE_DISABLED";
 inline constexpr std::string_view kDeviceNotFound = "DEVICE_NOT_FOUND";
 inline constexpr std::string_view kDeviceNotOnline = "DEVICE_NOT_ONLINE";
+inline constexpr std::string_view kEdgeNotFound = "EDGE_NOT_FOUND";
 inline constexpr std::string_view kEtagMismatch = "ETAG_MISMATCH";
 inline constexpr std::string_view kExecutionExpired = "EXECUTION_EXPIRED";
 inline constexpr std::string_view kExecutionNotFound = "EXECUTION_NOT_FOUND";

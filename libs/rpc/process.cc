@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstdio>
 #include <optional>
+#include <stop_token>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,7 +30,8 @@ namespace fleetcast::rpc {
 namespace {
 
 constexpr int kExitFailure = 1;
-constexpr absl::Duration kFlushLimit = absl::Seconds(3);  // For the last spans.
+constexpr absl::Duration kSignalCheck = absl::Milliseconds(20);  // How long a drain that is over waits for us at most.
+constexpr absl::Duration kFlushLimit = absl::Seconds(3);         // For the last spans.
 
 // The settings that all processes share.
 struct CommonConfig {
@@ -128,6 +131,7 @@ class RunningProcess final : public Process {
   }
   bool failed() const { return failed_; }
 
+  absl::Duration drain_delay() const override { return config_.drain_delay; }
   telemetry::Metrics& metrics() override { return metrics_; }
   const std::string& name() const override { return name_; }
 
@@ -194,6 +198,19 @@ int ExitCode(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? config::kExitBadConfig : kExitFailure;
 }
 
+// Drains; a signal that comes meanwhile asks for hurry.
+void Drain(Application& application, Signals& signals) {
+  std::stop_source hurry;
+  const std::jthread watch([&](const std::stop_token& done) {
+    while (!done.stop_requested()) {
+      if (!signals.WaitForEnd(application, kSignalCheck).has_value()) continue;
+      FLEETCAST_LOG(kWarning, "another signal: draining at once");
+      hurry.request_stop();
+    }
+  });
+  application.Drain(hurry.get_token());
+}
+
 // From building to the end of draining.
 int Live(Application& application, RunningProcess& process, const CommonConfig& config, Signals& signals) {
   const absl::Status built = Guarded([&]() -> absl::Status {
@@ -212,7 +229,7 @@ int Live(Application& application, RunningProcess& process, const CommonConfig& 
   FLEETCAST_LOG(kInfo, "draining", {{"delay", config.drain_delay}, {"timeout", config.drain_timeout}});
   process.StopServing();
   if (!process.failed()) signals.WaitForEnd(application, config.drain_delay);
-  application.Drain();
+  Drain(application, signals);
   process.ShutdownServer();
   application.Stop();
   FLEETCAST_LOG(kInfo, "stopped");

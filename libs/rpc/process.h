@@ -19,6 +19,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -53,12 +54,16 @@ class Process {
   // Begins an orderly stop because the process cannot do its work any more; it exits with 1. `why` is logged.
   virtual void Fail(const absl::Status& why) = 0;
 
+  // How long it goes on taking work after health checks have said no, on SIGTERM (--drain-delay).
+  virtual absl::Duration drain_delay() const = 0;
+
   virtual telemetry::Metrics& metrics() = 0;
   virtual const std::string& name() const = 0;
 };
 
-// The parts of one process. All calls come from the main thread, in the order below. It is destroyed before the metrics
-// of the process, also when Build failed half-way: destructors must be able to stop what was started.
+// The parts of one process. All calls come from the main thread, in the order below, except Reload during Drain. It is
+// destroyed before the metrics of the process, also when Build failed half-way: destructors must be able to stop what
+// was started.
 class Application {
  public:
   virtual ~Application() = default;
@@ -71,10 +76,10 @@ class Application {
   // The server answers; start loops that need it. Default: nothing.
   virtual void Started() {}
   // Health checks say NOT_SERVING and the drain delay is over: take no new work (leases, connections), finish what is
-  // open. Default: nothing.
-  virtual void Drain() {}
-  // SIGHUP came, at any time between Started and Stop: read files that can be taken without a restart again. Default:
-  // nothing.
+  // open. `hurry` is requested when another signal comes meanwhile: finish at once. Default: nothing.
+  virtual void Drain(const std::stop_token& /*hurry*/) {}
+  // SIGHUP came, at any time between Started and Stop, on another thread while Drain runs: read files that can be taken
+  // without a restart again. Default: nothing.
   virtual void Reload() {}
   // The server is down, no RPC is open: stop loops and join. Default: nothing.
   virtual void Stop() {}
@@ -87,8 +92,9 @@ class Application {
 // variables (libs/telemetry/trace.h).
 //
 // On the first signal: health says NOT_SERVING; wait the drain delay, so that clients move away (a second signal cuts
-// it short); Application::Drain; refuse new RPCs and wait for open ones up to the drain timeout; Application::Stop;
-// flush telemetry; exit 0. SIGUSR1 switches debug logging on and off; SIGHUP is Application::Reload.
+// it short); Application::Drain (a further signal asks it to hurry); refuse new RPCs and wait for open ones up to the
+// drain timeout; Application::Stop; flush telemetry; exit 0. SIGUSR1 switches debug logging on and off; SIGHUP is
+// Application::Reload.
 int RunProcess(const ProcessInfo& info, std::unique_ptr<Application> application, int argc, char** argv);
 
 }  // namespace fleetcast::rpc

@@ -141,6 +141,18 @@ TEST(ProcessTest, CutsTheDrainDelayShortOnASecondSignal) {
   EXPECT_EQ(run.Wait(), 0);
 }
 
+TEST(ProcessTest, HurriesADrainOnAFurtherSignal) {
+  EchoRun run({"--listen=127.0.0.1:0", "--drain-for=5m"});
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"serving\"")) << run.output();
+  run.Signal(SIGTERM);
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"drain was called\""));
+  run.Signal(SIGHUP);  // No reason to hurry.
+  ASSERT_TRUE(run.ReadUntil("\"msg\":\"reload was called\""));
+  run.Signal(SIGTERM);
+  EXPECT_EQ(run.Wait(), 0);
+  EXPECT_THAT(run.output(), HasSubstr("\"msg\":\"stopped\""));
+}
+
 TEST(ProcessTest, RefusesToStartOnBadConfiguration) {
   EchoRun run({"--listen=nowhere", "--workers=13", "--log-level=info"});
   EXPECT_EQ(run.Wait(), 78);

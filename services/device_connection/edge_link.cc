@@ -49,6 +49,7 @@ bool EdgeLink::Greet(const pb::EdgeHello& hello) {
 void EdgeLink::OnMessage(pb::AttachRequest message) {
   if (edge_ == nullptr && !Greet(message.hello())) return;
   parts_.edges.OnHeartbeat(*edge_, parts_.clock.Monotonic());
+  if (message.has_status()) parts_.edges.OnStatus(*edge_, message.status());
   for (pb::OpenSession& open : *message.mutable_open_sessions()) parts_.opener.Submit(edge_, std::move(open));
   for (pb::LiveSession& live : *message.mutable_live_sessions()) parts_.changes.Announce(edge_, std::move(live));
   for (pb::SubscriptionChange& change : *message.mutable_subscription_changes()) {

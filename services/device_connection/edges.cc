@@ -20,6 +20,7 @@ Edges::Attached Edges::Attach(const EdgeName& name, std::shared_ptr<EdgeOutlet> 
   if (life.name == nullptr || *life.name != name) {
     if (life.name != nullptr) ended_.push_back({life.number, *life.name, true});
     life.number = ++last_number_;
+    life.status.Clear();
     life.name = std::make_shared<const EdgeName>(name);
   }
   life.heard = now;
@@ -47,6 +48,28 @@ std::shared_ptr<const Edge> Edges::Find(const EdgeName& name) const {
   const auto life = lives_.find(name.edge_id);
   if (life == lives_.end() || *life->second.name != name) return nullptr;
   return life->second.stream;
+}
+
+std::optional<Edges::Described> Edges::Describe(const std::string& edge_id) const {
+  MutexLock lock(mutex_);
+  const auto life = lives_.find(edge_id);
+  if (life == lives_.end() || life->second.stream == nullptr) return std::nullopt;
+  return Described{life->second.stream, life->second.status};
+}
+
+std::vector<Edges::Described> Edges::DescribeAll() const {
+  MutexLock lock(mutex_);
+  std::vector<Described> all;
+  for (const auto& [edge_id, life] : lives_) {
+    if (life.stream != nullptr) all.push_back({life.stream, life.status});
+  }
+  return all;
+}
+
+void Edges::OnStatus(const Edge& edge, const internal::v1::EdgeStatus& status) {
+  MutexLock lock(mutex_);
+  const auto life = lives_.find(edge.name->edge_id);
+  if (life != lives_.end() && life->second.number == edge.number) life->second.status = status;
 }
 
 bool Edges::IsOver(const EdgeName& name) const {

@@ -58,6 +58,17 @@ class Edges {
 
   // The attached edge of this name and life, or null.
   std::shared_ptr<const Edge> Find(const EdgeName& name) const;
+  // The edge of this id that is attached, whichever its life; with what it said of itself last.
+  struct Described {
+    std::shared_ptr<const Edge> edge;
+    internal::v1::EdgeStatus status;
+  };
+  std::optional<Described> Describe(const std::string& edge_id) const;
+  // All that are attached, by id.
+  std::vector<Described> DescribeAll() const;
+  // What `edge` says of itself.
+  void OnStatus(const Edge& edge, const internal::v1::EdgeStatus& status);
+
   // True when the edge is attached with another boot id: that life is over.
   bool IsOver(const EdgeName& name) const;
 
@@ -79,6 +90,7 @@ class Edges {
     std::shared_ptr<const EdgeName> name;
     std::shared_ptr<const Edge> stream;  // Null while detached.
     absl::Duration heard;                // Last heartbeat, or when it was detached.
+    internal::v1::EdgeStatus status;     // The last one of this life.
   };
 
   mutable Mutex mutex_;

@@ -15,6 +15,7 @@
 #include "services/device_connection/device_feed.h"
 #include "services/device_connection/directory_keeper.h"
 #include "services/device_connection/edge_link.h"
+#include "services/device_connection/edge_service.h"
 #include "services/device_connection/hub_metrics.h"
 #include "services/device_connection/presence_reporter.h"
 #include "services/device_connection/record_checks.h"
@@ -75,7 +76,8 @@ struct Hub::Parts {
         edge_link_service({edges, sessions, opener, changes, twin_operations, deliveries, presence, clock, RandomId()}),
         delivery_service(deliveries),
         device_feed_service(feed),
-        session_service({directory, sessions, edges, tokens, workers}) {
+        session_service({directory, sessions, edges, tokens, workers}),
+        edge_service(edges) {
     Gauge(metrics, "fleetcast_sessions", "Live sessions opened or announced here", [this] { return sessions.size(); });
     Gauge(metrics, "fleetcast_edges", "Edges attached here", [this] { return edges.attached_count(); });
     Gauge(metrics, "fleetcast_delivery_calls", "Calls on their way", [this] { return deliveries.pending_count(); });
@@ -111,6 +113,7 @@ struct Hub::Parts {
   DeliveryService delivery_service;
   DeviceFeedService device_feed_service;
   SessionService session_service;
+  EdgeService edge_service;
   std::vector<telemetry::GaugeReader> gauges;  // Last: they read the above.
 };
 
@@ -134,6 +137,7 @@ grpc::Service& Hub::edge_link_service() { return parts_->edge_link_service; }
 grpc::Service& Hub::delivery_service() { return parts_->delivery_service; }
 grpc::Service& Hub::device_feed_service() { return parts_->device_feed_service; }
 grpc::Service& Hub::session_service() { return parts_->session_service; }
+grpc::Service& Hub::edge_service() { return parts_->edge_service; }
 
 void Hub::Drain() {
   parts_->edges.AbortAll();

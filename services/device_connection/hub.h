@@ -26,6 +26,7 @@ class Hub {
   grpc::Service& delivery_service();
   grpc::Service& device_feed_service();
   grpc::Service& session_service();
+  grpc::Service& edge_service();
 
   // Ends the streams of edges and dispatchers, which turn to other replicas or come again.
   void Drain();

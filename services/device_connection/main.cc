@@ -1,10 +1,12 @@
 // device_connection: who is connected, and the way to them. See README.md.
 
 #include <memory>
+#include <stop_token>
 
 #include "fleetcast/internal/v1/delivery.grpc.pb.h"
 #include "fleetcast/internal/v1/device_feed.grpc.pb.h"
 #include "fleetcast/internal/v1/edge_link.grpc.pb.h"
+#include "fleetcast/sessions/v1/edge.grpc.pb.h"
 #include "fleetcast/sessions/v1/session.grpc.pb.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/process.h"
@@ -24,10 +26,11 @@ class DeviceConnection final : public rpc::Application {
     process.Serve(internal::v1::DeliveryService::service_full_name(), &hub_->delivery_service());
     process.Serve(internal::v1::DeviceFeedService::service_full_name(), &hub_->device_feed_service());
     process.Serve(sessions::v1::SessionService::service_full_name(), &hub_->session_service());
+    process.Serve(sessions::v1::EdgeService::service_full_name(), &hub_->edge_service());
     return absl::OkStatus();
   }
 
-  void Drain() override { hub_->Drain(); }
+  void Drain(const std::stop_token&) override { hub_->Drain(); }
 
  private:
   Config config_;

@@ -1,6 +1,7 @@
 // job_api: the job resource. See README.md.
 
 #include <memory>
+#include <stop_token>
 
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
@@ -52,7 +53,7 @@ class JobApi final : public rpc::Application {
     return absl::OkStatus();
   }
 
-  void Drain() override { watches_->Stop(); }  // An open stream would hold up the shutdown.
+  void Drain(const std::stop_token&) override { watches_->Stop(); }  // An open stream would hold up the shutdown.
 
  private:
   Config config_;

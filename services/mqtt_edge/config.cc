@@ -104,15 +104,16 @@ void Config::Declare(config::Settings& settings) {
   settings.Text("bad-filter", &bad_filter, {.one_of = {"close", "suback80"}},
                 "Answer to a SUBSCRIBE outside of the vocabulary: close the connection (as IoT Hub), or SUBACK 0x80");
   DeclareLimits(settings);
-  settings.Time("call-drain", &call_drain, {.min = absl::ZeroDuration(), .max = absl::Minutes(5)},
-                "On shutdown: how long connections with unanswered method calls stay open");
+  settings.Time(
+      "call-drain", &call_drain, {.min = absl::ZeroDuration(), .max = absl::Minutes(5)},
+      "On shutdown: how long a connection whose turn has come stays for method calls that are under way on it");
   settings.Time("activity-interval", &activity_interval, {.min = absl::ZeroDuration(), .max = absl::Hours(1)},
                 "How often at most the last activity of a device is told; each time costs a row of the database");
   settings.Time("token-grace", &token_grace, {.min = absl::ZeroDuration(), .max = absl::Hours(24)},
                 "How long a connection outlives its SAS token, give or take 10 %; then it is closed, and the device "
                 "connects with a new one");
   settings.Time("close-over", &close_over, {.min = absl::ZeroDuration(), .max = absl::Minutes(10)},
-                "On shutdown: over how long the other connections are closed");
+                "On shutdown: over how long the connections are closed, evenly and in random order; few go faster");
   settings.Text("telemetry-redis", &telemetry_redis, {},
                 "Redis that takes telemetry, host:port or unix:/path; empty = it is acknowledged and dropped");
   settings.Text("telemetry-redis-user", &telemetry_redis_user, {.bytes_max = 128},

@@ -47,7 +47,7 @@ struct Config {
   int device_subscribes_per_minute = 20;
   int64_t buffer_bytes_max = int64_t{256} << 20;
   absl::Duration call_drain = absl::Seconds(30);
-  absl::Duration close_over = absl::Seconds(10);
+  absl::Duration close_over = absl::Seconds(60);
   absl::Duration activity_interval = absl::Minutes(1);
   absl::Duration token_grace = absl::Minutes(10);
   std::string telemetry_redis;  // host:port or unix:/path; empty: telemetry is acknowledged and dropped.

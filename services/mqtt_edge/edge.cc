@@ -16,9 +16,10 @@
 namespace fleetcast::mqtt_edge {
 namespace {
 
-constexpr double kClosesPerSecondMin = 200;
+constexpr double kClosesPerSecondMin = 200;  // No storm for anybody; a small edge is empty soon.
 constexpr absl::Duration kDrainCheck = absl::Milliseconds(20);
 constexpr absl::Duration kDrainMargin = absl::Seconds(5);
+constexpr absl::Duration kHurryLimit = absl::Seconds(5);  // For closing all that is left at once.
 constexpr absl::Duration kLinkShutdown = absl::Seconds(2);
 constexpr absl::Duration kTelemetryShutdown = absl::Seconds(2);
 
@@ -84,10 +85,10 @@ absl::StatusOr<std::vector<Fd>> ListenForLoops(const std::string& address, int l
 
 }  // namespace
 
-Edge::Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, std::function<void()> on_attached)
+Edge::Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, EdgeHooks hooks)
     : config_(config),
       clock_(clock),
-      on_attached_(std::move(on_attached)),
+      hooks_(std::move(hooks)),
       identity_{config.edge_id, RandomId()},
       metrics_(metrics),
       loop_options_(MakeLoopOptions(config, LoopCount(config))) {}
@@ -95,10 +96,10 @@ Edge::Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, std:
 Edge::~Edge() { Stop(); }
 
 absl::StatusOr<std::unique_ptr<Edge>> Edge::Create(const Config& config, telemetry::Metrics& metrics, Clock& clock,
-                                                   Random& random, std::function<void()> on_attached) {
+                                                   Random& random, EdgeHooks hooks) {
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the peer has closed.
   RaiseDescriptorLimit(config.max_connections);
-  std::unique_ptr<Edge> edge(new Edge(config, metrics, clock, std::move(on_attached)));
+  std::unique_ptr<Edge> edge(new Edge(config, metrics, clock, std::move(hooks)));
   if (config.has_tls()) {
     TlsFiles files{.ticket_keys = config.tls_ticket_key_file};
     for (size_t i = 0; i < config.tls_cert_files.size(); ++i) {
@@ -185,15 +186,52 @@ void Edge::Start() {
                  {"ws_plain_port", port(ListenerKind::kWebSocketPlain)}});
 }
 
-void Edge::Drain() {
-  if (!is_serving_) return;
-  const double seconds = std::max(1.0, absl::ToDoubleSeconds(config_.close_over));
-  const double rate = std::max(kClosesPerSecondMin, static_cast<double>(totals_.connections) / seconds);
-  const absl::Duration now = clock_.Monotonic();
-  const DrainOrder order{rate / static_cast<double>(loops_.size()), now + config_.call_drain};
+DrainPace Edge::OwnPace() const {
+  return {.over = config_.close_over,
+          .closes_per_second = 0,
+          .closes_per_second_min = kClosesPerSecondMin / static_cast<double>(loops_.size())};
+}
+
+void Edge::BeginDrain(const DrainOrder& order) {
+  is_draining_ = true;
+  hooks_.set_ready(false);
+  metrics_.draining.Set(1);
   for (const auto& loop : loops_) loop->PostDrain(order);
-  const absl::Duration limit = now + std::max(config_.call_drain, config_.close_over) + kDrainMargin;
-  while (totals_.connections > 0 && clock_.Monotonic() < limit) clock_.Sleep(kDrainCheck, {});
+}
+
+// An operator wants this edge empty; the process stays.
+void Edge::OnDrainOrder(const pb::DrainEdge& order) {
+  const bool has_pace = order.closes_per_second() > 0 || order.has_close_over_millis();
+  if (is_draining_ && !has_pace) return;  // Somebody wants to watch.
+  DrainPace pace = OwnPace();
+  if (order.closes_per_second() > 0) {
+    pace = {.over = {}, .closes_per_second = order.closes_per_second() / static_cast<double>(loops_.size())};
+  } else if (order.has_close_over_millis()) {
+    pace = {.over = absl::Milliseconds(std::max<int64_t>(0, order.close_over_millis()))};
+  }
+  FLEETCAST_LOG(kInfo, "draining on demand",
+                {{"connections", open_connections()},
+                 {"close_over", pace.over},
+                 {"closes_per_second", order.closes_per_second()},
+                 {"delay", hooks_.drain_delay}});
+  BeginDrain({pace, clock_.Monotonic() + hooks_.drain_delay, config_.call_drain});
+}
+
+void Edge::Drain(const std::stop_token& hurry) {
+  if (!is_serving_) return;
+  const absl::Duration now = clock_.Monotonic();
+  BeginDrain({OwnPace(), now, config_.call_drain});
+  AwaitEmpty(now + config_.close_over + config_.call_drain + kDrainMargin, hurry);
+  if (totals_.connections == 0) return;
+  FLEETCAST_LOG(kWarning, "closing what is left at once", {{"connections", open_connections()}});
+  const absl::Duration late = clock_.Monotonic();
+  BeginDrain({.pace = {.over = absl::ZeroDuration()}, .accept_until = late, .call_limit = absl::ZeroDuration()});
+  AwaitEmpty(late + kHurryLimit, {});
+}
+
+void Edge::AwaitEmpty(absl::Duration limit, const std::stop_token& hurry) const {
+  while (totals_.connections > 0 && clock_.Monotonic() < limit && clock_.Sleep(kDrainCheck, hurry)) {
+  }
 }
 
 void Edge::Stop() {
@@ -214,7 +252,8 @@ void Edge::WatchTlsFiles(const std::stop_token& stop) {
 
 void Edge::OnLinkAttached(LinkIndex link, uint64_t generation) {
   for (const auto& loop : loops_) loop->PostLinkAttached(link, generation);
-  if (on_attached_) on_attached_();
+  if (!is_draining_) hooks_.set_ready(true);
+  if (is_draining_) hooks_.set_ready(false);  // It began meanwhile, and its word is the last.
 }
 
 void Edge::OnLinkLost(LinkIndex link) {
@@ -222,6 +261,7 @@ void Edge::OnLinkLost(LinkIndex link) {
 }
 
 bool Edge::OnFrame(LinkIndex link, std::shared_ptr<const pb::AttachResponse> frame) {
+  if (frame->has_drain()) OnDrainOrder(frame->drain());
   // Most frames concern one loop or a few.
   std::vector<bool> concerned(loops_.size(), frame->announce_sessions());
   const auto note = [&](const auto& entries) {

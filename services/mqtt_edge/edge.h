@@ -18,22 +18,35 @@
 #include "services/mqtt_edge/sink/telemetry_sink.h"
 #include "services/mqtt_edge/transport/tls_store.h"
 
+namespace fleetcast::internal::v1 {
+class DrainEdge;
+}  // namespace fleetcast::internal::v1
+
 namespace fleetcast::mqtt_edge {
+
+// What the edge has to do with the process around it.
+struct EdgeHooks {
+  // Says whether health checks may send devices here: true when a link to device_connection stands (again), false when
+  // the edge begins to empty, and from then on. On any thread; must not block.
+  std::function<void(bool is_ready)> set_ready = [](bool) {};
+  // How long to take new connections while health checks say no, when an operator wants the edge empty.
+  absl::Duration drain_delay = absl::ZeroDuration();
+};
 
 // One per process. Create, Start, Drain, Stop belong to one thread.
 class Edge final : private HubLinkObserver {
  public:
-  // Loads certificates and binds the listeners; serves from Start on. `on_attached` is called, on any thread, when a
-  // link to device_connection stands. INVALID_ARGUMENT for bad certificates, UNAVAILABLE when an address cannot be
-  // bound.
+  // Loads certificates and binds the listeners; serves from Start on. INVALID_ARGUMENT for bad certificates,
+  // UNAVAILABLE when an address cannot be bound.
   static absl::StatusOr<std::unique_ptr<Edge>> Create(const Config& config, telemetry::Metrics& metrics, Clock& clock,
-                                                      Random& random, std::function<void()> on_attached);
+                                                      Random& random, EdgeHooks hooks);
   ~Edge() override;
 
   void Start();
-  // Stops accepting and closes all connections: those without method calls in flight at an even pace, the others when
-  // their calls are answered or the limit is over. Returns when all are closed.
-  void Drain();
+  // Stops accepting and closes all connections at an even pace, in random order: each when nothing is under way on it,
+  // or its time for that is over (--call-drain). Returns when all are closed; soon when `hurry` is requested, which
+  // closes what is left at once.
+  void Drain(const std::stop_token& hurry);
   void Stop();
   // Reads certificates and ticket keys again. From any thread.
   void ReloadTls();
@@ -45,11 +58,18 @@ class Edge final : private HubLinkObserver {
   int64_t open_connections() const { return totals_.connections; }
 
  private:
-  Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, std::function<void()> on_attached);
+  Edge(const Config& config, telemetry::Metrics& metrics, Clock& clock, EdgeHooks hooks);
 
   absl::Status CreateLinks(telemetry::Metrics& metrics);
   absl::Status CreateTelemetrySink();
   absl::Status CreateLoops(Random& random);
+
+  // The pace of one loop when nobody asked for another.
+  DrainPace OwnPace() const;
+  void BeginDrain(const DrainOrder& order);
+  void OnDrainOrder(const pb::DrainEdge& order);
+  // Waits until nothing is connected, until `limit`, monotonic, or until `hurry` is requested.
+  void AwaitEmpty(absl::Duration limit, const std::stop_token& hurry) const;
 
   void WatchTlsFiles(const std::stop_token& stop);
 
@@ -59,7 +79,7 @@ class Edge final : private HubLinkObserver {
 
   const Config config_;
   Clock& clock_;
-  const std::function<void()> on_attached_;
+  const EdgeHooks hooks_;
   const EdgeIdentity identity_;
   const EdgeMetrics metrics_;
   LoopOptions loop_options_;
@@ -68,6 +88,7 @@ class Edge final : private HubLinkObserver {
   PerListener<int> ports_{};
   LoopTotals totals_;
   std::atomic<bool> is_serving_ = false;           // Frames reach the loops.
+  std::atomic<bool> is_draining_ = false;          // From the first order on.
   std::unique_ptr<TelemetrySink> telemetry_sink_;  // Null without one.
   std::vector<std::unique_ptr<HubLink>> links_;
   std::vector<std::unique_ptr<EventLoop>> loops_;

@@ -27,6 +27,7 @@ const char* CloseReasonName(CloseReason reason) {
 EdgeMetrics::EdgeMetrics(telemetry::Metrics& metrics)
     : connections(metrics.NewGauge("fleetcast_edge_connections", "Open sockets of devices")),
       sessions(metrics.NewGauge("fleetcast_edge_sessions", "Connected devices")),
+      draining(metrics.NewGauge("fleetcast_edge_draining", "1 while the edge empties and when it is empty, else 0")),
       backlog_bytes(
           metrics.NewGauge("fleetcast_edge_outbound_queue_bytes", "Bytes that slow devices have not taken yet")),
       buffered_bytes(metrics.NewGauge("fleetcast_edge_buffered_bytes",

@@ -94,6 +94,7 @@ struct EdgeMetrics {
 
   telemetry::Gauge connections;  // Sockets.
   telemetry::Gauge sessions;     // Connected devices.
+  telemetry::Gauge draining;     // 1: no new ones are taken, or soon.
   telemetry::Gauge backlog_bytes;
   telemetry::Gauge buffered_bytes;  // Of which the backlog is a part.
   telemetry::Counter accepted;

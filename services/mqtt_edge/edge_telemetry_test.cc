@@ -214,7 +214,7 @@ TEST_F(EdgeTelemetryTest, ADrainDeliversWhatWaits) {
   Publish(device, "dev-1", "at 0", 0);
   ASSERT_TRUE(WaitFor([&] { return Metric("fleetcast_edge_telemetry_waiting") == 2; }));
   std::jthread drain([this] {
-    edge_->Drain();
+    edge_->Drain({});
     edge_->Stop();
   });
   EXPECT_TRUE(WaitFor([&] { return !NewDevice(Mode::kPlain).is_connected(); }));  // It is under way.

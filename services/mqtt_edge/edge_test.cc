@@ -383,30 +383,6 @@ TEST_F(EdgeTest, ConnectsOverTheRateWaitTheirTurn) {
   EXPECT_GE(Metric("fleetcast_edge_accept_pauses_total"), 1);
 }
 
-TEST_F(EdgeTest, DrainWaitsForCallsThenClosesEverything) {
-  StartEdge();
-  TestDevice idle = ConnectDevice("dev-1");
-  TestDevice busy = ConnectDevice("dev-2");
-  hub_.Call("dev-2", 1, "lockDoor", "null");
-  busy.ReadMessage();
-  std::jthread drain([&] { edge_->Drain(); });
-  EXPECT_TRUE(idle.WaitForClose());
-  TestDevice late = NewDevice(Mode::kPlain);
-  EXPECT_FALSE(late.is_connected());
-  std::string answer;
-  mqtt::AppendMethodResponse(200, "1", "{}", std::nullopt, &answer);
-  busy.SendBytes(answer);
-  EXPECT_TRUE(busy.WaitForClose());
-  drain.join();
-  EXPECT_EQ(edge_->open_connections(), 0);
-  const auto is_answered = [&] {
-    const std::vector<pb::CallReport> reports = hub_.reports();
-    return !reports.empty() && reports.back().has_answer();
-  };
-  ASSERT_TRUE(WaitFor(is_answered));
-  EXPECT_EQ(hub_.closed().size(), 2u);
-}
-
 TEST_F(EdgeTest, ManyConnectionsComeAndGo) {
   StartEdge();
   {

@@ -149,7 +149,7 @@ TEST_F(EdgeWebSocketTest, CloseIsAnsweredAndEndsTheSession) {
 TEST_F(EdgeWebSocketTest, DrainSaysGoingAway) {
   StartEdge();
   TestDevice device = ConnectDevice("dev-1", Mode::kWebSocketTls);
-  std::jthread drain([&] { edge_->Drain(); });
+  std::jthread drain([&] { edge_->Drain({}); });
   const auto close = device.ReadFrame();
   ASSERT_TRUE(close.has_value());
   EXPECT_EQ(close->opcode, Opcode::kClose);

@@ -1,5 +1,6 @@
 // The process fleetcast-mqtt-edge: terminates device connections.
 #include <memory>
+#include <stop_token>
 
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
@@ -18,12 +19,13 @@ class EdgeProcess final : public rpc::Application {
   absl::Status Build(rpc::Process& process) override {
     process.SetReady(false);  // Until device_connection was reached once; later outages are not a reason to go away.
     FLEETCAST_ASSIGN_OR_RETURN(edge_, Edge::Create(config_, process.metrics(), SystemClock(), SystemRandom(),
-                                                   [&process] { process.SetReady(true); }));
+                                                   {.set_ready = [&process](bool ready) { process.SetReady(ready); },
+                                                    .drain_delay = process.drain_delay()}));
     return absl::OkStatus();
   }
 
   void Started() override { edge_->Start(); }
-  void Drain() override { edge_->Drain(); }
+  void Drain(const std::stop_token& hurry) override { edge_->Drain(hurry); }
   void Stop() override { edge_->Stop(); }
   void Reload() override { edge_->ReloadTls(); }
 

@@ -1,5 +1,6 @@
 // fleetcast-rest-gateway: the HTTPS surface that the Azure IoT service SDKs speak.
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include "libs/base/status_macros.h"
@@ -31,7 +32,7 @@ class RestGateway final : public rpc::Application {
     return absl::OkStatus();
   }
 
-  void Drain() override { front_->Drain(); }
+  void Drain(const std::stop_token&) override { front_->Drain(); }
   void Stop() override { front_.reset(); }
 
  private:

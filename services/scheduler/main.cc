@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <stop_token>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -70,7 +71,7 @@ class Scheduler final : public rpc::Application {
     housekeeper_->Start();
   }
 
-  void Drain() override {
+  void Drain(const std::stop_token&) override {
     housekeeper_->Stop();
     starter_->Stop();
     runner_->Drain(config_.drain_in_flight);

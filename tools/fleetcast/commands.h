@@ -16,5 +16,6 @@ void AddDeviceCommands(CLI::App& app, Context& context);
 void AddMethodCommands(CLI::App& app, Context& context);
 void AddModuleCommands(CLI::App& app, Context& context);
 void AddTwinCommands(CLI::App& app, Context& context);  // Also `query`.
+void AddEdgeCommands(CLI::App& app, Context& context);
 
 }  // namespace fleetcast::cli

@@ -34,6 +34,7 @@ const char* Hint(const absl::Status& status) {
       {"DEVICE_ALREADY_EXISTS", "fleetcast device get ID"},
       {"DEVICE_NOT_ONLINE", "--connect-timeout 30s, to wait for the device"},
       {"RESPONSE_TIMEOUT", "--response-timeout with a longer time; the device may have done it"},
+      {"EDGE_NOT_FOUND", "fleetcast edge list"},
       {"ETAG_MISMATCH", "read it again, then repeat the change"},
       {"INVALID_CONDITION", "--where with another condition, for instance \"tags.building = '43'\""},
       {"INVALID_QUERY", "fleetcast query --help"},
@@ -80,6 +81,9 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Twins() const {
 }
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Methods() const {
   return Connect(&Endpoints::methods, "methods");
+}
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Context::Sessions() const {
+  return Connect(&Endpoints::sessions, "sessions");
 }
 
 void Context::Prepare(grpc::ClientContext& call) const { Prepare(call, absl::ZeroDuration()); }

@@ -35,6 +35,7 @@ struct Context {
   absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Jobs() const;
   absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Twins() const;
   absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Methods() const;
+  absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> Sessions() const;
 
   // Sets the deadline of a call.
   void Prepare(grpc::ClientContext& call) const;

@@ -32,6 +32,7 @@ absl::StatusOr<Endpoints> FindEndpoints(const Endpoints& flags, const Environmen
   Fill(found.jobs, environment("FLEETCAST_GRPC_JOBS"));
   Fill(found.twins, environment("FLEETCAST_GRPC_TWINS"));
   Fill(found.methods, environment("FLEETCAST_GRPC_METHODS"));
+  Fill(found.sessions, environment("FLEETCAST_GRPC_SESSIONS"));
   const std::string file = env_file.empty() ? NearestEnvFile(directory) : env_file;
   if (file.empty()) return found;
   const absl::StatusOr<dev::DevEnv> env = dev::ReadDevEnv(file);
@@ -39,6 +40,7 @@ absl::StatusOr<Endpoints> FindEndpoints(const Endpoints& flags, const Environmen
   Fill(found.jobs, env->grpc_jobs);
   Fill(found.twins, env->grpc_twins);
   Fill(found.methods, env->grpc_methods);
+  Fill(found.sessions, env->grpc_sessions);
   return found;
 }
 

@@ -20,6 +20,7 @@ class EndpointsTest : public testing::Test {
     env.grpc_jobs = "127.0.0.1:1";
     env.grpc_twins = "127.0.0.1:2";
     env.grpc_methods = "127.0.0.1:3";
+    env.grpc_sessions = "127.0.0.1:4";
     ASSERT_TRUE(dev::WriteDevEnv(root_ / ".local" / "dev.env", env).ok());
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
@@ -37,12 +38,13 @@ class EndpointsTest : public testing::Test {
 
 TEST_F(EndpointsTest, FlagsBeatVariablesBeatTheDevelopmentStack) {
   variables_["FLEETCAST_GRPC_TWINS"] = "variable:2";
-  const auto found =
-      FindEndpoints({.jobs = "flag:1", .twins = "", .methods = ""}, FromMap(), "", root_ / "deep" / "below");
+  const auto found = FindEndpoints({.jobs = "flag:1", .twins = "", .methods = "", .sessions = ""}, FromMap(), "",
+                                   root_ / "deep" / "below");
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->jobs, "flag:1");
   EXPECT_EQ(found->twins, "variable:2");
   EXPECT_EQ(found->methods, "127.0.0.1:3");
+  EXPECT_EQ(found->sessions, "127.0.0.1:4");
 }
 
 TEST_F(EndpointsTest, AnEnvFileThatWasNamedMustBeThere) {

@@ -15,8 +15,8 @@ namespace fleetcast::cli {
 namespace {
 
 constexpr char kFooter[] =
-    "The services are found by the endpoint flags, by FLEETCAST_GRPC_JOBS, FLEETCAST_GRPC_TWINS and\n"
-    "FLEETCAST_GRPC_METHODS, or by the nearest .local/dev.env (scripts/dev).\n"
+    "The services are found by the endpoint flags, by FLEETCAST_GRPC_JOBS, FLEETCAST_GRPC_TWINS,\n"
+    "FLEETCAST_GRPC_METHODS and FLEETCAST_GRPC_SESSIONS, or by the nearest .local/dev.env (scripts/dev).\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 3 Fleetcast cannot be reached,\n"
     "4 a watched job ended without success on every device, 130 interrupted.\n"
     "Examples:\n"
@@ -78,6 +78,7 @@ int Main(int argc, char** argv) {
   app.add_option("--jobs-endpoint", context.endpoints.jobs, "HOST:PORT of job_api");
   app.add_option("--twins-endpoint", context.endpoints.twins, "HOST:PORT of twin (registry and twins)");
   app.add_option("--methods-endpoint", context.endpoints.methods, "HOST:PORT of method_dispatch");
+  app.add_option("--sessions-endpoint", context.endpoints.sessions, "HOST:PORT of device_connection (edges)");
   app.add_option("--env-file", context.env_file, "The dev.env to use; default: the nearest .local/dev.env");
   app.footer(kFooter);
   AddDevCommand(app, context);
@@ -86,6 +87,7 @@ int Main(int argc, char** argv) {
   AddModuleCommands(app, context);
   AddMethodCommands(app, context);
   AddTwinCommands(app, context);
+  AddEdgeCommands(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help

@@ -94,6 +94,32 @@ seccompProfile:
 {{- end }}
 {{- end -}}
 
+{{/* A duration such as 1m30s in seconds, each part rounded up. Takes the text. */}}
+{{- define "fleetcast.seconds" -}}
+{{- $seconds := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 -}}
+{{- $number := regexFind "^[0-9]+" . | int64 -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- if eq $unit "ms" }}{{ $seconds = add $seconds (div (add $number 999) 1000) }}
+{{- else if eq $unit "s" }}{{ $seconds = add $seconds $number }}
+{{- else if eq $unit "m" }}{{ $seconds = add $seconds (mul $number 60) }}
+{{- else }}{{ $seconds = add $seconds (mul $number 3600) }}{{ end -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}
+
+{{/*
+How long an edge may need to end, in seconds: health says no, connections go evenly, the last one waits for its calls, open RPCs end;
+and 15 s for what is late. Takes the section of the edge over the defaults.
+*/}}
+{{- define "fleetcast.edgeGrace" -}}
+{{- $needed := 15 -}}
+{{- range list .drainDelay .closeOver .callDrain .drainTimeout -}}
+{{- $needed = add $needed (include "fleetcast.seconds" . | trim | int64) -}}
+{{- end -}}
+{{- $needed -}}
+{{- end -}}
+
 {{/*
 One process: a Deployment, or a StatefulSet where others hold streams to each replica, and its headless Service. A dict of
   root       the root context

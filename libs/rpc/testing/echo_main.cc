@@ -1,6 +1,8 @@
 // A process around the echo service: what main.cc of a service looks like.
 #include <memory>
+#include <stop_token>
 
+#include "libs/base/clock.h"
 #include "libs/rpc/process.h"
 #include "libs/rpc/testing/echo_service.h"
 #include "libs/telemetry/log.h"
@@ -13,6 +15,7 @@ class EchoProcess final : public Application {
   void Declare(config::Settings& settings) override {
     settings.Number("workers", &workers_, {.min = 1, .max = 64}, "Handler threads");
     settings.Flag("migrate", &migrate_, "Only migrate, then exit");
+    settings.Time("drain-for", &drain_for_, {}, "How long draining takes, unless somebody is in a hurry");
     settings.Flag("fail-late", &fail_late_, "Give up right after the start");
   }
 
@@ -30,12 +33,17 @@ class EchoProcess final : public Application {
   void Started() override {
     if (fail_late_) process_->Fail(absl::DataLossError("on purpose"));
   }
-  void Drain() override { service_->CloseChats(absl::UnavailableError("draining")); }
+  void Drain(const std::stop_token& hurry) override {
+    service_->CloseChats(absl::UnavailableError("draining"));
+    FLEETCAST_LOG(kInfo, "drain was called");
+    SystemClock().Sleep(drain_for_, hurry);
+  }
   void Reload() override { FLEETCAST_LOG(kInfo, "reload was called"); }
   void Stop() override { FLEETCAST_LOG(kInfo, "stop was called"); }
 
  private:
   int workers_ = 2;
+  absl::Duration drain_for_ = absl::ZeroDuration();
   bool migrate_ = false;
   bool fail_late_ = false;
   Process* process_ = nullptr;

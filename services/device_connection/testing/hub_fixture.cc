@@ -246,6 +246,13 @@ void PlayedEdge::Heartbeat() {
   stream_.Write(request);
 }
 
+void PlayedEdge::Tell(const pb::EdgeStatus& status) {
+  pb::AttachRequest request;
+  request.set_heartbeat(true);
+  *request.mutable_status() = status;
+  stream_.Write(request);
+}
+
 void PlayedEdge::Report(pb::CallReport report) {
   pb::AttachRequest request;
   *request.add_call_reports() = std::move(report);
@@ -341,13 +348,15 @@ void HubFixture::StartHub() {
                                 {{pb::EdgeLinkService::service_full_name(), &hub_->edge_link_service()},
                                  {pb::DeliveryService::service_full_name(), &hub_->delivery_service()},
                                  {pb::DeviceFeedService::service_full_name(), &hub_->device_feed_service()},
-                                 {sessions::v1::SessionService::service_full_name(), &hub_->session_service()}},
+                                 {sessions::v1::SessionService::service_full_name(), &hub_->session_service()},
+                                 {sessions::v1::EdgeService::service_full_name(), &hub_->edge_service()}},
                                 metrics_);
   const auto channel = *rpc::MakeChannel(absl::StrCat("127.0.0.1:", server_->port()));
   edges_ = pb::EdgeLinkService::NewStub(channel);
   deliveries_ = pb::DeliveryService::NewStub(channel);
   feed_ = pb::DeviceFeedService::NewStub(channel);
   sessions_ = sessions::v1::SessionService::NewStub(channel);
+  operator_ = sessions::v1::EdgeService::NewStub(channel);
 }
 
 void HubFixture::StopHub() {

@@ -14,6 +14,7 @@
 #include "fleetcast/internal/v1/device_feed.grpc.pb.h"
 #include "fleetcast/internal/v1/device_record.grpc.pb.h"
 #include "fleetcast/internal/v1/edge_link.grpc.pb.h"
+#include "fleetcast/sessions/v1/edge.grpc.pb.h"
 #include "fleetcast/sessions/v1/session.grpc.pb.h"
 #include "gtest/gtest.h"
 #include "libs/auth/keys.h"
@@ -154,6 +155,8 @@ class PlayedEdge {
   void Announce(uint64_t session, const std::string& device_id, int64_t epoch, uint32_t bits, uint64_t credential = 0);
   void Close(uint64_t session, const std::string& device_id, int64_t epoch);
   void Heartbeat();
+  // A heartbeat with what the edge says of itself.
+  void Tell(const pb::EdgeStatus& status);
   void Report(pb::CallReport report);
 
   // Waits for a call, or for an order to close a session.
@@ -226,6 +229,7 @@ class HubFixture : public ::testing::Test {
   std::unique_ptr<pb::DeliveryService::Stub> deliveries_;
   std::unique_ptr<pb::DeviceFeedService::Stub> feed_;
   std::unique_ptr<sessions::v1::SessionService::Stub> sessions_;
+  std::unique_ptr<sessions::v1::EdgeService::Stub> operator_;
 };
 
 }  // namespace fleetcast::device_connection::testing

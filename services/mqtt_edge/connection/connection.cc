@@ -173,6 +173,13 @@ void Connection::OnTimer(Turn& turn) {
   ExpireTwinRequests(turn);
 }
 
+void Connection::Leave(Turn& turn) {
+  if (state_ == State::kAuthenticating) return Refuse(mqtt::ConnectCode::kServerUnavailable, turn);
+  if (state_ == State::kAwaitingConnect) return Close(CloseReason::kDraining, turn);
+  is_leaving_ = state_ == State::kConnected;
+  LeaveIfDone(turn);
+}
+
 void Connection::OnDisconnectOrder(int64_t epoch, Turn& turn, mqtt::ReasonCode reason) {
   // With several links the order may overtake the result that it is about.
   if (state_ == State::kAuthenticating) fenced_epoch_ = std::max(fenced_epoch_, epoch);

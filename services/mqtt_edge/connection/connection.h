@@ -119,6 +119,14 @@ class Connection {
   // session. Nothing happens if it ended before.
   void Close(CloseReason reason, Turn& turn) { CloseWith(reason, ReasonOf(reason), turn); }
 
+  // The edge goes down: ends the connection as soon as nothing is under way on it, which may be now. Until then it
+  // works as before. A device that is just being checked is refused, as one that may try again.
+  void Leave(Turn& turn);
+  // Ends it if it is to leave and has nothing under way (any more); call after every other call.
+  void LeaveIfDone(Turn& turn) {
+    if (is_leaving_ && !is_busy()) Close(CloseReason::kDraining, turn);
+  }
+
   State state() const { return state_; }
   bool is_closed() const { return state_ == State::kClosed; }
   CloseReason close_reason() const { return close_reason_; }
@@ -138,8 +146,10 @@ class Connection {
   absl::Time connect_time() const { return connect_time_; }
   uint64_t credential() const { return credential_; }
   LinkIndex link() const { return link_; }
-  // Whether calls are unanswered, or PUBACKs wait for what was published.
-  bool has_calls() const { return !calls_.empty() || !queued_calls_.empty() || !pubacks_.empty(); }
+  // Whether calls are unanswered, PUBACKs wait for what was published, or the device waits for an answer of ours.
+  bool is_busy() const {
+    return !calls_.empty() || !queued_calls_.empty() || !pubacks_.empty() || !twin_requests_.empty() || !acks_.empty();
+  }
 
  private:
   // A call that was written and not answered.
@@ -281,6 +291,7 @@ class Connection {
   bool has_will_ = false;
   bool is_late_ = false;                                               // RefuseConnect.
   mqtt::ConnectCode refusal_ = mqtt::ConnectCode::kServerUnavailable;  // Of kRefused.
+  bool is_leaving_ = false;                                            // Is to end as soon as nothing is under way.
   bool is_saving_ = false;                                             // A ChangeSubscriptions is unanswered.
   bool is_save_lost_ = false;  // One was lost with its link: what is registered is unknown.
   bool awaits_room_ = false;   // The telemetry sink takes no more at the moment.

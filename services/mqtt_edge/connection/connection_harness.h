@@ -130,6 +130,7 @@ class Harness {
               .metrics = &metrics_,
               .random = &random_};
     call(connection_, turn);
+    connection_.LeaveIfDone(turn);  // As the loop does.
   }
 
   void SendBytes(std::string_view bytes) {

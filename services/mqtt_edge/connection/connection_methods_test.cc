@@ -271,15 +271,6 @@ TEST(BacklogTest, DFl2SocketThatTakesNothingFor30SecondsIsGivenUp) {
   EXPECT_EQ(harness.close_reason(), CloseReason::kSlow);
 }
 
-TEST(DrainTest, ConnectionsWithCallsInFlightStay) {
-  Harness harness;
-  harness.ConnectWith(kMethodsBit);
-  harness.Call(harness.NewCall(1));
-  EXPECT_TRUE(harness.connection().has_calls());
-  harness.Publish("$iothub/methods/res/200/?$rid=1", "{}");
-  EXPECT_FALSE(harness.connection().has_calls());
-}
-
 // --- The trace of the Node SDK, packet for packet (device-mqtt.md 9.1) ---
 
 TEST(TraceTest, Node) {

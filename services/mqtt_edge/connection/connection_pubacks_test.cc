@@ -39,10 +39,10 @@ TEST_F(PubacksTest, M5AnswerAtQos1IsAcknowledgedWhenItIsTaken) {
   ASSERT_EQ(harness_.hub().reports.size(), 1u);
   EXPECT_EQ(harness_.hub().reports[0].kind, Kind::kAnswer);
   EXPECT_TRUE(harness_.hub().reports[0].waits);
-  EXPECT_TRUE(harness_.connection().has_calls());
+  EXPECT_TRUE(harness_.connection().is_busy());
   Taken(1);
   EXPECT_EQ(harness_.TakeOutput(), PubackOf(77));
-  EXPECT_FALSE(harness_.connection().has_calls());
+  EXPECT_FALSE(harness_.connection().is_busy());
 }
 
 TEST_F(PubacksTest, AnswerAtQos0DoesNotWait) {
@@ -50,7 +50,7 @@ TEST_F(PubacksTest, AnswerAtQos0DoesNotWait) {
   Answer(1, 0, 0);
   ASSERT_EQ(harness_.hub().reports.size(), 1u);
   EXPECT_FALSE(harness_.hub().reports[0].waits);
-  EXPECT_FALSE(harness_.connection().has_calls());
+  EXPECT_FALSE(harness_.connection().is_busy());
 }
 
 TEST_F(PubacksTest, DOrd1PubacksStayInTheOrderOfThePackets) {

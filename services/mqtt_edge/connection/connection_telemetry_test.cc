@@ -44,10 +44,10 @@ TEST_F(TelemetrySinkTest, AMessageAtQos1IsAcknowledgedWhenItIsDelivered) {
   EXPECT_EQ(taken()[0].payload, "21");
   EXPECT_TRUE(taken()[0].waits);
   EXPECT_EQ(harness_.TakeOutput(), "");
-  EXPECT_TRUE(harness_.connection().has_calls());  // A drain waits for it.
+  EXPECT_TRUE(harness_.connection().is_busy());  // A drain waits for it.
   Delivered(1);
   EXPECT_EQ(harness_.TakeOutput(), PubackOf(300));
-  EXPECT_FALSE(harness_.connection().has_calls());
+  EXPECT_FALSE(harness_.connection().is_busy());
   EXPECT_EQ(harness_.dropped(Dropped::kTelemetry), 0);
 }
 
@@ -56,7 +56,7 @@ TEST_F(TelemetrySinkTest, AMessageAtQos0WaitsForNothing) {
   Publish(0);
   ASSERT_THAT(taken(), SizeIs(1));
   EXPECT_FALSE(taken()[0].waits);
-  EXPECT_FALSE(harness_.connection().has_calls());
+  EXPECT_FALSE(harness_.connection().is_busy());
 }
 
 TEST_F(TelemetrySinkTest, Mqtt4_6_0_2PubacksStayInTheOrderOfThePackets) {

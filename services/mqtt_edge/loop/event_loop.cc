@@ -17,7 +17,7 @@ namespace fleetcast::mqtt_edge {
 namespace {
 
 constexpr absl::Duration kHeartbeatPeriod = absl::Seconds(3);
-constexpr absl::Duration kDrainPeriod = absl::Milliseconds(50);
+constexpr absl::Duration kDrainHeartbeatPeriod = absl::Milliseconds(500);
 constexpr int kEventsPerTurn = 512;
 constexpr size_t kSourcesMax = 65'536;  // Remembered for each limit, 1 MiB.
 constexpr int kHandshakesPerTurn = 8;   // Established connections come first: a handshake costs a millisecond.
@@ -103,7 +103,7 @@ int EventLoop::WaitMillis() const {
   until = std::min({until, accept_again_at_, next_heartbeat_});
   if (!waiting_.empty()) until = std::min(until, waiting_.top().until);
   for (const LinkOutbox& link : links_) until = std::min(until, link.due());
-  if (drain_.has_value()) until = std::min(until, now + kDrainPeriod);
+  until = std::min(until, NextDrain());
   return static_cast<int>(std::max<int64_t>(0, absl::ToInt64Milliseconds(until - now) + 1));
 }
 
@@ -139,7 +139,7 @@ void EventLoop::HandleTimers() {
   const absl::Duration now = clock_.Monotonic();
   if (now >= accept_again_at_) ResumeAccepting();
   if (now >= next_heartbeat_) Heartbeat();
-  if (drain_.has_value()) CloseForDrain();
+  if (now >= NextDrain()) DrainSome();
   std::vector<uint32_t> fired;
   wheel_.Advance(absl::ToInt64Seconds(now), &fired);
   for (const uint32_t slot : fired) {
@@ -155,12 +155,14 @@ void EventLoop::HandleTimers() {
 }
 
 void EventLoop::Heartbeat() {
-  next_heartbeat_ = clock_.Monotonic() + kHeartbeatPeriod;
+  // While the edge empties somebody may watch.
+  next_heartbeat_ = clock_.Monotonic() + (drain_.has_value() ? kDrainHeartbeatPeriod : kHeartbeatPeriod);
   if (index_ == 0) {
     for (LinkOutbox& link : links_) {
       if (!link.is_attached()) continue;
       link.frame().set_heartbeat(true);
-      link.Grow(1);
+      TellStatus(link.frame().mutable_status());
+      link.Grow(sizeof(pb::EdgeStatus));
     }
   }
   for (const SessionId session : std::exchange(active_, {})) {
@@ -175,23 +177,6 @@ void EventLoop::Heartbeat() {
   }
 }
 
-void EventLoop::CloseForDrain() {
-  const absl::Duration now = clock_.Monotonic();
-  const bool is_late = now >= drain_->calls_deadline;
-  drain_credit_ += drain_->closes_per_second * absl::ToDoubleSeconds(now - drain_counted_at_);
-  drain_counted_at_ = now;
-  // The slots are walked once around per turn at most; those with method calls in flight are met again.
-  for (size_t walked = 0; walked < clients_.size() && drain_credit_ >= 1; ++walked) {
-    drain_cursor_ = (drain_cursor_ + 1) % static_cast<uint32_t>(clients_.size());
-    Client* client = clients_[drain_cursor_].get();
-    if (client == nullptr) continue;
-    if (!is_late && client->connection.has_calls()) continue;
-    drain_credit_ -= 1;
-    Lose(*client, CloseReason::kDraining);
-  }
-  drain_credit_ = std::min(drain_credit_, drain_->closes_per_second);
-}
-
 void EventLoop::With(Client& client, absl::FunctionRef<void(Connection& connection, Turn& turn)> call) {
   current_ = &client;
   Turn turn{.now = clock_.Monotonic(),
@@ -202,6 +187,7 @@ void EventLoop::With(Client& client, absl::FunctionRef<void(Connection& connecti
             .metrics = &metrics_,
             .random = &random_};
   call(client.connection, turn);
+  client.connection.LeaveIfDone(turn);
   SendOutput(client, turn);
   current_ = nullptr;
   Settle(client);

@@ -24,6 +24,7 @@
 #include "services/mqtt_edge/link/hub_link.h"
 #include "services/mqtt_edge/link/link_outbox.h"
 #include "services/mqtt_edge/loop/buffer_budget.h"
+#include "services/mqtt_edge/loop/drain_schedule.h"
 #include "services/mqtt_edge/loop/timer_wheel.h"
 #include "services/mqtt_edge/sink/telemetry_outbox.h"
 #include "services/mqtt_edge/sink/telemetry_sink.h"
@@ -35,6 +36,10 @@
 #include "services/mqtt_edge/transport/tls_store.h"
 
 struct epoll_event;
+
+namespace fleetcast::internal::v1 {
+class EdgeStatus;
+}  // namespace fleetcast::internal::v1
 
 namespace fleetcast::mqtt_edge {
 
@@ -64,10 +69,12 @@ struct LoopTotals {
   std::atomic<int64_t> buffered_bytes = 0;  // That wait in their buffers.
 };
 
-// The closing of all connections, when the process goes down.
+// The closing of all connections, because the process goes down or an operator wants the edge empty. A later order
+// takes the place of an earlier one.
 struct DrainOrder {
-  double closes_per_second = 0;   // Of one loop.
-  absl::Duration calls_deadline;  // Monotonic: connections with method calls in flight are closed then, too.
+  DrainPace pace;               // Of one loop.
+  absl::Duration accept_until;  // Monotonic: until then new connections are taken, so that load balancers notice.
+  absl::Duration call_limit;    // How long a connection whose turn has come stays for the sake of what is under way.
 };
 
 class EventLoop final : private Effects {
@@ -91,7 +98,7 @@ class EventLoop final : private Effects {
   void PostLinkAttached(LinkIndex link, uint64_t generation);
   void PostLinkLost(LinkIndex link);
   void PostDelivered(TelemetryDelivery delivery);
-  // Stop accepting, then close what is open.
+  // Stop accepting, then close what is open (event_loop_drain.cc).
   void PostDrain(const DrainOrder& order);
 
  private:
@@ -179,7 +186,6 @@ class EventLoop final : private Effects {
   void HandleEvents(const epoll_event* events, int count);
   void HandleTimers();
   void Heartbeat();
-  void CloseForDrain();
 
   // Sockets (event_loop_sockets.cc).
   void AcceptFrom(Listener& listener);
@@ -229,13 +235,21 @@ class EventLoop final : private Effects {
   void Remove(Client& client);
   Client* Find(SessionId session);
 
+  // The end (event_loop_drain.cc).
+  void Handle(const DrainOrder& message);
+  void StopAccepting();
+  void DrainSome();
+  // When DrainSome has something to do; infinite without an order.
+  absl::Duration NextDrain() const;
+  // Writes what device_connection is told of this edge.
+  void TellStatus(pb::EdgeStatus* status) const;
+
   // Frames (event_loop_frames.cc).
   void HandleInbox();
   bool Post(Message message, bool is_bounded);
   void Handle(const FrameArrived& message);
   void Handle(const LinkAttached& message);
   void Handle(const LinkLost& message);
-  void Handle(const DrainOrder& message);
   void HandleOpenResults(LinkIndex link, const pb::AttachResponse& frame);
   void HandleMethodCalls(LinkIndex link, const pb::AttachResponse& frame);
   void HandleSessionChecks(LinkIndex link, const pb::AttachResponse& frame);
@@ -283,9 +297,14 @@ class EventLoop final : private Effects {
   TimerWheel wheel_;
   absl::Duration next_heartbeat_;
   std::optional<DrainOrder> drain_;
-  absl::Duration drain_counted_at_;
-  double drain_credit_ = 0;  // Connections that may be closed now.
-  uint32_t drain_cursor_ = 0;
+  absl::Duration next_drain_;                    // Not before; so that closes are made some at a time.
+  std::optional<DrainSchedule> drain_schedule_;  // From the moment on at which nothing is accepted any more.
+  // Whose turn to go has come while something was under way; in the order of their time limits.
+  struct Leaving {
+    SessionId session;
+    absl::Duration deadline;
+  };
+  std::deque<Leaving> leaving_;
 
   std::vector<LinkOutbox> links_;
   TelemetryOutbox telemetry_;

@@ -186,12 +186,6 @@ void EventLoop::GiveUpOpens(LinkIndex link) {
   });
 }
 
-void EventLoop::Handle(const DrainOrder& message) {
-  drain_ = message;
-  drain_counted_at_ = clock_.Monotonic();
-  for (Listener& listener : listeners_) listener.fd = Fd();
-}
-
 // A replica that just started, or whose directory lost its entries, learns who is here.
 void EventLoop::Announce(LinkIndex link) {
   int announced = 0;

@@ -34,7 +34,13 @@ class EdgeTest : public ::testing::Test {
     config.device_connection_addresses = {hub_.address()};
     config.loops = 2;
     change(config);
-    auto edge = Edge::Create(config, metrics_, SystemClock(), SystemRandom(), [this] { attached_ = true; });
+    auto edge = Edge::Create(config, metrics_, SystemClock(), SystemRandom(),
+                             {.set_ready =
+                                  [this](bool ready) {
+                                    is_ready_ = ready;
+                                    attached_ = attached_ || ready;
+                                  },
+                              .drain_delay = drain_delay_});
     ASSERT_TRUE(edge.ok()) << edge.status();
     edge_ = *std::move(edge);
     edge_->Start();
@@ -64,6 +70,8 @@ class EdgeTest : public ::testing::Test {
   http::TestCertificate certificate_;
   FakeHub hub_;
   std::atomic<bool> attached_ = false;
+  absl::Duration drain_delay_ = absl::ZeroDuration();
+  std::atomic<bool> is_ready_ = false;  // What health checks would say.
   std::unique_ptr<Edge> edge_;
 };
 

@@ -107,6 +107,7 @@ void FakeHub::Receive(const pb::AttachRequest& request) {
   active_epochs_.insert(active_epochs_.end(), request.active_session_epochs().begin(),
                         request.active_session_epochs().end());
   if (request.heartbeat()) ++heartbeats_;
+  if (request.has_status()) status_ = request.status();
   if (stream_ != nullptr && response.ByteSizeLong() > 0) stream_->TrySend(std::move(response));
 }
 
@@ -182,6 +183,11 @@ std::vector<pb::ReportedPatch> FakeHub::patches() const {
 std::vector<int64_t> FakeHub::active_epochs() const {
   MutexLock lock(mutex_);
   return active_epochs_;
+}
+
+pb::EdgeStatus FakeHub::status() const {
+  MutexLock lock(mutex_);
+  return status_;
 }
 
 }  // namespace fleetcast::mqtt_edge

@@ -47,6 +47,8 @@ class FakeHub final : public pb::EdgeLinkService::CallbackService {
   std::vector<pb::LiveSession> announced() const EXCLUDES(mutex_);
   std::vector<pb::ReportedPatch> patches() const EXCLUDES(mutex_);
   std::vector<int64_t> active_epochs() const EXCLUDES(mutex_);
+  // What the edge said of itself last.
+  pb::EdgeStatus status() const EXCLUDES(mutex_);
 
   void Send(pb::AttachResponse message) EXCLUDES(mutex_);
   // Calls `method` on the device's newest session.
@@ -72,6 +74,7 @@ class FakeHub final : public pb::EdgeLinkService::CallbackService {
   std::vector<pb::LiveSession> announced_ GUARDED_BY(mutex_);
   std::vector<pb::ReportedPatch> patches_ GUARDED_BY(mutex_);
   std::vector<int64_t> active_epochs_ GUARDED_BY(mutex_);
+  pb::EdgeStatus status_ GUARDED_BY(mutex_);
   int64_t last_epoch_ GUARDED_BY(mutex_) = 0;
   int heartbeats_ GUARDED_BY(mutex_) = 0;
   bool is_acknowledging_ GUARDED_BY(mutex_) = true;

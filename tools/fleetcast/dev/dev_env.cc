@@ -70,6 +70,7 @@ const std::vector<Variable>& Variables() {
       TextVariable("FLEETCAST_GRPC_JOBS", &DevEnv::grpc_jobs),
       TextVariable("FLEETCAST_GRPC_TWINS", &DevEnv::grpc_twins),
       TextVariable("FLEETCAST_GRPC_METHODS", &DevEnv::grpc_methods),
+      TextVariable("FLEETCAST_GRPC_SESSIONS", &DevEnv::grpc_sessions),
       TextVariable("FLEETCAST_CONNECTION_STRING", &DevEnv::connection_string),
       TextVariable("FLEETCAST_CA_FILE", &DevEnv::ca_file),
       TextVariable("FLEETCAST_POSTGRES", &DevEnv::postgres),

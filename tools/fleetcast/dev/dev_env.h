@@ -25,6 +25,7 @@ struct DevEnv {
   std::string grpc_jobs;                            // FLEETCAST_GRPC_JOBS: job_api
   std::string grpc_twins;                           // FLEETCAST_GRPC_TWINS: twin, also the registry
   std::string grpc_methods;                         // FLEETCAST_GRPC_METHODS: method_dispatch
+  std::string grpc_sessions;                        // FLEETCAST_GRPC_SESSIONS: device_connection
   std::string connection_string;                    // FLEETCAST_CONNECTION_STRING, of the policy iothubowner. A secret.
   std::string ca_file;                              // FLEETCAST_CA_FILE
   std::string postgres;                             // FLEETCAST_POSTGRES: a libpq URI. A secret.

@@ -122,6 +122,7 @@ void FillEnv(Stack& stack, const auth::PolicySet& policies) {
   env.grpc_jobs = stack.grpc_addresses["job_api"];
   env.grpc_twins = stack.grpc_addresses["twin"];
   env.grpc_methods = stack.grpc_addresses["method_dispatch"];
+  env.grpc_sessions = stack.grpc_addresses["device_connection"];
   env.connection_string = absl::StrCat("HostName=", env.host, ";SharedAccessKeyName=", kOwnerPolicy,
                                        ";SharedAccessKey=", policies.Find(kOwnerPolicy)->keys.primary.ToBase64());
   env.ca_file = absl::StrCat(stack.tls_dir, "/", kCaCertificateFile);
