@@ -106,7 +106,26 @@ absl::Status DirectoryKeeper::AnnouncePage(std::span<const Session> sessions) {
     if (!stands[i]) GiveUp(sessions[i], messages);
   }
   messages.Send();
-  return absl::OkStatus();
+  return EnterChanged({sessions.begin(), sessions.end()});
+}
+
+// A device that subscribed after its session was looked at, and before that was entered, has its old set standing
+// there.
+absl::Status DirectoryKeeper::EnterChanged(std::vector<Session> entered) {
+  while (true) {
+    std::vector<SessionDirectory::SubscriptionUpdate> updates;
+    std::vector<Session> changed;
+    for (const Session& session : entered) {
+      const auto now = parts_.sessions.Find(session.device_id);
+      if (!now.has_value() || now->epoch != session.epoch) continue;
+      if (now->subscriptions == session.subscriptions && now->stored == session.stored) continue;
+      updates.push_back({now->device_id, now->epoch, now->stored, now->subscriptions});
+      changed.push_back(*now);
+    }
+    if (updates.empty()) return absl::OkStatus();
+    FLEETCAST_RETURN_IF_ERROR(parts_.directory.SetSubscriptions(updates).status());
+    entered = std::move(changed);
+  }
 }
 
 void DirectoryKeeper::EnterLate(const std::vector<Session>& sessions) {

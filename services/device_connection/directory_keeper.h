@@ -87,6 +87,7 @@ class DirectoryKeeper {
   absl::Status RecoverLocked() REQUIRES(recovery_);
   absl::Status AnnounceAll();
   absl::Status AnnouncePage(std::span<const Session> sessions);
+  absl::Status EnterChanged(std::vector<Session> entered);
   void GiveUp(const Session& session, EdgeMessages& messages);
   void CloseAgain() EXCLUDES(unclosed_mutex_);
   void UndoAll() EXCLUDES(unclosed_mutex_);

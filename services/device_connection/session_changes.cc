@@ -199,11 +199,9 @@ void SessionChanges::Register(const std::vector<Subscription>& batch, EdgeMessag
   std::vector<SessionDirectory::SubscriptionUpdate> updates;
   for (const Subscription& subscription : batch) {
     const pb::SubscriptionChange& change = subscription.change;
-    parts_.sessions.SetSubscriptions(change.device_id(), change.epoch(), change.subscriptions());
-    updates.push_back({.device_id = change.device_id(),
-                       .epoch = change.epoch(),
-                       .stored = change.durable() ? Stored::kYes : Stored::kNo,
-                       .subscriptions = change.subscriptions()});
+    const Stored stored = change.durable() ? Stored::kYes : Stored::kNo;
+    parts_.sessions.SetSubscriptions(change.device_id(), change.epoch(), stored, change.subscriptions());
+    updates.push_back({change.device_id(), change.epoch(), stored, change.subscriptions()});
   }
   const auto stands = parts_.directory.SetSubscriptions(updates);
   if (!stands.ok()) {

@@ -46,11 +46,12 @@ bool SessionTable::Remove(std::string_view device_id, int64_t epoch) {
   return true;
 }
 
-bool SessionTable::SetSubscriptions(std::string_view device_id, int64_t epoch, uint32_t subscriptions) {
+bool SessionTable::SetSubscriptions(std::string_view device_id, int64_t epoch, Stored stored, uint32_t subscriptions) {
   DeviceShard& shard = ShardOf(device_id);
   MutexLock lock(shard.mutex);
   const auto found = shard.sessions.find(Absl(device_id));
   if (found == shard.sessions.end() || found->second.epoch != epoch) return false;
+  found->second.stored = stored;
   found->second.subscriptions = subscriptions;
   return true;
 }

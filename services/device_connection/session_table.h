@@ -39,8 +39,8 @@ class SessionTable {
   bool Insert(Session session);
   // Removes the device's session if it has this epoch.
   bool Remove(std::string_view device_id, int64_t epoch);
-  // Changes the subscriptions of the session if it has this epoch.
-  bool SetSubscriptions(std::string_view device_id, int64_t epoch, uint32_t subscriptions);
+  // Changes the subscriptions of the session, and what is stored of them, if it has this epoch.
+  bool SetSubscriptions(std::string_view device_id, int64_t epoch, Stored stored, uint32_t subscriptions);
   // The same for what the session rests on.
   bool SetCredential(std::string_view device_id, int64_t epoch, CredentialId credential);
 

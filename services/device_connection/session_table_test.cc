@@ -51,8 +51,8 @@ TEST(SessionTableTest, FindsTheDeviceOfALiveEpochOnly) {
 TEST(SessionTableTest, ChangesSubscriptionsOfTheSameSessionOnly) {
   SessionTable table;
   table.Insert(Of("dev-1", 3));
-  EXPECT_FALSE(table.SetSubscriptions("dev-1", 2, 7));
-  EXPECT_TRUE(table.SetSubscriptions("dev-1", 3, 6));
+  EXPECT_FALSE(table.SetSubscriptions("dev-1", 2, Stored::kYes, 7));
+  EXPECT_TRUE(table.SetSubscriptions("dev-1", 3, Stored::kYes, 6));
   EXPECT_TRUE(table.Find("dev-1")->has(4));
   EXPECT_FALSE(table.Find("dev-1")->has(1));
 }

@@ -162,9 +162,10 @@ void SimHub::Announce(const EdgeRef& edge, const std::vector<EdgeFrame::Live>& l
 }
 
 void SimHub::Subscribe(const EdgeRef& edge, const EdgeFrame::Subscription& change) {
-  state_->sessions.SetSubscriptions(change.device_id, change.epoch, change.subscriptions);
-  const auto stands = state_->directory.SetSubscriptions(
-      {{change.device_id, change.epoch, change.is_durable ? Stored::kYes : Stored::kNo, change.subscriptions}});
+  const Stored keeps = change.is_durable ? Stored::kYes : Stored::kNo;
+  state_->sessions.SetSubscriptions(change.device_id, change.epoch, keeps, change.subscriptions);
+  const auto stands =
+      state_->directory.SetSubscriptions({{change.device_id, change.epoch, keeps, change.subscriptions}});
   if (stands.ok() && !stands->front()) TellToGo(edge, change.session, change.epoch);
   SimTwin::Stored& stored = world_.twin().stored(change.device_id);
   const bool is_saved = world_.twin().is_alive();
