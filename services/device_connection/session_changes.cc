@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "libs/telemetry/log.h"
+#include "services/device_connection/session_expiry.h"
 
 namespace fleetcast::device_connection {
 
@@ -162,6 +163,7 @@ void SessionChanges::HandleSubscriptions(std::vector<Subscription> batch) {
     change->set_device_id(subscription.change.device_id());
     change->set_subscriptions(subscription.change.subscriptions());
     change->set_session_epoch(subscription.change.epoch());
+    change->set_session_expiry_seconds(subscription.change.session_expiry_seconds());
   }
   absl::StatusOr<pb::SaveSubscriptionsResponse> saved = pb::SaveSubscriptionsResponse();
   if (request.changes_size() > 0) saved = parts_.twin.SaveSubscriptions(request);
@@ -199,7 +201,7 @@ void SessionChanges::Register(const std::vector<Subscription>& batch, EdgeMessag
   std::vector<SessionDirectory::SubscriptionUpdate> updates;
   for (const Subscription& subscription : batch) {
     const pb::SubscriptionChange& change = subscription.change;
-    const Stored stored = change.durable() ? Stored::kYes : Stored::kNo;
+    const Stored stored = change.durable() ? StoredFor(change.session_expiry_seconds()) : Stored::kNo;
     parts_.sessions.SetSubscriptions(change.device_id(), change.epoch(), stored, change.subscriptions());
     updates.push_back({change.device_id(), change.epoch(), stored, change.subscriptions()});
   }
@@ -244,7 +246,33 @@ std::vector<SessionDirectory::Ending> SessionChanges::EndingsOf(const std::vecto
   return endings;
 }
 
+// Devices that said at the end for how long what they have stored is to be kept. Only the replica that knows their
+// sessions knows what that is.
+void SessionChanges::StoreExpiries(const std::vector<Closed>& batch) {
+  pb::SaveSubscriptionsRequest request;
+  for (const Closed& closed : batch) {
+    if (!closed.session.has_session_expiry_seconds()) continue;
+    const auto known = parts_.sessions.Find(closed.session.device_id());
+    if (!known.has_value() || known->epoch != closed.session.epoch()) continue;
+    const bool is_kept = closed.session.session_expiry_seconds() > 0;
+    if (is_kept && known->subscriptions == 0) continue;  // Nothing is stored for a device that never subscribed.
+    pb::StoredSubscriptions* change = request.add_changes();
+    change->set_device_id(closed.session.device_id());
+    change->set_delete_(!is_kept);
+    change->set_subscriptions(known->subscriptions);
+    change->set_session_expiry_seconds(closed.session.session_expiry_seconds());
+    change->set_session_epoch(closed.session.epoch());
+  }
+  if (request.changes_size() == 0) return;
+  const absl::Status saved = parts_.twin.SaveSubscriptions(request).status();
+  if (!saved.ok()) {
+    FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "sessions are kept for longer than asked at their end",
+                        {{"error", saved}});
+  }
+}
+
 void SessionChanges::HandleClosed(std::vector<Closed> batch) {
+  StoreExpiries(batch);
   std::vector<SessionDirectory::Ending> endings = EndingsOf(batch);
   for (const SessionDirectory::Ending& ending : endings) {
     parts_.sessions.Remove(ending.device_id, ending.epoch);

@@ -72,6 +72,7 @@ class SessionChanges {
   void HandleSubscriptions(std::vector<Subscription> batch);
   void Register(const std::vector<Subscription>& batch, EdgeMessages& messages);
   void HandleClosed(std::vector<Closed> batch);
+  void StoreExpiries(const std::vector<Closed>& batch);
   std::vector<SessionDirectory::Ending> EndingsOf(const std::vector<Closed>& batch);
   void HandleForgotten(std::vector<std::string> batch);
 

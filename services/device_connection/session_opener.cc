@@ -6,6 +6,7 @@
 #include "libs/base/random.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/trace.h"
+#include "services/device_connection/session_expiry.h"
 
 namespace fleetcast::device_connection {
 
@@ -76,7 +77,7 @@ void SessionOpener::Handle(Attempts attempts) {
   AnswerRenewals(attempts);
   Enter(attempts);
   RestoreSubscriptions(attempts);
-  DeleteStored(attempts);
+  UpdateStored(attempts);
   Finish(attempts, ticket);
   parts_.metrics.open_batch.Observe(static_cast<double>(attempts.size()));
   parts_.metrics.open_seconds.Observe(absl::ToDoubleSeconds(parts_.clock.Monotonic() - before));
@@ -151,7 +152,8 @@ void SessionOpener::AnswerRenewals(Attempts& attempts) {
 void SessionOpener::Enter(Attempts& attempts) {
   std::vector<NewSession> sessions;
   std::vector<Attempt*> entering;
-  const int64_t now = absl::ToUnixMicros(parts_.clock.Now());
+  const absl::Time wall = parts_.clock.Now();
+  const int64_t now = absl::ToUnixMicros(wall);
   for (Attempt& attempt : attempts) {
     if (!IsAccepted(attempt.admission)) continue;
     NewSession session{.device_id = attempt.open.device_id(),
@@ -159,7 +161,8 @@ void SessionOpener::Enter(Attempts& attempts) {
                        .session = attempt.open.session(),
                        .connect_unix_micros = now,
                        .clean = attempt.open.clean_session()};
-    if (attempt.is_fresh) session.stored_subscriptions = attempt.record->subscriptions();
+    attempt.is_read = attempt.is_fresh && !MayBeOver(*attempt.record, wall);
+    if (attempt.is_read) session.stored_subscriptions = attempt.record->subscriptions();
     sessions.push_back(std::move(session));
     entering.push_back(&attempt);
   }
@@ -181,34 +184,45 @@ void SessionOpener::Enter(Attempts& attempts) {
     attempt.opened = std::move((*opened)[i]);
     const auto& previous = attempt.opened.previous;
     const bool directory_has = previous.has_value() && previous->stored == Stored::kYes;
-    const bool record_has = attempt.is_fresh && attempt.record->has_session();
+    const bool record_has = attempt.is_read && attempt.record->has_session();
+    if (record_has) attempt.stored_expiry_seconds = attempt.record->session_expiry_seconds();
     attempt.session_present = !attempt.open.clean_session() && (directory_has || record_has);
   }
 }
 
-// CleanSession=1 ends what is stored (MQTT-3.1.2-6), before the device hears that it is connected. A session that ends
-// with this connection is not stored any more either: what it holds stands in the directory.
-void SessionOpener::DeleteStored(Attempts& attempts) {
+// Brings what is stored in line with what the connection says of it, before the device hears that it is connected.
+// CleanSession=1 ends it (MQTT-3.1.2-6), and so does its time. A session that ends with this connection is not stored
+// any more either: what it holds stands in the directory. One that goes on is kept for as long as was asked for now.
+void SessionOpener::UpdateStored(Attempts& attempts) {
   pb::SaveSubscriptionsRequest request;
   std::vector<SessionDirectory::SubscriptionUpdate> updates;
   std::vector<Attempt*> concerned;
   for (Attempt& attempt : attempts) {
+    if (!IsAccepted(attempt.admission)) continue;
     const bool is_clean = attempt.open.clean_session();
-    if (!IsAccepted(attempt.admission) || (!is_clean && !attempt.open.ends_with_connection())) continue;
+    const bool ends = attempt.open.ends_with_connection();
     SessionEntry& entry = attempt.opened.entry;
     const auto& previous = attempt.opened.previous;
     const bool is_surely_empty = (attempt.is_fresh && !attempt.record->has_session()) ||
                                  (previous.has_value() && previous->stored == Stored::kNo);
-    if (is_clean && is_surely_empty) continue;
+    const uint32_t expiry = attempt.open.session_expiry_seconds();
+    Stored stored = entry.stored;
+    if (!is_clean && ends) stored = Stored::kNo;
+    if (!is_clean && !ends) stored = StoredFor(expiry);
+    const bool deletes = ((is_clean || ends) && !is_surely_empty) || attempt.is_over;
+    const bool changes = !deletes && attempt.session_present && !ends && attempt.stored_expiry_seconds != expiry;
+    if (stored == entry.stored && !deletes && !changes) continue;
     concerned.push_back(&attempt);
-    if (!is_clean) {
-      entry.stored = Stored::kNo;
+    if (stored != entry.stored) {
+      entry.stored = stored;
       updates.push_back({attempt.open.device_id(), entry.epoch, entry.stored, entry.subscriptions});
     }
-    if (is_surely_empty) continue;
+    if (!deletes && !changes) continue;
     pb::StoredSubscriptions* change = request.add_changes();
     change->set_device_id(attempt.open.device_id());
-    change->set_delete_(true);
+    change->set_delete_(deletes);
+    change->set_subscriptions(entry.subscriptions);
+    change->set_session_expiry_seconds(expiry);
     change->set_session_epoch(entry.epoch);
   }
   bool is_done = request.changes_size() == 0 || parts_.twin.SaveSubscriptions(request).ok();
@@ -217,12 +231,15 @@ void SessionOpener::DeleteStored(Attempts& attempts) {
   for (Attempt* attempt : concerned) attempt->admission = Unavailable("session_store");
 }
 
-// Where neither a fresh record nor the directory knew what is stored, the registry is asked now (D-SES-3).
+// Where neither a fresh record nor the directory knew what is stored, the registry is asked now (D-SES-3). Also for a
+// session that is kept for some time: what is stored may have to be written again with another time.
 void SessionOpener::RestoreSubscriptions(Attempts& attempts) {
   std::vector<std::string> device_ids;
   std::vector<Attempt*> restoring;
   for (Attempt& attempt : attempts) {
-    if (!IsAccepted(attempt.admission) || attempt.opened.entry.stored != Stored::kUnknown) continue;
+    if (!IsAccepted(attempt.admission) || attempt.open.clean_session() || attempt.is_read) continue;
+    const bool is_known = attempt.opened.entry.stored != Stored::kUnknown;
+    if (is_known && attempt.open.session_expiry_seconds() == 0) continue;
     device_ids.push_back(attempt.open.device_id());
     restoring.push_back(&attempt);
   }
@@ -235,10 +252,14 @@ void SessionOpener::RestoreSubscriptions(Attempts& attempts) {
       attempt->admission = Unavailable("session_store");
       continue;
     }
-    attempt->opened.entry.stored = Stored::kYes;
-    attempt->opened.entry.subscriptions = record->subscriptions();
-    attempt->session_present = record->has_session();
-    updates.push_back({attempt->open.device_id(), attempt->opened.entry.epoch, Stored::kYes, record->subscriptions()});
+    const auto& previous = attempt->opened.previous;
+    attempt->is_over = IsOver(*record, previous.has_value() ? previous->epoch : 0, parts_.clock.Now());
+    attempt->session_present = record->has_session() && !attempt->is_over;
+    attempt->stored_expiry_seconds = record->session_expiry_seconds();
+    SessionEntry& entry = attempt->opened.entry;
+    entry.stored = StoredFor(attempt->open.session_expiry_seconds());
+    entry.subscriptions = attempt->session_present ? record->subscriptions() : 0;
+    updates.push_back({attempt->open.device_id(), entry.epoch, entry.stored, entry.subscriptions});
   }
   if (updates.empty()) return;
   // If this fails the entry stays "unknown" and the next connection asks again.

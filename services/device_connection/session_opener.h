@@ -68,6 +68,9 @@ class SessionOpener {
     OpenedSession opened;   // If accepted.
     int64_t round = 0;      // DirectoryKeeper::rounds before it was entered.
     bool session_present = false;
+    bool is_read = false;                // What is stored is what the registry says, not the directory.
+    uint32_t stored_expiry_seconds = 0;  // Of the session that is present.
+    bool is_over = false;                // A session is stored, but its time is over.
   };
   using Attempts = std::vector<Attempt>;
 
@@ -80,7 +83,7 @@ class SessionOpener {
   void AnswerRenewals(Attempts& attempts);
   void Enter(Attempts& attempts);
   void RestoreSubscriptions(Attempts& attempts);
-  void DeleteStored(Attempts& attempts);
+  void UpdateStored(Attempts& attempts);
   void Finish(Attempts& attempts, RecordCache::Ticket ticket);
   void EnterLate(const Attempts& attempts);
   static Session ToSession(const Attempt& attempt);

@@ -1,5 +1,6 @@
 #include "services/twin/record_service.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,6 +89,9 @@ grpc::ServerUnaryReactor* RecordService::LookupDevices(grpc::CallbackServerConte
       record.set_subscriptions(static_cast<uint32_t>(row.subscriptions));
       record.set_has_session(row.has_session);
       record.set_desired_version(row.desired_version);
+      record.set_session_expiry_seconds(static_cast<uint32_t>(row.session_expiry_seconds));
+      record.set_session_end_unix_seconds(row.session_end_unix_seconds);
+      record.set_presence_epoch(row.presence_epoch);
     }
     return absl::OkStatus();
   });
@@ -100,8 +104,9 @@ grpc::ServerUnaryReactor* RecordService::SaveSubscriptions(grpc::CallbackServerC
     FLEETCAST_RETURN_IF_ERROR(CheckCount(request->changes_size(), kDevicesPerCallMax));
     std::vector<SubscriptionsChange> changes;
     for (const pb::StoredSubscriptions& change : request->changes()) {
-      changes.push_back(
-          {change.device_id(), static_cast<int32_t>(change.subscriptions()), change.delete_(), change.session_epoch()});
+      changes.push_back({change.device_id(), static_cast<int32_t>(change.subscriptions()), change.delete_(),
+                         change.session_epoch(),
+                         static_cast<int32_t>(std::min<uint32_t>(change.session_expiry_seconds(), INT32_MAX))});
     }
     FLEETCAST_ASSIGN_OR_RETURN(const std::vector<int64_t> versions, records_.SaveSubscriptions(call.deadline, changes));
     response->mutable_desired_versions()->Add(versions.begin(), versions.end());

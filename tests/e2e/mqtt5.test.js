@@ -125,6 +125,31 @@ test('a session without an expiry ends with its connection', async () => {
   assert.strictEqual((await call(deviceId, {})).status, 404);
 });
 
+test('a session is over some time after its connection', async () => {
+  const id = uniqueId('expiry');
+  const own = await register(id);
+  const kept = { properties: { sessionExpiryInterval: 3600 } };
+  // Subscribes, and leaves with another interval; answers when the registry has heard of it and the interval is over.
+  const visit = async (seconds) => {
+    const guest = await connectDevice(id, own, kept);
+    await subscribe(guest, ['$iothub/methods/POST/#']);
+    await new Promise((resolve) => guest.client.end(false, { reasonCode: 0, properties: { sessionExpiryInterval: seconds } }, resolve));
+    await waitFor('the interval is over', async () => {
+      const { json } = await request('GET', `/twins/${id}?${V}`);
+      return json.connectionState === 'Disconnected' && Date.now() > Date.parse(json.lastActivityTime) + 2000;
+    });
+  };
+  await visit(3600);
+  const resumed = await connectOnce(id, own, kept);
+  assert.strictEqual(resumed.connack.sessionPresent, true);
+  await new Promise((resolve) => resumed.client.end(false, {}, resolve));
+  await visit(1);
+  const late = await connectOnce(id, own, kept);
+  assert.strictEqual(late.connack.sessionPresent, false);
+  assert.strictEqual((await call(id, {})).status, 404);
+  late.close();
+});
+
 test('a method request that the device cannot take is not sent', async () => {
   const small = await connectDevice(deviceId, key, { properties: { sessionExpiryInterval: 3600, maximumPacketSize: 1024 } });
   await subscribe(small, ['$iothub/methods/POST/#']);

@@ -360,7 +360,7 @@ void SimEdge::OpenSession(LinkIndex link, const mqtt_edge::OpenRequest& request)
       {current_->session, std::string(request.device_id), request.clean_session});
 }
 
-void SimEdge::ChangeSubscriptions(LinkIndex link, mqtt_edge::Subscriptions subscriptions, bool durable) {
+void SimEdge::ChangeSubscriptions(LinkIndex link, mqtt_edge::Subscriptions subscriptions, bool durable, uint32_t) {
   links_[static_cast<size_t>(link)]->frame.subscriptions.push_back(
       {current_->session, current_->protocol->device_id(), current_->protocol->epoch(), subscriptions, durable});
 }
@@ -369,7 +369,7 @@ void SimEdge::AbandonOpen(LinkIndex link, std::string_view device_id) {
   abandoned_[current_->session] = {static_cast<size_t>(link), std::string(device_id)};
 }
 
-void SimEdge::CloseSession(std::string_view device_id, int64_t epoch) {
+void SimEdge::CloseSession(std::string_view device_id, int64_t epoch, std::optional<uint32_t>) {
   for (size_t link = 0; link < links_.size(); ++link) CloseAt(link, current_->session, device_id, epoch);
 }
 

@@ -110,6 +110,7 @@ grpc::Status FakeTwin::SaveSubscriptions(grpc::ServerContext*, const pb::SaveSub
     if (found == records_.end()) continue;
     found->second.set_subscriptions(change.delete_() ? 0 : change.subscriptions());
     found->second.set_has_session(!change.delete_());
+    found->second.set_session_expiry_seconds(change.session_expiry_seconds());
   }
   return grpc::Status::OK;
 }

@@ -99,9 +99,7 @@ void Connection::HandlePacket(const mqtt::Packet& packet, Turn& turn) {
 }
 
 void Connection::HandleDisconnect(const mqtt::Disconnect& disconnect, Turn& turn) {
-  // Who said that its session ends with the connection cannot change its mind (MQTT 5, 3.14.2.2.2).
-  const bool wants_session = disconnect.properties.session_expiry_seconds.value_or(0) > 0;
-  if (is_level5() && wants_session && level5_->session_expiry_seconds == 0) {
+  if (is_level5() && !TakeLastExpiry(disconnect, level5_.get())) {
     return CloseWith(CloseReason::kProtocol, mqtt::ReasonCode::kProtocolError, turn);
   }
   // MQTT-3.14.4-3; at level 5 every reason but 0x00 keeps the will.
@@ -241,7 +239,7 @@ void Connection::CloseWith(CloseReason reason, mqtt::ReasonCode code, Turn& turn
   queued_calls_.clear();
   calls_.clear();
   if (has_will_) turn.metrics->CountDropped(Dropped::kWill);
-  turn.effects->CloseSession(device_id_, epoch_);
+  turn.effects->CloseSession(device_id_, epoch_, is_level5() ? level5_->last_session_expiry_seconds : std::nullopt);
   turn.metrics->sessions.Add(-1);
 }
 

@@ -221,6 +221,8 @@ class Connection {
 
   // connection_level5.cc
   bool is_level5() const { return level5_ != nullptr; }
+  // For how long the session is kept after the connection; 0 = for ever, or not at all.
+  uint32_t session_expiry_seconds() const { return is_level5() ? level5_->session_expiry_seconds : 0; }
   uint8_t level() const { return is_level5() ? mqtt::kLevel5 : mqtt::kLevel311; }
   void RefuseWith(CloseReason reason, mqtt::ReasonCode code, Turn& turn);
   void SayDisconnect(CloseReason reason, mqtt::ReasonCode code, Turn& turn);

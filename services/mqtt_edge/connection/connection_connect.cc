@@ -65,7 +65,8 @@ void Connection::HandleConnect(const mqtt::Connect& connect, Turn& turn) {
                                     .api_version = username->api_version,
                                     .product_info = username->product_info,
                                     .model_id = username->model_id,
-                                    .ends_with_connection = !is_durable_ && !clean_session_});
+                                    .ends_with_connection = !is_durable_ && !clean_session_,
+                                    .session_expiry_seconds = session_expiry_seconds()});
 }
 
 void Connection::RefuseBusy(Turn& turn) {

@@ -31,10 +31,12 @@ class RecordingEffects final : public Effects {
     bool clean_session;
     bool ends_with_connection;
     int64_t renewed_epoch;
+    uint32_t session_expiry_seconds;
   };
   struct Change {
     Subscriptions subscriptions;
     bool durable;
+    uint32_t session_expiry_seconds;
   };
   struct Patch {
     std::string request_id, patch;
@@ -50,17 +52,21 @@ class RecordingEffects final : public Effects {
   void OpenSession(LinkIndex to, const OpenRequest& request) override {
     opens.push_back({to, std::string(request.client_id), std::string(request.host), std::string(request.device_id),
                      std::string(request.password), std::string(request.api_version), std::string(request.product_info),
-                     request.clean_session, request.ends_with_connection, request.renewed_epoch});
+                     request.clean_session, request.ends_with_connection, request.renewed_epoch,
+                     request.session_expiry_seconds});
   }
-  void ChangeSubscriptions(LinkIndex, Subscriptions subscriptions, bool durable) override {
-    changes.push_back({subscriptions, durable});
+  void ChangeSubscriptions(LinkIndex, Subscriptions subscriptions, bool durable, uint32_t expiry) override {
+    changes.push_back({subscriptions, durable, expiry});
   }
   void ReadTwin(LinkIndex, std::string_view request_id) override { reads.emplace_back(request_id); }
   void PatchReported(LinkIndex, std::string_view request_id, std::string_view patch, int64_t if_version) override {
     patches.push_back({std::string(request_id), std::string(patch), if_version});
   }
   void AbandonOpen(LinkIndex, std::string_view device_id) override { abandoned.emplace_back(device_id); }
-  void CloseSession(std::string_view, int64_t epoch) override { closed_epochs.push_back(epoch); }
+  void CloseSession(std::string_view, int64_t epoch, std::optional<uint32_t> expiry) override {
+    closed_epochs.push_back(epoch);
+    last_expiries.push_back(expiry);
+  }
   void ReportCall(LinkIndex, CallReport report) override { reports.push_back(std::move(report)); }
   SinkAnswer PassTelemetry(const TelemetryMessage& message) override {
     if (sink == SinkAnswer::kTaken || sink == SinkAnswer::kTakenLast) {
@@ -78,6 +84,7 @@ class RecordingEffects final : public Effects {
   std::vector<Patch> patches;
   std::vector<std::string> abandoned;
   std::vector<int64_t> closed_epochs;
+  std::vector<std::optional<uint32_t>> last_expiries;  // Beside them.
   std::vector<CallReport> reports;
   std::vector<Telemetry> telemetry;  // That the sink has taken.
 };

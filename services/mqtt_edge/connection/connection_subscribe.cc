@@ -99,7 +99,7 @@ void Connection::RegisterSubscriptions(Turn& turn) {
   saving_ = wanted_;
   acks_saving_ = acks_.size();
   if ((saving_ & kDesiredBit) != 0) desired_.Subscribing();
-  turn.effects->ChangeSubscriptions(link_, saving_, is_durable_);
+  turn.effects->ChangeSubscriptions(link_, saving_, is_durable_, session_expiry_seconds());
 }
 
 void Connection::OnSubscriptionsSaved(Subscriptions saved, bool failed, int64_t desired_version, Turn& turn) {

@@ -44,8 +44,9 @@ struct OpenRequest {
   std::string_view api_version;
   std::string_view product_info;
   std::string_view model_id;
-  bool ends_with_connection = false;  // The session that is resumed is not kept after it (MQTT 5).
-  int64_t renewed_epoch = 0;          // Not 0: only check the new token of the session with this epoch.
+  bool ends_with_connection = false;    // The session that is resumed is not kept after it (MQTT 5).
+  uint32_t session_expiry_seconds = 0;  // For how long it is kept after it (MQTT 5); 0 = for ever, if at all.
+  int64_t renewed_epoch = 0;            // Not 0: only check the new token of the session with this epoch.
 };
 
 // What became of a method call on this edge (call_event.proto).
@@ -92,14 +93,18 @@ class Effects {
   // Messages to device_connection through an attached link. Answers come as calls of the connection; the loss of the
   // link before that as OnLinkLost.
   virtual void OpenSession(LinkIndex link, const OpenRequest& request) = 0;
-  virtual void ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable) = 0;
+  // `session_expiry_seconds`: of a durable set, for how long it is kept after the connection; 0 = for ever.
+  virtual void ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable,
+                                   uint32_t session_expiry_seconds) = 0;
   virtual void ReadTwin(LinkIndex link, std::string_view request_id) = 0;
   virtual void PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch,
                              int64_t if_version) = 0;
   // The connection ended before the answer to OpenSession came: the session must be closed when it comes about.
   virtual void AbandonOpen(LinkIndex link, std::string_view device_id) = 0;
-  // The session with `epoch` is over: told to every replica, since all know of it.
-  virtual void CloseSession(std::string_view device_id, int64_t epoch) = 0;
+  // The session with `epoch` is over: told to every replica, since all know of it. `session_expiry_seconds`: for how
+  // long what is stored of it is to be kept, if the device said so at the end; 0 = not at all.
+  virtual void CloseSession(std::string_view device_id, int64_t epoch,
+                            std::optional<uint32_t> session_expiry_seconds) = 0;
   // Kept until the link's peer has acknowledged it.
   virtual void ReportCall(LinkIndex link, CallReport report) = 0;
   // A message for the sink, which delivers those of one connection in their order.

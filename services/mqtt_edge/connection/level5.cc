@@ -27,6 +27,15 @@ mqtt::ReasonCode ReadConnect(const mqtt::Connect& connect, Level5* level5) {
   return is_bad_text ? ReasonCode::kPayloadFormatInvalid : ReasonCode::kSuccess;
 }
 
+bool TakeLastExpiry(const mqtt::Disconnect& disconnect, Level5* level5) {
+  const std::optional<uint32_t> asked = disconnect.properties.session_expiry_seconds;
+  if (level5->session_expiry_seconds == 0) return asked.value_or(0) == 0;
+  if (!asked.has_value()) return true;
+  const uint32_t granted = std::min(*asked, kSessionExpiryMax);
+  if (granted != level5->session_expiry_seconds) level5->last_session_expiry_seconds = granted;
+  return true;
+}
+
 mqtt::Connack AcceptingConnack(const Level5& level5, bool session_present, uint16_t receive_maximum) {
   mqtt::Connack connack{.session_present = session_present};
   mqtt::ConnackProperties& properties = connack.properties;

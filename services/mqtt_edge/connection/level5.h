@@ -21,13 +21,14 @@ inline constexpr std::string_view kSharedFilterPrefix = "$share/";  // Shared su
 
 // Of a connection at level 5; one of 3.1.1 has none.
 struct Level5 {
-  uint32_t packet_bytes_max = UINT32_MAX;  // That the device takes.
-  bool wants_reason_strings = true;        // Request Problem Information.
-  uint32_t session_expiry_seconds = 0;     // As granted; 0: the session ends with the connection.
-  bool is_session_expiry_cut = false;      // Less than was asked for.
-  bool is_keep_alive_cut = false;          // kServerKeepAlive instead of what was asked for.
-  bool has_method = false;                 // The device authenticated by kSasMethod, and may do it again.
-  std::string host;                        // Of the user name, for that.
+  uint32_t packet_bytes_max = UINT32_MAX;               // That the device takes.
+  bool wants_reason_strings = true;                     // Request Problem Information.
+  uint32_t session_expiry_seconds = 0;                  // As granted; 0: the session ends with the connection.
+  bool is_session_expiry_cut = false;                   // Less than was asked for.
+  std::optional<uint32_t> last_session_expiry_seconds;  // Of the DISCONNECT, if that says another one.
+  bool is_keep_alive_cut = false;                       // kServerKeepAlive instead of what was asked for.
+  bool has_method = false;                              // The device authenticated by kSasMethod, and may do it again.
+  std::string host;                                     // Of the user name, for that.
   TopicAliases aliases;
 
   // A token that is being checked (AUTH 0x19).
@@ -41,6 +42,10 @@ struct Level5 {
 
 // Takes from a CONNECT what concerns this level. A failure: the CONNACK's reason.
 mqtt::ReasonCode ReadConnect(const mqtt::Connect& connect, Level5* level5);
+
+// Takes from a DISCONNECT for how long the session is to be kept. False when that must not be: who said that its
+// session ends with the connection cannot change its mind (3.14.2.2.2).
+bool TakeLastExpiry(const mqtt::Disconnect& disconnect, Level5* level5);
 
 // The CONNACK of a connection that is accepted; its views are of constants.
 mqtt::Connack AcceptingConnack(const Level5& level5, bool session_present, uint16_t receive_maximum);

@@ -10,22 +10,19 @@ LinkOutbox::LinkOutbox(HubLink* link) : link_(link), frame_(std::make_unique<pb:
 LinkOutbox::~LinkOutbox() = default;
 LinkOutbox::LinkOutbox(LinkOutbox&&) noexcept = default;
 
-namespace {
-
-void AddSessionClosed(SessionId session, const std::string& device_id, int64_t epoch, pb::AttachRequest& frame) {
-  pb::SessionClosed* closed = frame.add_sessions_closed();
-  closed->set_session(session);
-  closed->set_device_id(device_id);
-  closed->set_epoch(epoch);
+void LinkOutbox::Write(const Closed& closed, pb::AttachRequest& frame) {
+  pb::SessionClosed* out = frame.add_sessions_closed();
+  out->set_session(closed.session);
+  out->set_device_id(closed.device_id);
+  out->set_epoch(closed.epoch);
+  if (closed.session_expiry_seconds.has_value()) out->set_session_expiry_seconds(*closed.session_expiry_seconds);
 }
-
-}  // namespace
 
 void LinkOutbox::OnAttached(uint64_t generation) {
   is_attached_ = true;
   generation_ = generation;
   frame_->Clear();
-  for (const Closed& closed : closed_) AddSessionClosed(closed.session, closed.device_id, closed.epoch, *frame_);
+  for (const Closed& closed : closed_) Write(closed, *frame_);
   Grow(closed_.size());
 }
 
@@ -46,13 +43,14 @@ void LinkOutbox::AddReport(CallReport report, absl::Duration now) {
   if (reports_.bytes() > kFrameBytesMax) Flush();
 }
 
-void LinkOutbox::AddClosed(SessionId session, std::string_view device_id, int64_t epoch, absl::Duration now) {
+void LinkOutbox::AddClosed(SessionId session, std::string_view device_id, int64_t epoch, absl::Duration now,
+                           std::optional<uint32_t> session_expiry_seconds) {
   while (!closed_.empty() && (closed_.size() >= kClosedMax || now - closed_.front().time > kClosedKept)) {
     closed_.pop_front();
   }
-  closed_.push_back({now, session, std::string(device_id), epoch});
+  closed_.push_back({now, session, std::string(device_id), epoch, session_expiry_seconds});
   if (!is_attached_) return;
-  AddSessionClosed(session, closed_.back().device_id, epoch, *frame_);
+  Write(closed_.back(), *frame_);
   Grow(device_id.size());
 }
 

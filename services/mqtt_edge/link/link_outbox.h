@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,7 +43,8 @@ class LinkOutbox {
   void Grow(size_t bytes);
 
   void AddReport(CallReport report, absl::Duration now);
-  void AddClosed(SessionId session, std::string_view device_id, int64_t epoch, absl::Duration now);
+  void AddClosed(SessionId session, std::string_view device_id, int64_t epoch, absl::Duration now,
+                 std::optional<uint32_t> session_expiry_seconds = {});
 
   // Monotonic time at which FlushDue has something to hand over; infinite when nothing was gathered.
   absl::Duration due() const { return std::min(frame_due_, reports_.due()); }
@@ -60,7 +62,10 @@ class LinkOutbox {
     SessionId session;
     std::string device_id;
     int64_t epoch;
+    std::optional<uint32_t> session_expiry_seconds;
   };
+
+  static void Write(const Closed& closed, pb::AttachRequest& frame);
 
   HubLink* const link_;
   bool is_attached_ = false;

@@ -172,11 +172,12 @@ class EventLoop final : private Effects {
   // Effects of the connection that is being called.
   LinkIndex PickLink(std::string_view device_id) override;
   void OpenSession(LinkIndex link, const OpenRequest& request) override;
-  void ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable) override;
+  void ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable,
+                           uint32_t session_expiry_seconds) override;
   void ReadTwin(LinkIndex link, std::string_view request_id) override;
   void PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch, int64_t if_version) override;
   void AbandonOpen(LinkIndex link, std::string_view device_id) override;
-  void CloseSession(std::string_view device_id, int64_t epoch) override;
+  void CloseSession(std::string_view device_id, int64_t epoch, std::optional<uint32_t> session_expiry_seconds) override;
   void ReportCall(LinkIndex link, CallReport report) override;
   SinkAnswer PassTelemetry(const TelemetryMessage& message) override;
 

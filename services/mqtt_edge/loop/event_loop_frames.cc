@@ -63,12 +63,14 @@ void EventLoop::OpenSession(LinkIndex link, const OpenRequest& request) {
   open->set_model_id(request.model_id.data(), request.model_id.size());
   open->set_ends_with_connection(request.ends_with_connection);
   open->set_renewed_epoch(request.renewed_epoch);
+  open->set_session_expiry_seconds(request.session_expiry_seconds);
   open->set_peer(FormatPeer(current_->peer));
   AddCertificate(current_->socket.client_certificate(options_.client_authorities, clock_.Monotonic()), *open);
   outbox.Grow(request.password.size() + request.product_info.size() + sizeof(*open));
 }
 
-void EventLoop::ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable) {
+void EventLoop::ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable,
+                                    uint32_t session_expiry_seconds) {
   LinkOutbox& outbox = links_[static_cast<size_t>(link)];
   pb::SubscriptionChange* change = outbox.frame().add_subscription_changes();
   change->set_session(current_->session);
@@ -76,6 +78,7 @@ void EventLoop::ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions,
   change->set_epoch(current_->connection.epoch());
   change->set_subscriptions(subscriptions);
   change->set_durable(durable);
+  change->set_session_expiry_seconds(session_expiry_seconds);
   outbox.Grow(sizeof(*change));
 }
 
@@ -105,9 +108,12 @@ void EventLoop::AbandonOpen(LinkIndex link, std::string_view device_id) {
   if (abandoned_.size() < kAbandonedMax) abandoned_[current_->session] = {link, std::string(device_id)};
 }
 
-void EventLoop::CloseSession(std::string_view device_id, int64_t epoch) {
+void EventLoop::CloseSession(std::string_view device_id, int64_t epoch,
+                             std::optional<uint32_t> session_expiry_seconds) {
   // Every replica: sessions were announced to all of them, and each may be asked where the device is.
-  for (LinkOutbox& link : links_) link.AddClosed(current_->session, device_id, epoch, clock_.Monotonic());
+  for (LinkOutbox& link : links_) {
+    link.AddClosed(current_->session, device_id, epoch, clock_.Monotonic(), session_expiry_seconds);
+  }
 }
 
 void EventLoop::ReportCall(LinkIndex link, CallReport report) {

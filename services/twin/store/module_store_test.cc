@@ -167,6 +167,10 @@ TEST_F(ModuleStoreTest, StoresSubscriptionsOfItsOwn) {
   EXPECT_EQ(found[0].subscriptions, 1);
   EXPECT_EQ(found[1].subscriptions, 7);
   EXPECT_TRUE(found[1].has_session);
+  FLEETCAST_ASSERT_OK(records_.SaveSubscriptions(Deadline(), {{"d/m", 2, false, 11, 60}}));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<DeviceRecordRow> kept, records_.Lookup(Deadline(), {"d", "d/m"}));
+  EXPECT_EQ(kept[0].session_expiry_seconds, 0);
+  EXPECT_EQ(kept[1].session_expiry_seconds, 60);
 }
 
 TEST_F(ModuleStoreTest, HasAPresenceOfItsOwn) {

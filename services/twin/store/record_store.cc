@@ -17,7 +17,10 @@ using postgres::Statement;
 
 #define FLEETCAST_RECORD_COLUMNS                                                                                      \
   "d.generation_id, d.authentication_type, d.sealed_keys, coalesce(d.primary_thumbprint, '') AS primary_thumbprint, " \
-  "coalesce(d.secondary_thumbprint, '') AS secondary_thumbprint, d.subscriptions, d.has_session, t.desired_version "
+  "coalesce(d.secondary_thumbprint, '') AS secondary_thumbprint, d.subscriptions, d.has_session, t.desired_version, " \
+  "d.session_expiry_seconds, d.presence_epoch, CASE WHEN d.connected OR d.session_expiry_seconds = 0 THEN 0 "         \
+  "ELSE coalesce(ceil(extract(epoch FROM d.last_activity_time))::bigint, 0) + d.session_expiry_seconds END "          \
+  "AS session_end "
 
 constexpr Statement kLookup{
     "twin_record_lookup",
@@ -48,7 +51,10 @@ DeviceRecordRow ReadRecord(const Row& row) {
           row.Get<std::string>("secondary_thumbprint"),
           row.Get<int32_t>("subscriptions"),
           row.Get<bool>("has_session"),
-          row.Get<int64_t>("desired_version")};
+          row.Get<int64_t>("desired_version"),
+          row.Get<int32_t>("session_expiry_seconds"),
+          row.Get<int64_t>("session_end"),
+          row.Get<int64_t>("presence_epoch")};
 }
 
 // Names of both kinds, which have statements of their own.
@@ -63,7 +69,7 @@ struct NamesByKind {
 // Changes of one kind as parallel arrays.
 struct SubscriptionColumns {
   std::vector<std::string> names, has_session;
-  std::vector<int32_t> subscriptions;
+  std::vector<int32_t> subscriptions, expiries;
   std::vector<int64_t> epochs;
 
   void Add(const SubscriptionsChange& change) {
@@ -71,10 +77,11 @@ struct SubscriptionColumns {
     subscriptions.push_back(change.is_deletion ? 0 : change.subscriptions);
     has_session.push_back(change.is_deletion ? "f" : "t");
     epochs.push_back(change.session_epoch);
+    expiries.push_back(change.is_deletion ? 0 : change.session_expiry_seconds);
   }
   absl::Status Save(postgres::Pool& pool, absl::Time deadline, const SessionSql& sql) const {
     if (names.empty()) return absl::OkStatus();
-    return pool.Run(deadline, sql.save_subscriptions, names, subscriptions, has_session, epochs).status();
+    return pool.Run(deadline, sql.save_subscriptions, names, subscriptions, has_session, epochs, expiries).status();
   }
 };
 

@@ -25,6 +25,9 @@ struct DeviceRecordRow {
   int32_t subscriptions = 0;
   bool has_session = false;
   int64_t desired_version = 0;
+  int32_t session_expiry_seconds = 0;    // 0 = kept for ever.
+  int64_t session_end_unix_seconds = 0;  // 0 = never, or it is connected.
+  int64_t presence_epoch = 0;            // Of the session from whose end that counts.
 };
 
 struct SubscriptionsChange {
@@ -32,6 +35,7 @@ struct SubscriptionsChange {
   int32_t subscriptions = 0;
   bool is_deletion = false;
   int64_t session_epoch = 0;
+  int32_t session_expiry_seconds = 0;
 };
 
 struct PresenceRow {

@@ -8,11 +8,12 @@ namespace {
 // What comes from the arrays is joined with the table's key only, so that a plan made for a few rows stays linear for
 // ten thousand.
 constexpr char kSaveSubscriptions[] =
-    "WITH locked AS MATERIALIZED (SELECT {d.order}, u.subscriptions, u.has_session, u.epoch "
-    "  FROM unnest($1::text[], $2::int[], $3::boolean[], $4::bigint[]) AS u(name, subscriptions, has_session, epoch) "
+    "WITH locked AS MATERIALIZED (SELECT {d.order}, u.subscriptions, u.has_session, u.epoch, u.expiry "
+    "  FROM unnest($1::text[], $2::int[], $3::boolean[], $4::bigint[], $5::int[]) "
+    "    AS u(name, subscriptions, has_session, epoch, expiry) "
     "  JOIN {table} AS d ON {d is name} ORDER BY {d.order} FOR NO KEY UPDATE OF d) "
     "UPDATE {table} AS d SET subscriptions = u.subscriptions, has_session = u.has_session, "
-    "  subscriptions_epoch = u.epoch "
+    "  subscriptions_epoch = u.epoch, session_expiry_seconds = u.expiry "
     "FROM locked AS u WHERE {d is u} AND d.subscriptions_epoch <= u.epoch";
 
 constexpr char kDesiredVersions[] = "SELECT {t.name}, t.desired_version FROM {named twins}";

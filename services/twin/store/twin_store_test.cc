@@ -298,6 +298,27 @@ TEST_F(RecordStoreTest, LooksUpAndStoresSubscriptions) {
   EXPECT_FALSE(gone[0].has_session);
 }
 
+TEST_F(RecordStoreTest, AStoredSessionEndsSoLongAfterItsConnection) {
+  Create({"a"});
+  const absl::Time now = absl::FromUnixSeconds(1'772'600'767);
+  const auto end = [&]() -> int64_t {
+    return records_.Lookup(Deadline(), {"a"}).value().at(0).session_end_unix_seconds;
+  };
+  FLEETCAST_ASSERT_OK(records_.SaveSubscriptions(Deadline(), {{"a", 7, false, 5, 60}}));
+  FLEETCAST_ASSERT_OK(records_.RecordPresence(Deadline(), {{"a", 5, true, now, false}}));
+  EXPECT_EQ(end(), 0);  // It is connected.
+  FLEETCAST_ASSERT_OK(records_.RecordPresence(Deadline(), {{"a", 5, false, now + absl::Milliseconds(10'500), false}}));
+  EXPECT_EQ(end(), absl::ToUnixSeconds(now) + 11 + 60);
+  // A connection of which only the end was noted moves it.
+  FLEETCAST_ASSERT_OK(records_.RecordPresence(Deadline(), {{"a", 6, false, now + absl::Seconds(30), false}}));
+  EXPECT_EQ(end(), absl::ToUnixSeconds(now) + 30 + 60);
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<DeviceRecordRow> rows, records_.Lookup(Deadline(), {"a"}));
+  EXPECT_EQ(rows[0].session_expiry_seconds, 60);
+  EXPECT_EQ(rows[0].presence_epoch, 6);
+  FLEETCAST_ASSERT_OK(records_.SaveSubscriptions(Deadline(), {{"a", 7, false, 7, 0}}));
+  EXPECT_EQ(end(), 0);  // Kept for ever.
+}
+
 TEST_F(RecordStoreTest, PresenceOfOlderSessionsIsIgnored) {
   Create({"a"});
   const absl::Time now = absl::FromUnixSeconds(1'772'600'767);
