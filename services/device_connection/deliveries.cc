@@ -144,6 +144,7 @@ void Deliveries::Push(const Request& request, const Calls& calls, const std::vec
     method->set_epoch(session.entry.epoch);
     method->set_method(what.method());
     method->set_payload(what.payload());
+    method->set_traceparent(what.traceparent());
     method->set_permit_expire_unix_micros(call.permit_expire_unix_micros());
     method->set_answer_deadline_unix_micros(call.answer_deadline_unix_micros());
   }

@@ -6,6 +6,7 @@
 #include "fleetcast/internal/v1/device_record.grpc.pb.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/call.h"
+#include "libs/telemetry/trace.h"
 
 namespace fleetcast::device_connection {
 
@@ -22,7 +23,7 @@ struct TwinClient::Stub {
                                const Request& request) {
     Response response;
     FLEETCAST_RETURN_IF_ERROR(rpc::CallUnary(
-        rpc::BackgroundCall(kLimit), kLimit, name,
+        rpc::BackgroundCall(kLimit, {}, telemetry::CurrentTrace()), kLimit, name,
         [&](grpc::ClientContext* context) { return (service.get()->*method)(context, request, &response); }));
     return response;
   }

@@ -11,6 +11,7 @@
 #include "libs/base/strings.h"
 #include "libs/json/json.h"
 #include "libs/telemetry/log.h"
+#include "libs/telemetry/trace.h"
 
 namespace fleetcast::device_connection {
 
@@ -46,6 +47,22 @@ struct Address {
   uint64_t session;
   std::string request_id;
 };
+
+// The span of a batch in which devices have sent trace contexts: it goes on with the first one, and knows the others.
+// Without any there is none.
+telemetry::Span SpanOf(std::string_view name, const std::vector<std::string_view>& traceparents) {
+  telemetry::SpanOptions options{.kind = telemetry::SpanKind::kConsumer};
+  for (const std::string_view text : traceparents) {
+    const telemetry::TraceContext context = telemetry::ParseTraceparent(text);
+    if (!context.valid()) continue;
+    if (options.parent.has_value()) {
+      options.links.push_back(context);
+    } else {
+      options.parent = context;
+    }
+  }
+  return options.parent.has_value() ? telemetry::Span(name, options) : telemetry::Span();
+}
 
 template <typename Result>
 Result& AddressTo(const Address& address, Result* result) {
@@ -86,7 +103,13 @@ void TwinOperations::Patch(std::shared_ptr<const Edge> edge, pb::ReportedPatch p
 
 void TwinOperations::HandleReads(std::vector<ReadRequest> batch) {
   pb::ReadDeviceTwinsRequest request;
-  for (const ReadRequest& read : batch) request.add_device_ids(read.read.device_id());
+  std::vector<std::string_view> traceparents;
+  for (const ReadRequest& read : batch) {
+    request.add_device_ids(read.read.device_id());
+    traceparents.push_back(read.read.traceparent());
+  }
+  const telemetry::Span span = SpanOf("read device twins", traceparents);
+  const telemetry::ScopedTrace trace(span.context());
   auto twins = twin_.ReadTwins(request);
   const bool complete = twins.ok() && twins->twins_size() == request.device_ids_size();
   if (!complete) {
@@ -114,13 +137,17 @@ void TwinOperations::HandleReads(std::vector<ReadRequest> batch) {
 
 void TwinOperations::HandlePatches(std::vector<PatchRequest> batch) {
   pb::PatchReportedRequest request;
+  std::vector<std::string_view> traceparents;
   for (PatchRequest& patch : batch) {
+    traceparents.push_back(patch.patch.traceparent());
     pb::ReportedChange* change = request.add_changes();
     change->set_device_id(patch.patch.device_id());
     change->set_session_epoch(patch.patch.epoch());
     change->set_if_version(patch.patch.if_version());
     change->set_patch(std::move(*patch.patch.mutable_patch()));
   }
+  const telemetry::Span span = SpanOf("patch reported properties", traceparents);
+  const telemetry::ScopedTrace trace(span.context());
   const auto patched = twin_.PatchReported(request);
   const bool complete = patched.ok() && patched->results_size() == request.changes_size();
   if (!complete) {

@@ -107,6 +107,7 @@ void Dispatcher::ReadBatch(const Now& now, SchedulerStream stream, const pb::Job
   auto request = std::make_shared<pb::MethodRequest>();
   request->set_method(batch.method());
   request->set_payload(batch.payload());
+  request->set_traceparent(telemetry::ToTraceparent(span.context()));
   const JobBatch job = {.job_seq = batch.job_seq(),
                         .request = std::move(request),
                         .response_timeout = absl::Microseconds(batch.response_timeout_micros()),

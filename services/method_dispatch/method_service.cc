@@ -32,7 +32,8 @@ struct Abandon {
 
 }  // namespace
 
-absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest& request) {
+absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest& request,
+                                          const telemetry::TraceContext& trace) {
   std::vector<rpc::FieldViolation> wrong;
   std::string_view reason;
   const auto violate = [&](std::string_view why, std::string field, std::string description) {
@@ -67,6 +68,7 @@ absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest
   auto method = std::make_shared<pb::MethodRequest>();
   method->set_method(request.method());
   method->set_payload(payload);
+  method->set_traceparent(telemetry::ToTraceparent(trace));
   call.request = std::move(method);
   return call;
 }
@@ -85,7 +87,7 @@ grpc::ServerUnaryReactor* MethodService::InvokeMethod(grpc::CallbackServerContex
                                                       const methods::v1::InvokeMethodRequest* request,
                                                       methods::v1::InvokeMethodResponse* response) {
   return rpc::RunLater(context, [this, request, response](std::shared_ptr<rpc::PendingRpc> pending) {
-    absl::StatusOr<DirectCall> call = ReadDirectCall(*request);
+    absl::StatusOr<DirectCall> call = ReadDirectCall(*request, pending->call().trace);
     if (!call.ok()) {
       pending->Finish(call.status());
       return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fleetcast/methods/v1/method.grpc.pb.h"
+#include "libs/telemetry/trace.h"
 #include "services/method_dispatch/dispatcher.h"
 
 namespace fleetcast::method_dispatch {
@@ -12,8 +13,9 @@ inline constexpr absl::Duration kResponseTimeoutDefault = absl::Seconds(30);
 inline constexpr absl::Duration kResponseTimeoutMin = absl::Seconds(5);
 inline constexpr absl::Duration kResponseTimeoutMax = absl::Seconds(300);
 
-// The call that `request` describes, or INVALID_ARGUMENT with every wrong field. Pure.
-absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest& request);
+// The call that `request` describes, made in `trace`, or INVALID_ARGUMENT with every wrong field. Pure.
+absl::StatusOr<DirectCall> ReadDirectCall(const methods::v1::InvokeMethodRequest& request,
+                                          const telemetry::TraceContext& trace);
 
 // The response to the device's answer, or INTERNAL (BAD_DEVICE_RESPONSE) when its payload is not JSON. Pure.
 absl::Status ReadAnswer(const internal::v1::Answer& answer, methods::v1::InvokeMethodResponse& response);

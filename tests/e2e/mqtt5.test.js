@@ -57,6 +57,16 @@ test('a method: the request expires with its call, the answer reaches the caller
   assert.deepStrictEqual((await reply).json, { status: 200, payload: { locked: true } });
 });
 
+test('the trace of a caller reaches the device', async () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const reply = request('POST', `/twins/${deviceId}/methods?${V}`,
+    { headers: { traceparent }, body: { methodName: 'lockDoor', responseTimeoutInSeconds: 20 } });
+  const message = await nextMessage(device, 'the method request');
+  assert.match(message.properties.userProperties.traceparent, /^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
+  await publish(device, `$iothub/methods/res/200/?$rid=${message.topic.split('$rid=')[1]}`, '{}');
+  assert.strictEqual((await reply).status, 200);
+});
+
 test('twin: a read and a reported patch, with their correlation data; a desired change', async () => {
   await publish(device, '$iothub/twin/GET/?$rid=1', '', { properties: { correlationData: Buffer.from('c1'), userProperties: { traceparent: 'x' } } });
   const twin = await nextMessage(device, 'the twin');

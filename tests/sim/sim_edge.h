@@ -83,8 +83,8 @@ class SimEdge final : public Process, private mqtt_edge::Effects {
   void OpenSession(mqtt_edge::LinkIndex link, const mqtt_edge::OpenRequest& request) override;
   void ChangeSubscriptions(mqtt_edge::LinkIndex link, mqtt_edge::Subscriptions subscriptions, bool durable,
                            uint32_t session_expiry_seconds) override;
-  void ReadTwin(mqtt_edge::LinkIndex, std::string_view) override {}
-  void PatchReported(mqtt_edge::LinkIndex, std::string_view, std::string_view, int64_t) override {}
+  void ReadTwin(mqtt_edge::LinkIndex, std::string_view, std::string_view) override {}
+  void PatchReported(mqtt_edge::LinkIndex, std::string_view, std::string_view, int64_t, std::string_view) override {}
   void AbandonOpen(mqtt_edge::LinkIndex link, std::string_view device_id) override;
   void CloseSession(std::string_view device_id, int64_t epoch, std::optional<uint32_t> session_expiry_seconds) override;
   void CloseAt(size_t link, uint64_t session, std::string_view device_id, int64_t epoch);

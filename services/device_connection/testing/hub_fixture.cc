@@ -115,9 +115,16 @@ grpc::Status FakeTwin::SaveSubscriptions(grpc::ServerContext*, const pb::SaveSub
   return grpc::Status::OK;
 }
 
-grpc::Status FakeTwin::ReadDeviceTwins(grpc::ServerContext*, const pb::ReadDeviceTwinsRequest* request,
+std::string FakeTwin::read_traceparent() {
+  MutexLock lock(mutex_);
+  return read_traceparent_;
+}
+
+grpc::Status FakeTwin::ReadDeviceTwins(grpc::ServerContext* context, const pb::ReadDeviceTwinsRequest* request,
                                        pb::ReadDeviceTwinsResponse* response) {
   MutexLock lock(mutex_);
+  const auto trace = context->client_metadata().find("traceparent");
+  if (trace != context->client_metadata().end()) read_traceparent_.assign(trace->second.data(), trace->second.size());
   for (const std::string& device_id : request->device_ids()) {
     pb::DeviceTwin* twin = response->add_twins();
     twin->set_device_id(device_id);

@@ -51,6 +51,8 @@ class FakeTwin final : public pb::DeviceRecordService::Service {
   // What was recorded last; nullopt = never.
   std::optional<pb::PresenceChange> Presence(const std::string& device_id);
   int lookups();
+  // Of the last read of twins; empty when there was none.
+  std::string read_traceparent();
   int64_t generation();
 
   grpc::Status LookupDevices(grpc::ServerContext*, const pb::LookupDevicesRequest*,
@@ -77,6 +79,7 @@ class FakeTwin final : public pb::DeviceRecordService::Service {
   bool holds_saves_ GUARDED_BY(mutex_) = false;
   CondVar saves_released_;
   int lookups_ GUARDED_BY(mutex_) = 0;
+  std::string read_traceparent_ GUARDED_BY(mutex_);
   int64_t generation_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -58,10 +58,11 @@ struct MethodCall {
   uint64_t call_id = 0;
   int64_t epoch = 0;
   std::string_view method;
-  std::string_view payload;    // JSON text; empty is sent as `null`.
-  absl::Time permit_expire;    // Not to be written at or after this time.
-  absl::Time answer_deadline;  // Nobody waits for the answer after it.
-  LinkIndex link = kNoLink;    // Where reports go.
+  std::string_view payload;           // JSON text; empty is sent as `null`.
+  absl::Time permit_expire;           // Not to be written at or after this time.
+  absl::Time answer_deadline;         // Nobody waits for the answer after it.
+  LinkIndex link = kNoLink;           // Where reports go.
+  std::string_view traceparent = {};  // Of the caller; empty = none.
 };
 
 // What device_connection says about a CONNECT.
@@ -165,6 +166,7 @@ class Connection {
     absl::Duration deadline;  // The permit's end on the monotonic clock.
     std::string method;
     std::string payload;
+    std::string traceparent;
   };
 
   // A twin request that waits for the hub.
@@ -180,6 +182,7 @@ class Connection {
     // At level 5, from the request into the answer; empty when it had none.
     std::string response_topic = {};
     std::string correlation_data = {};
+    std::string traceparent = {};
   };
 
   // A SUBSCRIBE or UNSUBSCRIBE that waits until the new set is registered.

@@ -41,6 +41,7 @@ class RecordingEffects final : public Effects {
   struct Patch {
     std::string request_id, patch;
     int64_t if_version;
+    std::string traceparent;
   };
   struct Telemetry {
     std::string properties, payload;
@@ -58,9 +59,13 @@ class RecordingEffects final : public Effects {
   void ChangeSubscriptions(LinkIndex, Subscriptions subscriptions, bool durable, uint32_t expiry) override {
     changes.push_back({subscriptions, durable, expiry});
   }
-  void ReadTwin(LinkIndex, std::string_view request_id) override { reads.emplace_back(request_id); }
-  void PatchReported(LinkIndex, std::string_view request_id, std::string_view patch, int64_t if_version) override {
-    patches.push_back({std::string(request_id), std::string(patch), if_version});
+  void ReadTwin(LinkIndex, std::string_view request_id, std::string_view traceparent) override {
+    reads.emplace_back(request_id);
+    read_traceparents.emplace_back(traceparent);
+  }
+  void PatchReported(LinkIndex, std::string_view request_id, std::string_view patch, int64_t if_version,
+                     std::string_view traceparent) override {
+    patches.push_back({std::string(request_id), std::string(patch), if_version, std::string(traceparent)});
   }
   void AbandonOpen(LinkIndex, std::string_view device_id) override { abandoned.emplace_back(device_id); }
   void CloseSession(std::string_view, int64_t epoch, std::optional<uint32_t> expiry) override {
@@ -81,6 +86,7 @@ class RecordingEffects final : public Effects {
   std::vector<Open> opens;
   std::vector<Change> changes;
   std::vector<std::string> reads;
+  std::vector<std::string> read_traceparents;  // Beside them.
   std::vector<Patch> patches;
   std::vector<std::string> abandoned;
   std::vector<int64_t> closed_epochs;

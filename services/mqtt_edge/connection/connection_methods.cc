@@ -28,15 +28,25 @@ void Connection::OnMethodCall(const MethodCall& call, Turn& turn) {
   const bool has_room = turn.backlog_bytes + call.payload.size() <= limits_.backlog_bytes_max;
   if (!has_room) return RefuseCall(call, Reason::kBusy, turn);
   const absl::Duration deadline = turn.now + (call.permit_expire - turn.wall);
-  queued_calls_.push_back({call, deadline, std::string(call.method), std::string(call.payload)});
+  queued_calls_.push_back(
+      {call, deadline, std::string(call.method), std::string(call.payload), std::string(call.traceparent)});
 }
 
 void Connection::WriteCall(const MethodCall& call, Turn& turn) {
   if (turn.wall >= call.permit_expire) return RefuseCall(call, CallReport::Reason::kPermitExpired, turn);
   const std::string_view payload = call.payload.empty() ? "null" : call.payload;
   const size_t begin = turn.output->size();
-  const mqtt::PublishProperties properties{.message_expiry_seconds = SecondsUntil(call.answer_deadline, turn.wall)};
+  std::string user;  // Nearly always empty.
+  if (is_level5() && !call.traceparent.empty()) mqtt::AppendUserProperty(kTraceparent, call.traceparent, &user);
+  const mqtt::PublishProperties properties{.message_expiry_seconds = SecondsUntil(call.answer_deadline, turn.wall),
+                                           .user = mqtt::UserProperties(user)};
   mqtt::AppendMethodRequest(call.method, call.call_id, payload, turn.output, is_level5() ? &properties : nullptr);
+  if (!user.empty() &&
+      turn.output->size() - begin > level5_->packet_bytes_max) {  // The call is worth more than its trace.
+    turn.output->resize(begin);
+    const mqtt::PublishProperties plain{.message_expiry_seconds = properties.message_expiry_seconds};
+    mqtt::AppendMethodRequest(call.method, call.call_id, payload, turn.output, &plain);
+  }
   if (!FitsDevice(begin, turn)) return RefuseCall(call, CallReport::Reason::kTooLarge, turn);
   calls_.push_back({call.call_id, call.answer_deadline, call.link});
   turn.metrics->methods_sent.Add();
@@ -57,6 +67,7 @@ void Connection::WriteQueuedCalls(Turn& turn) {
     MethodCall call = entry.call;
     call.method = entry.method;
     call.payload = entry.payload;
+    call.traceparent = entry.traceparent;
     WriteCall(call, turn);
   }
 }

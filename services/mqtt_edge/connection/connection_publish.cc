@@ -149,6 +149,7 @@ void Connection::HandleTwinRequest(const mqtt::DeviceTopic& topic, const mqtt::P
   }
   request.response_topic = std::string(response_topic);
   request.correlation_data = std::string(correlation_data);
+  request.traceparent = TraceparentOf(publish.properties.user);
   if (!is_read && publish.payload.size() > limits_.patch_bytes_max) {
     return AnswerTwinError(request, 413, "The patch is larger than 32 KiB.", turn);
   }
@@ -187,10 +188,10 @@ void Connection::SendTwinRequests(Turn& turn) {
 void Connection::SendTwinRequest(TwinRequest& request, Turn& turn) {
   request.is_sent = true;
   if (request.kind == TwinRequest::Kind::kPatch) {
-    turn.effects->PatchReported(link_, request.request_id, request.patch, request.if_version);
+    turn.effects->PatchReported(link_, request.request_id, request.patch, request.if_version, request.traceparent);
     std::string().swap(request.patch);
   } else {
-    turn.effects->ReadTwin(link_, request.request_id);
+    turn.effects->ReadTwin(link_, request.request_id, request.traceparent);
   }
 }
 

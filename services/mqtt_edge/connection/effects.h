@@ -96,9 +96,10 @@ class Effects {
   // `session_expiry_seconds`: of a durable set, for how long it is kept after the connection; 0 = for ever.
   virtual void ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable,
                                    uint32_t session_expiry_seconds) = 0;
-  virtual void ReadTwin(LinkIndex link, std::string_view request_id) = 0;
-  virtual void PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch,
-                             int64_t if_version) = 0;
+  // `traceparent`: well-formed, or empty.
+  virtual void ReadTwin(LinkIndex link, std::string_view request_id, std::string_view traceparent) = 0;
+  virtual void PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch, int64_t if_version,
+                             std::string_view traceparent) = 0;
   // The connection ended before the answer to OpenSession came: the session must be closed when it comes about.
   virtual void AbandonOpen(LinkIndex link, std::string_view device_id) = 0;
   // The session with `epoch` is over: told to every replica, since all know of it. `session_expiry_seconds`: for how

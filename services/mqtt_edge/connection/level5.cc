@@ -4,6 +4,7 @@
 
 #include "libs/mqtt/codec.h"
 #include "libs/mqtt/utf8.h"
+#include "libs/telemetry/trace.h"
 
 namespace fleetcast::mqtt_edge {
 
@@ -50,6 +51,16 @@ mqtt::Connack AcceptingConnack(const Level5& level5, bool session_present, uint1
   properties.subscription_ids_available = false;
   properties.shared_available = false;
   return connack;
+}
+
+std::string TraceparentOf(mqtt::UserProperties user) {
+  std::optional<std::string_view> found;
+  for (mqtt::UserProperty property; user.Next(&property);) {
+    if (property.name != kTraceparent) continue;
+    if (found.has_value()) return "";
+    found = property.value;
+  }
+  return found.has_value() ? telemetry::ToTraceparent(telemetry::ParseTraceparent(*found)) : "";
 }
 
 mqtt::ReasonCode ReasonOf(mqtt::ConnectCode code) {

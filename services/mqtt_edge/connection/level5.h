@@ -17,6 +17,7 @@ inline constexpr std::string_view kSasMethod = "SAS";               // The one a
 inline constexpr uint32_t kSessionExpiryMax = 7 * 24 * 3600;        // Seconds; what is asked beyond is cut.
 inline constexpr uint16_t kServerKeepAlive = 1177;                  // Seconds; told to who asks for more, or for 0.
 inline constexpr uint32_t kDevicePacketBytesMin = 128;              // Room for every packet that is no PUBLISH.
+inline constexpr std::string_view kTraceparent = "traceparent";     // Name of a user property (W3C trace context).
 inline constexpr std::string_view kSharedFilterPrefix = "$share/";  // Shared subscriptions are not offered.
 
 // Of a connection at level 5; one of 3.1.1 has none.
@@ -49,6 +50,10 @@ bool TakeLastExpiry(const mqtt::Disconnect& disconnect, Level5* level5);
 
 // The CONNACK of a connection that is accepted; its views are of constants.
 mqtt::Connack AcceptingConnack(const Level5& level5, bool session_present, uint16_t receive_maximum);
+
+// The trace context among the user properties of a packet, in its shortest form. Empty when there is none, more than
+// one, or one that is malformed: then the packet counts as one without (W3C trace context 4.3).
+std::string TraceparentOf(mqtt::UserProperties user);
 
 // What a refusal of 3.1.1 is at this level.
 mqtt::ReasonCode ReasonOf(mqtt::ConnectCode code);

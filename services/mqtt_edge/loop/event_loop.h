@@ -174,8 +174,9 @@ class EventLoop final : private Effects {
   void OpenSession(LinkIndex link, const OpenRequest& request) override;
   void ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions, bool durable,
                            uint32_t session_expiry_seconds) override;
-  void ReadTwin(LinkIndex link, std::string_view request_id) override;
-  void PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch, int64_t if_version) override;
+  void ReadTwin(LinkIndex link, std::string_view request_id, std::string_view traceparent) override;
+  void PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch, int64_t if_version,
+                     std::string_view traceparent) override;
   void AbandonOpen(LinkIndex link, std::string_view device_id) override;
   void CloseSession(std::string_view device_id, int64_t epoch, std::optional<uint32_t> session_expiry_seconds) override;
   void ReportCall(LinkIndex link, CallReport report) override;

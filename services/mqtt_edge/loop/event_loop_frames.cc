@@ -82,17 +82,19 @@ void EventLoop::ChangeSubscriptions(LinkIndex link, Subscriptions subscriptions,
   outbox.Grow(sizeof(*change));
 }
 
-void EventLoop::ReadTwin(LinkIndex link, std::string_view request_id) {
+void EventLoop::ReadTwin(LinkIndex link, std::string_view request_id, std::string_view traceparent) {
   LinkOutbox& outbox = links_[static_cast<size_t>(link)];
   pb::TwinRead* read = outbox.frame().add_twin_reads();
   read->set_session(current_->session);
   read->set_device_id(current_->connection.device_id());
   read->set_epoch(current_->connection.epoch());
   read->set_request_id(request_id.data(), request_id.size());
+  read->set_traceparent(traceparent.data(), traceparent.size());
   outbox.Grow(sizeof(*read));
 }
 
-void EventLoop::PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch, int64_t if_version) {
+void EventLoop::PatchReported(LinkIndex link, std::string_view request_id, std::string_view patch, int64_t if_version,
+                              std::string_view traceparent) {
   LinkOutbox& outbox = links_[static_cast<size_t>(link)];
   pb::ReportedPatch* reported = outbox.frame().add_reported_patches();
   reported->set_session(current_->session);
@@ -101,6 +103,7 @@ void EventLoop::PatchReported(LinkIndex link, std::string_view request_id, std::
   reported->set_request_id(request_id.data(), request_id.size());
   reported->set_patch(patch.data(), patch.size());
   reported->set_if_version(if_version);
+  reported->set_traceparent(traceparent.data(), traceparent.size());
   outbox.Grow(patch.size() + sizeof(*reported));
 }
 
@@ -303,7 +306,8 @@ void EventLoop::HandleMethodCalls(LinkIndex link, const pb::AttachResponse& fram
                           .payload = request.payload(),
                           .permit_expire = absl::FromUnixMicros(request.permit_expire_unix_micros()),
                           .answer_deadline = absl::FromUnixMicros(request.answer_deadline_unix_micros()),
-                          .link = link};
+                          .link = link,
+                          .traceparent = request.traceparent()};
     With(*client, [&](Connection& connection, Turn& turn) { connection.OnMethodCall(call, turn); });
   }
 }
