@@ -284,8 +284,9 @@ void SessionOpener::Finish(Attempts& attempts, RecordCache::Ticket ticket) {
     // Also after a late refusal: the older connection has been fenced by then, so it must go.
     TakeOver(attempt, messages);
   }
-  messages.Send();
+  // Before the results: a device that subscribes at once would have its old set standing again for a moment.
   EnterLate(attempts);
+  messages.Send();
   // After the results: a call that this wakes must not overtake them on the edge's stream.
   if (!ready.empty()) parts_.deliveries.OnReady(ready);
   // An edge that has lost the stream has refused the device: nobody will ever say that this session ended.
