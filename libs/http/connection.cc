@@ -43,13 +43,13 @@ class ClientStream final : public ByteStream {
 
   void Read(asio::mutable_buffer buffer, Done done) override { stream_.async_read_some(buffer, std::move(done)); }
   void Write(asio::const_buffer buffer, Done done) override { asio::async_write(stream_, buffer, std::move(done)); }
-  void FinishSending() override {
+  void FinishSending(std::shared_ptr<void> owner) override {
     if constexpr (std::is_same_v<Stream, beast::tcp_stream>) {
       error_code ignored;
       stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     } else {
       // Ends when the client has answered, or with Close.
-      stream_.async_shutdown([](error_code) {});
+      stream_.async_shutdown([owner = std::move(owner)](error_code) {});
     }
   }
   void Close() override {

@@ -23,7 +23,7 @@ class SocketStream final : public ByteStream {
 
   void Read(asio::mutable_buffer buffer, Done done) override { socket_.async_read_some(buffer, std::move(done)); }
   void Write(asio::const_buffer buffer, Done done) override { asio::async_write(socket_, buffer, std::move(done)); }
-  void FinishSending() override {
+  void FinishSending(std::shared_ptr<void> /*owner*/) override {
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
   }
@@ -124,14 +124,14 @@ class Tunnel final : public Connection, public std::enable_shared_from_this<Tunn
   void End(Pipe& pipe) {
     pipe.is_ended = true;
     if (inward_.is_ended && outward_.is_ended) return Abort();
-    pipe.to->FinishSending();
+    pipe.to->FinishSending(shared_from_this());
     CloseAfter(kLingerTime);
   }
 
   // Lets whoever is behind us end it: they know how to say goodbye in the language that is spoken here.
   void Part() {
     if (inward_.is_ended || inward_.is_writing) return Abort();
-    upstream_->FinishSending();
+    upstream_->FinishSending(shared_from_this());
     CloseAfter(kLingerTime);
   }
 

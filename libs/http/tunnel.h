@@ -22,8 +22,9 @@ class ByteStream {
   virtual void Read(boost::asio::mutable_buffer buffer, Done done) = 0;
   // Writes all of it.
   virtual void Write(boost::asio::const_buffer buffer, Done done) = 0;
-  // Says that nothing more follows; reading goes on. Not during a write.
-  virtual void FinishSending() = 0;
+  // Says that nothing more follows; reading goes on. Not during a write. `owner` keeps this alive until all is done:
+  // TLS waits for the other side, also beyond Close.
+  virtual void FinishSending(std::shared_ptr<void> owner) = 0;
   // Closes; pending operations end with an error.
   virtual void Close() = 0;
 };
