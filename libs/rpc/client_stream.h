@@ -24,6 +24,7 @@
 #include "libs/rpc/client_stream_loop.h"
 #include "libs/rpc/guard.h"
 #include "libs/rpc/outbox.h"
+#include "libs/rpc/reaction_order.h"
 #include "libs/rpc/status.h"
 
 namespace fleetcast::rpc {
@@ -91,6 +92,7 @@ class BidiClientStream {
     void Start() override {
       stream_.open_(&context_, this);
       this->AddHold();  // Others than reactions write: gRPC must not call OnDone between two writes.
+      BeforeOnDone(this);
       this->StartCall();
     }
 
@@ -152,6 +154,7 @@ class BidiClientStream {
     void OnWritesDoneDone(bool ok) override { Settle(ok); }
 
     void OnDone(const grpc::Status& status) override {
+      InOnDone(this);
       stream_.SetStanding(nullptr);
       const absl::Status why = FromGrpc(status);
       if (connected_) Call([&] { stream_.callbacks_.on_disconnected(why); });

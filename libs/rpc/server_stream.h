@@ -23,6 +23,7 @@
 #include "libs/rpc/call.h"
 #include "libs/rpc/guard.h"
 #include "libs/rpc/outbox.h"
+#include "libs/rpc/reaction_order.h"
 #include "libs/rpc/status.h"
 
 namespace fleetcast::rpc {
@@ -153,6 +154,7 @@ class StreamSender : protected Reactor, public std::enable_shared_from_this<Stre
     stop_.request_stop();
     Pump();
     OnRoom();
+    BeforeOnDone(this);
   }
 
   void LosePeer() REQUIRES(mutex_) {
@@ -161,6 +163,7 @@ class StreamSender : protected Reactor, public std::enable_shared_from_this<Stre
   }
 
   void OnDone() override {
+    InOnDone(this);
     std::shared_ptr<StreamSender> self;
     ClosedCallback on_closed;
     absl::Status status;

@@ -14,7 +14,8 @@
 #endif
 
 #ifdef FLEETCAST_SANITIZER_COUNTS_MEMORY
-#include <sanitizer/allocator_interface.h>
+// Of <sanitizer/allocator_interface.h>, which g++ does not bring along.
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #endif
 
 namespace fleetcast::fuzz {
