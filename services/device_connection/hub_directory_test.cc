@@ -94,9 +94,9 @@ TEST_F(HubDirectoryTest, AConnectWhoseAnswerWasLostIsUndone) {
 TEST_F(HubDirectoryTest, AReviewIsRequestedWhenTheOlderSessionsEdgeLivesElsewhere) {
   RestartWithShortLeases();
   ASSERT_TRUE(WaitFor([&] { return directory_.Open({elsewhere_}).ok(); }));  // With a lease of ten seconds.
+  ASSERT_EQ(*directory_.Reviews(), 0);
   const auto edge = NewEdge();
   OpenAccepted(*edge, 1, "dev-1");
-  ASSERT_EQ(*directory_.Reviews(), 0);
   EXPECT_TRUE(WaitFor([&] { return directory_.Reviews().value_or(0) > 0; }));
 }
 
@@ -104,14 +104,14 @@ TEST_F(HubDirectoryTest, SessionsAreEnteredAgainAfterAGapOfTheirEdgesLease) {
   RestartWithShortLeases();
   const auto edge = NewEdge();
   const Result opened = OpenAccepted(*edge, 1, "dev-1");
-  ASSERT_TRUE(redis_client_->Run({"CLIENT", "PAUSE", "4000", "WRITE"}, absl::Seconds(5)).ok());
+  ASSERT_TRUE(redis_client_->Run({"CLIENT", "PAUSE", "6000", "WRITE"}, absl::Seconds(5)).ok());
   ASSERT_TRUE(WaitFor([&] {  // Until the lease has run out, and another replica might take the edge for dead.
     edge->Heartbeat();
     const auto leases = directory_.HaveLeases({{"edge-0", std::string(32, 'a')}});
     return leases.ok() && !leases->front();
   }));
   // Waits for the end of the pause.
-  ASSERT_TRUE(redis_client_->Run({"DEL", "fleetcast:session:dev-1"}, absl::Seconds(10)).ok());
+  ASSERT_TRUE(redis_client_->Run({"DEL", "fleetcast:session:dev-1"}, absl::Seconds(20)).ok());
   EXPECT_TRUE(WaitFor([&] {
     edge->Heartbeat();
     return Standing("dev-1") == opened.epoch();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "libs/testing/wait_for.h"
 #include "services/device_connection/hub.h"
 #include "services/device_connection/testing/hub_fixture.h"
@@ -194,6 +195,8 @@ TEST_F(HubRevocationTest, AnAnnouncementThatTwinDidNotHearOfIsCheckedWhenItIsBac
 TEST_F(HubRevocationTest, ASessionOfAnotherReplicaIsAskedToAnnounceItself) {
   auto edge = NewEdge();
   const Result opened = OpenAccepted(*edge, 1, "dev-1");
+  // The hub is done with it: a session whose edge is lost until then is taken back.
+  ASSERT_TRUE(WaitFor([&] { return absl::StrContains(metrics_.Text(), "fleetcast_session_open_batch_sum 1\n"); }));
   StopHub();
   edge.reset();
   StartHub();  // As a replica to which the edge is attached, and which did not hear of the connect.

@@ -174,12 +174,15 @@ TEST_F(WatchHubTest, EachTokenResumesWhereItWasGiven) {
 }
 
 TEST_F(WatchHubTest, ChangesWithinAnIntervalAreOneMessage) {
-  constexpr absl::Duration kInterval = absl::Milliseconds(100);
+  constexpr absl::Duration kInterval = absl::Milliseconds(500);
+  constexpr int kChanges = 100;
   const auto watcher = Watch("a", "", kInterval);
-  ASSERT_TRUE(testing::WaitFor([&] { return ++succeeded_, watcher->told().size() >= 4; }));
+  ASSERT_TRUE(testing::WaitFor([&] { return watcher->told().size() == 1; }));
+  for (int i = 0; i < kChanges; ++i) ++succeeded_;
+  ASSERT_TRUE(testing::WaitFor([&] { return watcher->told().back().succeeded == kChanges; }));
   const auto told = watcher->told();
-  EXPECT_GT(told[3].succeeded, told[0].succeeded + 3);
-  EXPECT_GE(told[3].when - told[0].when, 2 * kInterval);  // Three, less the time that noting the first one took.
+  EXPECT_LE(told.size(), 3u);                                 // Two deltas, should the hub have read among the changes.
+  EXPECT_GE(told.back().when - told[0].when, kInterval / 2);  // Less the time that noting the first one took.
 }
 
 TEST_F(WatchHubTest, ManyWatchersOfAJobCostOneReader) {
@@ -189,7 +192,7 @@ TEST_F(WatchHubTest, ManyWatchersOfAJobCostOneReader) {
   const int before = reads_;
   succeeded_ = 1;
   for (const auto& watcher : watchers) ASSERT_TRUE(testing::WaitFor([&] { return watcher->told().size() == 2; }));
-  EXPECT_LT(reads_ - before, 20);  // One a turn, not one for each watcher and turn.
+  EXPECT_LT(reads_ - before, static_cast<int>(watchers.size()));  // One a turn, not one for each watcher.
   state_ = Job::STATE_CANCELLED;
   for (const auto& watcher : watchers) EXPECT_TRUE(watcher->WaitForEnd().ok());
 }

@@ -130,7 +130,8 @@ TEST_F(DispatcherTest, SendsAsFarAsThereIsCreditAndTheRestWhenCallsEnd) {
 TEST_F(DispatcherTest, CallsThatWaitTooLongForCreditAreNotSent) {
   dispatcher_.OnDeliveryUp(index_);
   dispatcher_.OnDeliveryMessage(index_, Credit(1));
-  dispatcher_.OnSchedulerMessage(stream_, JobCalls(1, 2, absl::Milliseconds(150)));
+  dispatcher_.OnSchedulerMessage(stream_, JobCalls(1, 1));  // Has the only credit.
+  dispatcher_.OnSchedulerMessage(stream_, JobCalls(2, 2, absl::Milliseconds(150)));
   ASSERT_TRUE(WaitFor([&] { return !scheduler_->events().empty(); }));
   const pb::JobCallEvent event = scheduler_->events()[0];
   EXPECT_EQ(event.key().position(), 2);

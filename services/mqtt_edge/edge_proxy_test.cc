@@ -21,7 +21,6 @@ class EdgeProxyTest : public EdgeTest, public ::testing::WithParamInterface<Test
     StartEdge([&](Config& config) {
       config.loops = 1;
       config.proxy_protocol = {"tls", "plain", "ws", "ws-plain"};
-      config.handshake_timeout = absl::Seconds(1);
       change(config);
     });
   }
@@ -82,7 +81,7 @@ TEST_P(EdgeProxyTest, Q23NoHeaderOrAnotherOneIsClosed) {
 }
 
 TEST_P(EdgeProxyTest, Q23ATruncatedHeaderIsClosedInTime) {
-  StartProxiedEdge();
+  StartProxiedEdge([](Config& config) { config.handshake_timeout = absl::Seconds(1); });
   TestDevice raw(edge_->port(GetParam()), ListenerKind::kPlain);
   raw.SendRaw(HeaderFor(1).substr(0, 20));
   EXPECT_TRUE(raw.WaitForClose());

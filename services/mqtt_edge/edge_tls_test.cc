@@ -51,7 +51,7 @@ class TlsPeer {
     if (setup) setup(context_.get());
     ssl_.reset(SSL_new(context_.get()));
     if (session != nullptr) SSL_set_session(ssl_.get(), Copy(session).get());
-    const timeval patience{10, 0};
+    const timeval patience{30, 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     sockaddr_in address{};
     address.sin_family = AF_INET;

@@ -12,12 +12,13 @@
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing/echo_service.h"
 #include "libs/telemetry/metrics.h"
+#include "libs/testing/free_port.h"
 
 namespace fleetcast::rpc::testing {
 
 class EchoFixture : public ::testing::Test {
  protected:
-  EchoFixture() { StartServer("127.0.0.1:0"); }
+  EchoFixture() { StartServer(absl::StrCat("127.0.0.1:", ::fleetcast::testing::FreePort())); }  // Some come back to it.
 
   void StartServer(const std::string& listen, OutboxLimits outbox = {}) {
     service = std::make_unique<EchoServiceImpl>(pool, outbox);

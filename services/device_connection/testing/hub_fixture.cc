@@ -301,7 +301,7 @@ void PlayedDispatcher::Call(uint64_t call_id, const std::string& device_id) {
   call->set_call_id(call_id);
   call->set_device_id(device_id);
   const absl::Time now = SystemClock().Now();
-  call->set_permit_expire_unix_micros(absl::ToUnixMicros(now + absl::Seconds(1)));
+  call->set_permit_expire_unix_micros(absl::ToUnixMicros(now + absl::Seconds(20)));
   call->set_answer_deadline_unix_micros(absl::ToUnixMicros(now + absl::Seconds(30)));
   stream_.Write(request);
 }

@@ -25,6 +25,7 @@
 #include "libs/rpc/server.h"
 #include "libs/telemetry/metrics.h"
 #include "libs/testing/private_redis.h"
+#include "libs/testing/wait_for.h"
 #include "services/device_connection/config.h"
 #include "services/device_connection/hub.h"
 
@@ -98,7 +99,7 @@ class PlayedStream {
   // Waits until one of the messages read so far makes `look` answer something. Messages stay.
   template <typename Answer>
   std::optional<Answer> Await(const std::function<std::optional<Answer>(const Response&)>& look,
-                              absl::Duration limit = absl::Seconds(10)) {
+                              absl::Duration limit = fleetcast::testing::kPatience) {
     std::unique_lock<Mutex> lock(mutex_);
     std::optional<Answer> found;
     read_.wait_for(lock, absl::ToChronoNanoseconds(limit), [&] {
@@ -108,7 +109,7 @@ class PlayedStream {
     return found;
   }
   // True when the server has ended the stream.
-  bool AwaitEnd(absl::Duration limit = absl::Seconds(10)) {
+  bool AwaitEnd(absl::Duration limit = fleetcast::testing::kPatience) {
     std::unique_lock<Mutex> lock(mutex_);
     return read_.wait_for(lock, absl::ToChronoNanoseconds(limit), [&] { return ended_; });
   }
@@ -166,7 +167,7 @@ class PlayedEdge {
   std::optional<pb::MethodCall> AwaitCall(uint64_t call_id);
   bool AwaitDisconnect(uint64_t session, int64_t epoch,
                        pb::DisconnectSession::Reason reason = pb::DisconnectSession::REASON_TAKEN_OVER,
-                       absl::Duration limit = absl::Seconds(10));
+                       absl::Duration limit = fleetcast::testing::kPatience);
 
   PlayedStream<pb::AttachRequest, pb::AttachResponse>& stream() { return stream_; }
 

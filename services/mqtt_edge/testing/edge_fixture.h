@@ -34,6 +34,7 @@ class EdgeTest : public ::testing::Test {
     config.device_connection_addresses = {hub_.address()};
     config.loops = 2;
     change(config);
+    attached_ = false;
     auto edge = Edge::Create(config, metrics_, SystemClock(), SystemRandom(),
                              {.set_ready =
                                   [this](bool ready) {

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "libs/base/check.h"
+#include "libs/testing/free_port.h"
 
 namespace fleetcast::mqtt_edge {
 namespace {
@@ -13,7 +14,7 @@ constexpr int64_t kDesiredVersion = 7;
 
 }  // namespace
 
-FakeHub::FakeHub() { ComeBack(); }
+FakeHub::FakeHub() : port_(fleetcast::testing::FreePort()) { ComeBack(); }
 
 FakeHub::~FakeHub() { GoAway(); }
 
@@ -22,7 +23,6 @@ void FakeHub::ComeBack() {
                                    {{pb::EdgeLinkService::service_full_name(), this}}, metrics_);
   FLEETCAST_CHECK(server.ok());
   server_ = *std::move(server);
-  port_ = server_->port();
 }
 
 void FakeHub::GoAway() { server_.reset(); }
@@ -126,7 +126,7 @@ void FakeHub::Call(const std::string& device_id, uint64_t call_id, const std::st
   call->set_epoch(session.epoch);
   call->set_method(method);
   call->set_payload(payload);
-  call->set_permit_expire_unix_micros(absl::ToUnixMicros(absl::Now() + absl::Seconds(5)));
+  call->set_permit_expire_unix_micros(absl::ToUnixMicros(absl::Now() + absl::Seconds(20)));
   call->set_answer_deadline_unix_micros(absl::ToUnixMicros(absl::Now() + absl::Seconds(30)));
   Send(std::move(message));
 }

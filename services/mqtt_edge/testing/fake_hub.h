@@ -78,7 +78,7 @@ class FakeHub final : public pb::EdgeLinkService::CallbackService {
   int64_t last_epoch_ GUARDED_BY(mutex_) = 0;
   int heartbeats_ GUARDED_BY(mutex_) = 0;
   bool is_acknowledging_ GUARDED_BY(mutex_) = true;
-  int port_ = 0;
+  const int port_;
   telemetry::Metrics metrics_;
   std::unique_ptr<rpc::Server> server_;
 };

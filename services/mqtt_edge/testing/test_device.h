@@ -12,7 +12,7 @@
 
 namespace fleetcast::mqtt_edge {
 
-// Connects to 127.0.0.1. Blocking, with a limit of 10 s on each step. TLS trusts everybody. Over a WebSocket, which is
+// Connects to 127.0.0.1. Blocking, with a limit of 30 s on each step. TLS trusts everybody. Over a WebSocket, which is
 // opened with the rest, what is sent at once is one message.
 class TestDevice {
  public:
