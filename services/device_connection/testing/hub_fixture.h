@@ -84,7 +84,7 @@ class FakeTwin final : public pb::DeviceRecordService::Service {
   int64_t generation_ GUARDED_BY(mutex_) = 0;
 };
 
-// The client's end of a bidi stream: writes when told, gathers what it reads. Cancelled by the destructor.
+// The client's end of a bidi stream: writes when told, gathers what it reads. Cancelled by the destructor. Thread-safe.
 template <typename Request, typename Response>
 class PlayedStream {
  public:
@@ -94,7 +94,11 @@ class PlayedStream {
       : stream_(open(&context_)), reader_([this] { Read(); }) {}
   ~PlayedStream() { context_.TryCancel(); }
 
-  bool Write(const Request& request) { return stream_->Write(request); }
+  // gRPC allows one write at a time.
+  bool Write(const Request& request) {
+    MutexLock lock(write_mutex_);
+    return stream_->Write(request);
+  }
 
   // Waits until one of the messages read so far makes `look` answer something. Messages stay.
   template <typename Answer>
@@ -134,6 +138,7 @@ class PlayedStream {
 
   grpc::ClientContext context_;
   const std::unique_ptr<Stream> stream_;
+  Mutex write_mutex_;
   Mutex mutex_;
   CondVar read_;
   std::vector<Response> responses_ GUARDED_BY(mutex_);
