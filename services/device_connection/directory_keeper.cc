@@ -97,35 +97,35 @@ absl::Status DirectoryKeeper::AnnounceAll() {
 
 // What does not stand is told at once: should a later page fail, this one is not looked at again.
 absl::Status DirectoryKeeper::AnnouncePage(std::span<const Session> sessions) {
-  std::vector<Announcement> page;
-  for (const Session& session : sessions) page.push_back({session.device_id, session.ToEntry()});
-  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<bool> stands, parts_.directory.Announce(page));
-  parts_.metrics.announced.Add(static_cast<double>(page.size()));
+  FLEETCAST_ASSIGN_OR_RETURN(const std::vector<bool> stands, EnterAsTheyAre(sessions));
+  parts_.metrics.announced.Add(static_cast<double>(sessions.size()));
   EdgeMessages messages;
   for (size_t i = 0; i < sessions.size(); ++i) {
     if (!stands[i]) GiveUp(sessions[i], messages);
   }
   messages.Send();
-  return EnterChanged({sessions.begin(), sessions.end()});
+  return absl::OkStatus();
 }
 
-// A device that subscribed after its session was looked at, and before that was entered, has its old set standing
-// there.
-absl::Status DirectoryKeeper::EnterChanged(std::vector<Session> entered) {
-  while (true) {
-    std::vector<SessionDirectory::SubscriptionUpdate> updates;
-    std::vector<Session> changed;
-    for (const Session& session : entered) {
-      const auto now = parts_.sessions.Find(session.device_id);
-      if (!now.has_value() || now->epoch != session.epoch) continue;
-      if (now->subscriptions == session.subscriptions && now->stored == session.stored) continue;
-      updates.push_back({now->device_id, now->epoch, now->stored, now->subscriptions});
-      changed.push_back(*now);
-    }
-    if (updates.empty()) return absl::OkStatus();
-    FLEETCAST_RETURN_IF_ERROR(parts_.directory.SetSubscriptions(updates).status());
-    entered = std::move(changed);
+// A device may have subscribed since its session was looked at: it is looked at again while nobody can.
+absl::StatusOr<std::vector<bool>> DirectoryKeeper::EnterAsTheyAre(std::span<const Session> sessions) {
+  MutexLock lock(entering_);
+  std::vector<Announcement> page;
+  for (const Session& session : sessions) {
+    const auto now = parts_.sessions.Find(session.device_id);
+    const bool is_same = now.has_value() && now->epoch == session.epoch;
+    page.push_back({session.device_id, is_same ? now->ToEntry() : session.ToEntry()});
   }
+  return parts_.directory.Announce(page);
+}
+
+absl::StatusOr<std::vector<bool>> DirectoryKeeper::Subscribe(
+    const std::vector<SessionDirectory::SubscriptionUpdate>& updates) {
+  MutexLock lock(entering_);
+  for (const SessionDirectory::SubscriptionUpdate& update : updates) {
+    parts_.sessions.SetSubscriptions(update.device_id, update.epoch, update.stored, update.subscriptions);
+  }
+  return parts_.directory.SetSubscriptions(updates);
 }
 
 void DirectoryKeeper::EnterLate(const std::vector<Session>& sessions) {

@@ -74,6 +74,10 @@ class DirectoryKeeper {
   // How often this process has begun to announce its table. A session that was entered in the directory before the last
   // time, and in the table after it, has been missed: whoever adds it calls EnterLate then.
   int64_t rounds() const { return rounds_; }
+  // Registers subscriptions of live sessions, in the table and in the directory; as SessionDirectory::SetSubscriptions.
+  // No session is entered again with what it had before. Thread-safe.
+  absl::StatusOr<std::vector<bool>> Subscribe(const std::vector<SessionDirectory::SubscriptionUpdate>& updates)
+      EXCLUDES(entering_);
   // Enters sessions of the table again; those that do not stand are told to go. Thread-safe.
   void EnterLate(const std::vector<Session>& sessions);
 
@@ -87,7 +91,7 @@ class DirectoryKeeper {
   absl::Status RecoverLocked() REQUIRES(recovery_);
   absl::Status AnnounceAll();
   absl::Status AnnouncePage(std::span<const Session> sessions);
-  absl::Status EnterChanged(std::vector<Session> entered);
+  absl::StatusOr<std::vector<bool>> EnterAsTheyAre(std::span<const Session> sessions) EXCLUDES(entering_);
   void GiveUp(const Session& session, EdgeMessages& messages);
   void CloseAgain() EXCLUDES(unclosed_mutex_);
   void UndoAll() EXCLUDES(unclosed_mutex_);
@@ -109,6 +113,7 @@ class DirectoryKeeper {
   std::vector<SessionDirectory::Ending> unclosed_ GUARDED_BY(unclosed_mutex_);
   std::vector<NewSession> doubtful_ GUARDED_BY(unclosed_mutex_);
   UntoldEdges untold_ GUARDED_BY(unclosed_mutex_){options_.lease};
+  Mutex entering_;  // Held over I/O, on purpose: what is written to the directory last is what the table says.
   Mutex leases_mutex_;
   LeaseGaps leases_ GUARDED_BY(leases_mutex_){options_.lease};
   std::atomic<int64_t> rounds_ = 0;

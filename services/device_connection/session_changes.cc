@@ -202,10 +202,9 @@ void SessionChanges::Register(const std::vector<Subscription>& batch, EdgeMessag
   for (const Subscription& subscription : batch) {
     const pb::SubscriptionChange& change = subscription.change;
     const Stored stored = change.durable() ? StoredFor(change.session_expiry_seconds()) : Stored::kNo;
-    parts_.sessions.SetSubscriptions(change.device_id(), change.epoch(), stored, change.subscriptions());
     updates.push_back({change.device_id(), change.epoch(), stored, change.subscriptions()});
   }
-  const auto stands = parts_.directory.SetSubscriptions(updates);
+  const auto stands = parts_.keeper.Subscribe(updates);
   if (!stands.ok()) {
     // The table has them; the keeper enters the table when Redis is back with nothing in it.
     FLEETCAST_LOG_EVERY(kWarning, absl::Seconds(10), "subscriptions not in the directory",
