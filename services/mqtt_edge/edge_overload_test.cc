@@ -49,10 +49,8 @@ TEST_P(EdgeAdmissionTest, ConnectsOverTheRateWaitForTheirTurn) {
     config.admission_burst = 1;
   });
   std::vector<TestDevice> devices;
-  for (int i = 0; i < 4; ++i) {
-    devices.push_back(NewDevice(GetParam()));
-    devices.back().SendConnect("dev-" + std::to_string(i));
-  }
+  for (int i = 0; i < 4; ++i) devices.push_back(NewDevice(GetParam()));
+  for (size_t i = 0; i < devices.size(); ++i) devices[i].SendConnect("dev-" + std::to_string(i));  // All at once.
   for (TestDevice& device : devices) EXPECT_EQ(device.ReadPacket(), kAccepted);
   EXPECT_GE(Limited("connects_held"), 1);
   EXPECT_EQ(Limited("connects_refused"), 0);
