@@ -138,7 +138,9 @@ void AddDeviceCommands(CLI::App& app, Context& context) {
 
   auto options = std::make_shared<ListOptions>();
   CLI::App* const list = devices->add_subcommand("list", "Devices by id");
-  list->add_option("-l,--limit", options->limit, "At most so many")->check(CLI::PositiveNumber)->capture_default_str();
+  list->add_option("-l,--limit", options->limit, "At most so many")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
   list->footer("Example:\n  fleetcast device list --limit 1000 -o jsonl");
   list->callback([&context, options] { context.Finish(ListDevices(context, *options)); });
 

@@ -220,7 +220,7 @@ void AddEdgeCommands(CLI::App& app, Context& context) {
       drain->add_option("--over", options->over, "Over how long, for instance 2m; default: the edge's --close-over");
   drain->add_option("--rate", options->rate, "Connections a second, instead")
       ->excludes(over)
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(0.01, 1e6));
   drain->add_flag("--no-watch", options->no_watch, "Return when the edge was told");
   drain->footer(
       "Ctrl-C ends the watching, not the draining. A second drain changes the pace of the first.\n"

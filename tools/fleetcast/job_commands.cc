@@ -96,7 +96,9 @@ void AddLists(CLI::App& jobs, Context& context) {
   CLI::App* const list = jobs.add_subcommand("list", "Jobs, newest first");
   list->add_option("-s,--state", options->states, "Only these: queued, scheduled, running, completed, …")
       ->delimiter(',');
-  list->add_option("-l,--limit", options->limit, "At most so many")->check(CLI::PositiveNumber)->capture_default_str();
+  list->add_option("-l,--limit", options->limit, "At most so many")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
   list->footer("Examples:\n  fleetcast job list --state running\n  fleetcast job list -o jsonl --limit 1000");
   list->callback([&context, options] { context.Finish(ListJobs(context, *options)); });
 
@@ -109,7 +111,7 @@ void AddLists(CLI::App& jobs, Context& context) {
                    "Only these: pending, running, succeeded, failed, timed_out, canceled")
       ->delimiter(',');
   command->add_option("-l,--limit", executions->limit, "At most so many")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
   command->footer(
       "Examples:\n  fleetcast job executions lock-1 --state failed,timed_out\n"

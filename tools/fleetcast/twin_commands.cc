@@ -117,7 +117,7 @@ void AddTwinCommands(CLI::App& app, Context& context) {
   CLI::App* const command = app.add_subcommand("query", "Run a query over devices; prints a JSON row a line");
   command->add_option("query", query->query, "The query; @FILE reads a file")->required();
   command->add_option("-l,--limit", query->limit, "At most so many rows")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
   command->footer(
       "Examples:\n  fleetcast query \"SELECT * FROM devices WHERE tags.building = '43'\"\n"
