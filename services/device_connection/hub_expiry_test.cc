@@ -50,6 +50,18 @@ class HubExpiryTest : public testing::HubFixture {
     EXPECT_TRUE(AwaitPresence(kDevice, false));
     return opened.epoch();
   }
+  // A device that asked for an hour, has subscribed, and says another time as it leaves.
+  void SubscribeAndLeaveFor(uint32_t expiry_seconds) {
+    const Result opened = Open(1, 3600);
+    Subscribe(1, opened.epoch(), 3600);
+    pb::AttachRequest request;
+    pb::SessionClosed* closed = request.add_sessions_closed();
+    closed->set_session(1);
+    closed->set_device_id(kDevice);
+    closed->set_epoch(opened.epoch());
+    closed->set_session_expiry_seconds(expiry_seconds);
+    edge_->stream().Write(request);
+  }
   // What the registry makes of the presence of the session with `epoch`.
   void NoteEnd(int64_t epoch, absl::Duration from_now) {
     twin_.Change(kDevice, [&](pb::DeviceRecord& record) {
@@ -109,29 +121,13 @@ TEST_F(HubExpiryTest, ADeviceOfLevel5LimitsWhatWasStoredForEver) {
 }
 
 TEST_F(HubExpiryTest, AtTheEndTheDeviceMaySayAnotherTime) {
-  const Result opened = Open(1, 3600);
-  Subscribe(1, opened.epoch(), 3600);
-  pb::AttachRequest request;
-  pb::SessionClosed* closed = request.add_sessions_closed();
-  closed->set_session(1);
-  closed->set_device_id(kDevice);
-  closed->set_epoch(opened.epoch());
-  closed->set_session_expiry_seconds(5);
-  edge_->stream().Write(request);
+  SubscribeAndLeaveFor(5);
   ASSERT_TRUE(WaitFor([&] { return twin_.Record(kDevice)->session_expiry_seconds() == 5; }));
   EXPECT_EQ(twin_.Record(kDevice)->subscriptions(), kMethods);
 }
 
 TEST_F(HubExpiryTest, AtTheEndTheDeviceMayEndItsSession) {
-  const Result opened = Open(1, 3600);
-  Subscribe(1, opened.epoch(), 3600);
-  pb::AttachRequest request;
-  pb::SessionClosed* closed = request.add_sessions_closed();
-  closed->set_session(1);
-  closed->set_device_id(kDevice);
-  closed->set_epoch(opened.epoch());
-  closed->set_session_expiry_seconds(0);
-  edge_->stream().Write(request);
+  SubscribeAndLeaveFor(0);
   ASSERT_TRUE(WaitFor([&] { return !twin_.Record(kDevice)->has_session(); }));
   EXPECT_FALSE(Open(2, 3600).session_present());
 }
