@@ -86,6 +86,7 @@ struct LeaseRequest {
   int limit = 1;                       // At most kLeaseChunksMax.
   int limit_per_job = 0;               // 0 = no limit besides `limit`.
   std::vector<int64_t> except_jobs{};  // Sequence numbers of jobs of which no chunk is wanted: they have their share.
+  bool limited_jobs = true;            // Also chunks of jobs whose rollout is limited.
   absl::Duration ttl = absl::Seconds(10);
 };
 

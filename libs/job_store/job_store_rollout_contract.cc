@@ -111,6 +111,18 @@ TEST_P(JobStoreContract, ALimitedJobHasOneOwnerAtATime) {
   EXPECT_THAT(Lease(1, "one"), SizeIs(1));
 }
 
+TEST_P(JobStoreContract, LimitedJobsMayBeLeftOut) {
+  Run(Limited(MethodJob("job-1")), Devices(2000));
+  Run(MethodJob("job-2"), Devices(1000));
+  LeaseRequest request = {.owner = "one", .limit = 10, .limited_jobs = false, .ttl = absl::Seconds(10)};
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<LeasedChunk> others, store_.LeaseChunks(Soon(), request));
+  ASSERT_THAT(others, SizeIs(1));
+  EXPECT_EQ(others.front().job->spec.id, "job-2");
+  request.limited_jobs = true;
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<LeasedChunk> limited, store_.LeaseChunks(Soon(), request));
+  EXPECT_THAT(limited, SizeIs(2));
+}
+
 TEST_P(JobStoreContract, ALimitedJobGoesToTheNextOwnerWhenTheOldOneHoldsNothing) {
   Run(Limited(MethodJob("job-1")), Devices(3000));
   const LeasedChunk kept = Lease(1, "one").front();

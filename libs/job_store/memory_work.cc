@@ -44,6 +44,7 @@ std::vector<MemoryJobStore::ChunkRecord*> MemoryJobStore::FreeChunks(const Lease
   for (auto& [seq, record] : jobs_) {
     if (record.job.state != JobState::kRunning || record.stop != StopKind::kNone) continue;
     if (record.job.pause_time.has_value()) continue;
+    if (record.job.spec.rollout.is_limited() && !request.limited_jobs) continue;
     if (std::find(request.except_jobs.begin(), request.except_jobs.end(), seq) != request.except_jobs.end()) continue;
     int turn = 0;
     for (ChunkRecord* chunk : FreeChunksOf(record, request.owner)) {

@@ -90,6 +90,7 @@ using Jobs = std::map<int64_t, std::shared_ptr<const Job>>;
 
 // Limited jobs, locked, that may be leased.
 absl::StatusOr<std::vector<int64_t>> LockLimited(Transaction& transaction, const LeaseRequest& request) {
+  if (!request.limited_jobs) return std::vector<int64_t>();
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows,
                              transaction.Run(kLockLimited, kRunning, request.except_jobs, kLimitedJobsMax));
   std::vector<int64_t> seqs;

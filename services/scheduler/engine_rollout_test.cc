@@ -61,6 +61,27 @@ TEST(RolloutTest, ASlowJobHoldsFewChunks) {
   EXPECT_EQ(Calls(world, world.GetJob("job")), 5);
 }
 
+// What is leased by a statement whose answer is lost is in flight, and nobody knows of it until that lease has run out.
+TEST(RolloutTest, TheCapHoldsWhenTheAnswerOfALeaseIsLost) {
+  SimOptions options;
+  options.engine.chunks_active_max = 2;
+  SimWorld world(options);
+  world.AddDevices(9'000);
+  EachDevice(world, [](SimDevice& device) { device.answer_after = absl::Seconds(25); });
+  world.CreateMethodJob("job", [](JobSpec& spec) { spec.rollout.in_flight_max = 150; });
+  world.Start();
+  world.Run(absl::Seconds(1));
+  world.Kill();
+  world.faulty_store().doubt_per_mille = 1000;
+  world.Start();
+  world.Run(options.engine.lease.ttl + absl::Milliseconds(200));  // The next lease of what the first engine held.
+  world.faulty_store().doubt_per_mille = 0;
+  world.Run(absl::Minutes(2));
+  const Job job = world.GetJob("job");
+  EXPECT_EQ(MostInFlight(world, job), 150);
+  EXPECT_GT(Calls(world, job), 300) << "goes on, once that lease has run out";
+}
+
 TEST(RolloutTest, TheCapHoldsOverCrashes) {
   SimWorld world({});
   world.AddDevices(3'000);

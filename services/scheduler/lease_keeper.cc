@@ -66,6 +66,7 @@ void LeaseKeeper::LeaseMore() {
   hinted_ = false;
   look_under_way_ = true;
   request.owner = context_.options.owner;
+  request.limited_jobs = context_.now.steady >= limited_from_;
   request.limit = std::min(room, kLeaseBatchMax);
   // Some room stays free for jobs that come later.
   request.limit_per_job = std::max(1, request.limit / 2);
@@ -86,6 +87,9 @@ void LeaseKeeper::OnLeased(absl::Duration sent, const job_store::LeaseRequest& r
     context_.metrics.store_failures.With({"lease"}).Add();
     FLEETCAST_LOG_EVERY(kWarning, kLogEvery, "cannot lease chunks", {{"error", leased.status()}});
     next_look_ = context_.now.steady + kStorePause;
+    // It may have been done, or be done yet: until it has run out, a chunk may be ours of which we know nothing, and
+    // what is seen of a limited job is not all that it has in flight (J12).
+    limited_from_ = context_.now.steady + context_.options.store_deadline + request.ttl;
     return;
   }
   // As many as were allowed: there may be more.

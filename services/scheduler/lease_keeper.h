@@ -38,6 +38,7 @@ class LeaseKeeper {
   HeldChunks& chunks_;
   absl::Duration next_look_;
   absl::Duration next_expire_;
+  absl::Duration limited_from_ = absl::ZeroDuration();  // No chunks of limited jobs are leased before.
   bool look_under_way_ = false;
   bool renewal_under_way_ = false;
   bool expire_under_way_ = false;
