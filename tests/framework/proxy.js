@@ -9,6 +9,7 @@ class Proxy {
     this.pairs = new Set();
     this.held = false;
     this.accepted = 0; // Connections so far.
+    this.ended = 0; // Of these.
     this.leadTo(upstreamHost, upstreamPort);
     this.server = net.createServer((client) => this.#accept(client));
     this.listening = new Promise((resolve, reject) => {
@@ -33,7 +34,7 @@ class Proxy {
       socket.on('close', () => {
         client.destroy();
         upstream.destroy();
-        this.pairs.delete(pair);
+        if (this.pairs.delete(pair)) this.ended += 1;
       });
     }
     client.pipe(upstream);
