@@ -90,7 +90,7 @@ class Bench {
   async comesBack(identity, before, seconds = 30) {
     await waitFor('it connects again', () => this.proxy.accepted > before, seconds, 20)
       .catch((error) => { throw new Error(`${error.message}; it said last: ${JSON.stringify(this.device.events.slice(-8))}`); });
-    const answer = await call(identity, 'echo', 'back', { connect: seconds });
+    const answer = await call(identity, 'echo', 'back', { connect: seconds, response: Math.max(30, seconds) });
     if (answer.status !== 200 || answer.json.payload[0] !== 'back') throw new Error(`no answer after it came back: ${answer.status} ${answer.text}`);
   }
 }
