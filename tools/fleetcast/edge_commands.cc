@@ -213,8 +213,7 @@ void AddEdgeCommands(CLI::App& app, Context& context) {
   CLI::App* const drain = edges->add_subcommand(
       "drain",
       "Empty an edge before it is stopped: it takes no new devices and closes its connections one after the other, "
-      "each "
-      "when no method call is under way on it. The devices come back through other edges. The process stays.");
+      "each when no method call is under way on it. The devices come back through other edges. The process stays.");
   drain->add_option("edge", options->edge_id, "Its name; may be left out when there is only one");
   CLI::Option* const over =
       drain->add_option("--over", options->over, "Over how long, for instance 2m; default: the edge's --close-over");
