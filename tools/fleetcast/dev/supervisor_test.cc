@@ -32,14 +32,22 @@ class SupervisorTest : public testing::Test {
   void SetUp() override { ASSERT_TRUE(files::MakeDirectory(directory_, 0700).ok()); }
   void TearDown() override { std::filesystem::remove_all(directory_); }
 
+  // The script is to be one process: what a shell started would live on when the shell is killed.
   ChildSpec Shell(const std::string& name, const std::string& script) {
     ChildSpec spec;
     spec.name = name;
     spec.command = {"/bin/sh", "-c", script};
     spec.log_file = directory_ + "/" + name + ".log";
-    spec.is_ready = [file = directory_ + "/" + name + ".ready"] { return access(file.c_str(), F_OK) == 0; };
+    spec.is_ready = [file = ReadyFile(name)] { return access(file.c_str(), F_OK) == 0; };
     return spec;
   }
+
+  // Serves at once, until it is killed.
+  ChildSpec Live(const std::string& name, const std::string& before = "") {
+    return Shell(name, before + ": > " + ReadyFile(name) + "; exec sleep 100");
+  }
+
+  std::string ReadyFile(const std::string& name) const { return directory_ + "/" + name + ".ready"; }
 
   Supervisor::Events Events() {
     return {.say = [this](std::string_view line) { said_ += std::string(line) + "\n"; },
@@ -62,11 +70,7 @@ class SupervisorTest : public testing::Test {
 
 TEST_F(SupervisorTest, StartsInOrderAndRestartsWhatDies) {
   Supervisor supervisor(SystemClock(), Events());
-  const std::string live = "; exec sleep 100";
-  ASSERT_TRUE(supervisor
-                  .Start({Shell("one", "touch " + directory_ + "/one.ready" + live),
-                          Shell("two", "touch " + directory_ + "/two.ready" + live)})
-                  .ok());
+  ASSERT_TRUE(supervisor.Start({Live("one"), Live("two")}).ok());
   EXPECT_THAT(ready_, testing::ElementsAre("one", "two"));
   const auto before = supervisor.pids();
   ASSERT_EQ(before.size(), 2u);
@@ -95,11 +99,7 @@ class SteppingClock final : public Clock {
 TEST_F(SupervisorTest, RestartsWhatIsOverdueBecauseAnotherStartTookLong) {
   SteppingClock clock;
   Supervisor supervisor(clock, Events());
-  const std::string live = "; exec sleep 100";
-  ASSERT_TRUE(supervisor
-                  .Start({Shell("one", "touch " + directory_ + "/one.ready" + live),
-                          Shell("two", "touch " + directory_ + "/two.ready" + live)})
-                  .ok());
+  ASSERT_TRUE(supervisor.Start({Live("one"), Live("two")}).ok());
   int changes = 0;
   on_change_ = [&] {
     ++changes;
@@ -134,7 +134,7 @@ TEST_F(SupervisorTest, SaysWhichProgramIsMissing) {
 
 TEST_F(SupervisorTest, KillsWhatDoesNotStop) {
   Supervisor supervisor(SystemClock(), Events());
-  ChildSpec spec = Shell("deaf", "trap '' TERM; touch " + directory_ + "/deaf.ready; while :; do sleep 100; done");
+  ChildSpec spec = Live("deaf", "trap '' TERM; ");
   spec.patience = absl::Milliseconds(100);
   ASSERT_TRUE(supervisor.Start({spec}).ok());
   supervisor.Stop();
