@@ -65,7 +65,7 @@ struct Loop {
 };
 
 // Serves the accepted `socket` (which must belong to loop->io) until it is closed; owns itself. Call on the loop's
-// thread, after service->TryOpen(). `tls` is null for plain text and outlives the loop's thread.
+// thread, after service->TryOpen(). `tls` is null for plain text; it is not used after this.
 void Serve(boost::asio::ip::tcp::socket socket, boost::asio::ssl::context* tls, std::shared_ptr<Loop> loop,
            std::shared_ptr<Service> service);
 

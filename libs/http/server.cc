@@ -1,7 +1,5 @@
 #include "libs/http/server.h"
 
-#include <openssl/ssl.h>
-
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -10,7 +8,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
 #include "libs/http/connection.h"
+#include "libs/http/tls_files.h"
 
 namespace fleetcast::http {
 namespace {
@@ -22,29 +22,9 @@ using boost::system::error_code;
 // How long to wait after accept failed, mostly for want of file descriptors.
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 
-absl::Status LoadTls(const ServerOptions& options, asio::ssl::context& tls) {
-  SSL_CTX* const context = tls.native_handle();
-  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // An idle connection keeps no buffers.
-  error_code error;
-  tls.use_certificate_chain_file(options.tls_certificate_file, error);
-  if (error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("TLS certificate ", options.tls_certificate_file, ": ", error.message()));
-  }
-  tls.use_private_key_file(options.tls_key_file, asio::ssl::context::pem, error);
-  if (error) return absl::InvalidArgumentError(absl::StrCat("TLS key ", options.tls_key_file, ": ", error.message()));
-  if (SSL_CTX_check_private_key(context) != 1) {
-    return absl::InvalidArgumentError("the TLS key does not belong to the TLS certificate");
-  }
-  return absl::OkStatus();
-}
-
 class BeastServer final : public Server {
  public:
-  explicit BeastServer(ServerOptions options)
-      : service_(std::make_shared<Service>(std::move(options))), tls_(asio::ssl::context::tls_server) {
+  explicit BeastServer(ServerOptions options) : service_(std::make_shared<Service>(std::move(options))) {
     const int threads = std::max(1, service_->options.threads);
     for (int i = 0; i < threads; ++i) loops_.push_back(std::make_shared<Loop>());
     acceptor_.emplace(loops_.front()->io);
@@ -67,7 +47,7 @@ class BeastServer final : public Server {
   absl::Status Listen() {
     const ServerOptions& options = service_->options;
     if (!options.is_plain) {
-      if (absl::Status status = LoadTls(options, tls_); !status.ok()) return status;
+      FLEETCAST_ASSIGN_OR_RETURN(tls_, TlsFiles::Load(options.tls_certificate_file, options.tls_key_file));
     }
     error_code error;
     const asio::ip::address address = asio::ip::make_address(options.address, error);
@@ -106,6 +86,12 @@ class BeastServer final : public Server {
     }
     service_->WaitUntilEmpty(patience);
   }
+
+  std::optional<absl::Status> ReloadTls(bool demand) override {
+    return tls_ == nullptr ? std::nullopt : tls_->Reload(demand);
+  }
+
+  absl::Time certificate_expiry() const override { return tls_ == nullptr ? absl::InfiniteFuture() : tls_->expiry(); }
 
   ServerCounts counts() const override {
     MutexLock lock(service_->mutex);
@@ -146,8 +132,9 @@ class BeastServer final : public Server {
     socket.set_option(tcp::no_delay(true), ignored);
     // std::function wants copies; a socket only moves.
     auto taken = std::make_shared<tcp::socket>(std::move(socket));
-    asio::ssl::context* const tls = service_->options.is_plain ? nullptr : &tls_;
-    loop->Post([loop, taken, tls, service = service_] { Serve(std::move(*taken), tls, loop, service); });
+    loop->Post([loop, taken, tls = tls_ == nullptr ? nullptr : tls_->Current(), service = service_] {
+      Serve(std::move(*taken), tls.get(), loop, service);
+    });
   }
 
   void StopAccepting() {
@@ -159,7 +146,7 @@ class BeastServer final : public Server {
   }
 
   const std::shared_ptr<Service> service_;
-  asio::ssl::context tls_;
+  std::unique_ptr<TlsFiles> tls_;  // Null for plain text.
   std::vector<std::shared_ptr<Loop>> loops_;
   std::optional<tcp::acceptor> acceptor_;
   std::optional<asio::steady_timer> pause_;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "libs/http/message.h"
@@ -90,6 +91,13 @@ class Server {
   // Stops accepting, closes idle connections, lets requests in progress finish and closes their connections after the
   // answer; closes tunnels over TunnelOptions::close_over. Returns when none is left, or after `patience`.
   virtual void Drain(absl::Duration patience) = 0;
+
+  // Reads certificate and key again if their files have changed since they were last tried, or on `demand`: connections
+  // from here on get the new ones. nullopt when there was no reason to (always in plain text); INVALID_ARGUMENT when
+  // they cannot be used, and what there is stays in use.
+  virtual std::optional<absl::Status> ReloadTls(bool demand) = 0;
+  // Of the certificate in use; infinitely late in plain text.
+  virtual absl::Time certificate_expiry() const = 0;
 
   virtual ServerCounts counts() const = 0;
 };

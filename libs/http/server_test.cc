@@ -1,10 +1,14 @@
 #include "libs/http/server.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
@@ -111,6 +115,66 @@ TEST_F(ServerTest, ServesTls) {
   EXPECT_EQ(client.Ask("POST", "/echo/1", "", std::string(kBodyBytesMax, 'x'))->body.size(), kBodyBytesMax);
   EXPECT_EQ(client.Ask("GET", "/last")->status, 400);
   EXPECT_TRUE(client.WaitForClose());
+}
+
+// The files of a certificate that is replaced, as by whoever renews it.
+class RenewedCertificate {
+ public:
+  RenewedCertificate() { Take(TestCertificate()); }
+  ~RenewedCertificate() { std::filesystem::remove_all(directory_); }
+
+  // Puts the pair in place, file by file; returns the certificate.
+  std::string Take(const TestCertificate& next) {
+    std::filesystem::create_directories(directory_);
+    Replace(next.key_file(), key_file());
+    Replace(next.certificate_file(), certificate_file());
+    std::ifstream file(certificate_file());
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void Spoil() { std::ofstream(certificate_file()) << "no certificate"; }
+
+  std::string certificate_file() const { return directory_ + "/tls.crt"; }
+  std::string key_file() const { return directory_ + "/tls.key"; }
+
+ private:
+  static void Replace(const std::string& from, const std::string& to) {
+    std::filesystem::copy_file(from, to + ".new");
+    std::filesystem::rename(to + ".new", to);
+  }
+
+  const std::string directory_ = ::testing::TempDir() + "/renewed." + std::to_string(getpid());
+};
+
+TEST_F(ServerTest, TakesARenewedCertificateForNewConnections) {
+  RenewedCertificate files;
+  ServerOptions options = Options();
+  options.is_plain = false;
+  options.tls_certificate_file = files.certificate_file();
+  options.tls_key_file = files.key_file();
+  Start(std::move(options));
+  TestClient early = Connect(Mode::kTls);
+  EXPECT_EQ(server_->ReloadTls(/*demand=*/false), std::nullopt);
+  const TestCertificate next;
+  const std::string renewed = files.Take(next);
+  EXPECT_NE(early.ServerCertificate(), renewed);
+  EXPECT_EQ(server_->ReloadTls(/*demand=*/false), absl::OkStatus());
+  EXPECT_EQ(Connect(Mode::kTls).ServerCertificate(), renewed);
+  EXPECT_EQ(early.Ask("GET", "/echo/1")->status, 200);
+
+  files.Spoil();
+  const std::optional<absl::Status> spoilt = server_->ReloadTls(/*demand=*/false);
+  ASSERT_TRUE(spoilt.has_value());
+  EXPECT_TRUE(absl::IsInvalidArgument(*spoilt)) << *spoilt;
+  EXPECT_EQ(server_->ReloadTls(/*demand=*/false), std::nullopt) << "it has been tried";
+  EXPECT_TRUE(absl::IsInvalidArgument(server_->ReloadTls(/*demand=*/true).value()));
+  EXPECT_EQ(Connect(Mode::kTls).ServerCertificate(), renewed) << "the last good one stays";
+  EXPECT_GT(server_->certificate_expiry(), absl::Now());
+}
+
+TEST_F(ServerTest, PlainTextHasNothingToReload) {
+  Start(Options());
+  EXPECT_EQ(server_->ReloadTls(/*demand=*/true), std::nullopt);
+  EXPECT_EQ(server_->certificate_expiry(), absl::InfiniteFuture());
 }
 
 TEST_F(ServerTest, PlainTextOnTheTlsPortIsClosed) {

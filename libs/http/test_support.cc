@@ -34,6 +34,7 @@ struct Free {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   void operator()(SSL* ssl) const { SSL_free(ssl); }
   void operator()(FILE* file) const { std::fclose(file); }
+  void operator()(BIO* bio) const { BIO_free(bio); }
 };
 
 std::unique_ptr<X509, Free> MakeCertificate(EVP_PKEY* key) {
@@ -105,6 +106,16 @@ TestClient::TestClient(uint16_t port, Mode mode) : socket_(socket(AF_INET, SOCK_
 TestClient::~TestClient() {
   tls_.reset();
   close(socket_);
+}
+
+std::string TestClient::ServerCertificate() const {
+  if (tls_ == nullptr) return "";
+  const std::unique_ptr<X509, Free> certificate(SSL_get1_peer_certificate(tls_->ssl.get()));
+  const std::unique_ptr<BIO, Free> text(BIO_new(BIO_s_mem()));
+  FLEETCAST_CHECK(certificate != nullptr && PEM_write_bio_X509(text.get(), certificate.get()) == 1);
+  char* begin = nullptr;
+  const long size = BIO_get_mem_data(text.get(), &begin);
+  return std::string(begin, static_cast<size_t>(size));
 }
 
 bool TestClient::Send(std::string_view bytes) {

@@ -48,6 +48,9 @@ class TestClient {
   // False when the TCP connection or the TLS handshake failed.
   bool is_connected() const { return is_connected_; }
 
+  // The server's certificate, PEM; empty in plain text.
+  std::string ServerCertificate() const;
+
   // Writes all of `bytes`; false when the server has closed.
   bool Send(std::string_view bytes);
 

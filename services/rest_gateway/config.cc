@@ -10,6 +10,8 @@ void Config::Declare(config::Settings& settings) {
   settings.Flag("plain-http", &plain_http, "Serve HTTP without TLS, for tests and behind a proxy on the same machine");
   settings.File("tls-cert-file", &tls_cert_file, {}, "Certificate chain, PEM, leaf first");
   settings.File("tls-key-file", &tls_key_file, {}, "Private key of the certificate, PEM");
+  settings.Time("tls-reload-interval", &tls_reload_interval, {.max = absl::Hours(1)},
+                "How often to look whether certificate or key have changed; 0 = only on SIGHUP");
   settings.SecretFile("policy-file", &policies, {.required = true}, "Shared access policies, JSON");
   settings.List("host-names", &host_names, {.required = true}, "Names that clients use for this hub");
   settings.List("job-api-addresses", &job_api_addresses, {.required = true}, "Addresses of job_api, host:port");

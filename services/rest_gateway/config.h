@@ -22,6 +22,7 @@ struct Config {
   bool plain_http = false;
   std::string tls_cert_file;
   std::string tls_key_file;
+  absl::Duration tls_reload_interval = absl::Seconds(10);
   std::string policies;  // Content of the policy file.
   std::vector<std::string> host_names;
   std::vector<std::string> job_api_addresses;

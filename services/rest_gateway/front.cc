@@ -38,7 +38,10 @@ void PassWebSocketsOn(const Config& config, http::TunnelOptions& tunnel) {
 }  // namespace
 
 Front::Front(const Config& config, GatewayOptions options, const Backends& backends, telemetry::Metrics& metrics)
-    : drain_timeout_(config.http_drain_timeout), gateway_(std::move(options), backends, metrics, SystemClock()) {}
+    : drain_timeout_(config.http_drain_timeout),
+      tls_reloads_(
+          metrics.NewCounters("fleetcast_http_tls_reloads_total", "Times the certificate was read again", {"result"})),
+      gateway_(std::move(options), backends, metrics, SystemClock()) {}
 
 absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Config& config, const Backends& backends,
                                                     telemetry::Metrics& metrics) {
@@ -68,6 +71,18 @@ absl::Status Front::Listen(const Config& config, telemetry::Metrics& metrics) {
   PassWebSocketsOn(config, options.tunnel);
   gateway_.Configure(options);
   FLEETCAST_ASSIGN_OR_RETURN(server_, http::Server::Start(std::move(options)));
+  Measure(metrics);
+  if (!config.plain_http && config.tls_reload_interval > absl::ZeroDuration()) {
+    tls_watcher_ = std::jthread([this, interval = config.tls_reload_interval](const std::stop_token& stop) {
+      while (SystemClock().Sleep(interval, stop)) ReloadTls(/*demand=*/false);
+    });
+  }
+  FLEETCAST_LOG(kInfo, "serving",
+                {{"address", config.https_listen}, {"port", int{server_->port()}}, {"tls", !config.plain_http}});
+  return absl::OkStatus();
+}
+
+void Front::Measure(telemetry::Metrics& metrics) {
   const auto gauge = [&](const char* name, const char* help, int64_t http::ServerCounts::*count) {
     gauges_.push_back(metrics.ReadGauge(
         name, help, [server = server_.get(), count] { return static_cast<double>(server->counts().*count); }));
@@ -84,9 +99,21 @@ absl::Status Front::Listen(const Config& config, telemetry::Metrics& metrics) {
         &http::ServerCounts::opened_tunnels);
   gauge("fleetcast_http_refused_websockets", "WebSockets that no edge took, since the start",
         &http::ServerCounts::refused_tunnels);
-  FLEETCAST_LOG(kInfo, "serving",
-                {{"address", config.https_listen}, {"port", int{server_->port()}}, {"tls", !config.plain_http}});
-  return absl::OkStatus();
+  gauges_.push_back(metrics.ReadGauge(
+      "fleetcast_http_tls_certificate_expiry_timestamp_seconds", "When the certificate in use expires",
+      [server = server_.get()] { return absl::ToDoubleSeconds(server->certificate_expiry() - absl::UnixEpoch()); }));
+}
+
+void Front::ReloadTls(bool demand) {
+  const std::optional<absl::Status> read = server_->ReloadTls(demand);
+  if (!read.has_value()) return;
+  tls_reloads_.With({read->ok() ? "taken" : "refused"}).Add();
+  if (read->ok()) {
+    FLEETCAST_LOG(kInfo, "the certificate was read again", {});
+  } else {
+    FLEETCAST_LOG(kError, "the certificate cannot be used: the one that was read before stays in use",
+                  {{"error", *read}});
+  }
 }
 
 }  // namespace fleetcast::rest_gateway

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,6 +24,11 @@ class Front {
   // The port that was bound.
   uint16_t port() const { return server_->port(); }
 
+  // Takes certificate and key for new connections from their files again, if these have changed, or on `demand`; it
+  // does so itself every --tls-reload-interval. A pair that cannot be used is logged and counted, and the one in use
+  // stays.
+  void ReloadTls(bool demand);
+
   // Takes no new requests and waits for those in progress, at most the configured time.
   void Drain() { server_->Drain(drain_timeout_); }
 
@@ -30,11 +36,14 @@ class Front {
   Front(const Config& config, GatewayOptions options, const Backends& backends, telemetry::Metrics& metrics);
 
   absl::Status Listen(const Config& config, telemetry::Metrics& metrics);
+  void Measure(telemetry::Metrics& metrics);
 
   const absl::Duration drain_timeout_;
+  const telemetry::CounterFamily tls_reloads_;
   Gateway gateway_;
   std::unique_ptr<http::Server> server_;
   std::vector<telemetry::GaugeReader> gauges_;
+  std::jthread tls_watcher_;  // Last: it uses the server.
 };
 
 }  // namespace fleetcast::rest_gateway

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <deque>
+#include <filesystem>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -188,6 +189,24 @@ TEST_F(GatewayTest, EndsWhileCallsAreWaiting) {
   ASSERT_TRUE(testing::WaitFor([&] { return methods_.waiting() == 1; }));
   front_.reset();
   EXPECT_TRUE(client.WaitForClose());
+}
+
+TEST_F(GatewayTest, ARenewedCertificateIsTakenWithoutARestart) {
+  Config config = MakeConfig();
+  config.tls_reload_interval = absl::Milliseconds(1);
+  Restart(config);
+  const auto served = [&] {
+    return http::TestClient(front_->port(), http::TestClient::Mode::kTls).ServerCertificate();
+  };
+  const std::string before = served();
+  {
+    const http::TestCertificate next;
+    std::filesystem::rename(next.key_file(), config.tls_key_file);
+    std::filesystem::rename(next.certificate_file(), config.tls_cert_file);
+  }
+  EXPECT_TRUE(testing::WaitFor([&] { return served() != before; }));
+  EXPECT_TRUE(testing::WaitFor(
+      [&] { return absl::StrContains(metrics_.Text(), "fleetcast_http_tls_reloads_total{result=\"taken\"} 1"); }));
 }
 
 TEST_F(GatewayTest, NoSecretReachesMetrics) {

@@ -32,6 +32,7 @@ class RestGateway final : public rpc::Application {
     return absl::OkStatus();
   }
 
+  void Reload() override { front_->ReloadTls(/*demand=*/true); }
   void Drain(const std::stop_token&) override { front_->Drain(); }
   void Stop() override { front_.reset(); }
 

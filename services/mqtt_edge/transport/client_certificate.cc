@@ -145,8 +145,6 @@ Chain SentChain(SSL* connection) {
   return FromDer(static_cast<const unsigned char*>(der), bytes);
 }
 
-bool IsSame(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
-
 // Reads a whole bundle; INVALID_ARGUMENT when a part of it is no certificate.
 absl::StatusOr<std::shared_ptr<X509_STORE>> ReadBundle(const std::string& file) {
   const Owned<BIO, BIO_vfree> input(BIO_new_file(file.c_str(), "r"));
@@ -177,16 +175,11 @@ absl::StatusOr<std::unique_ptr<ClientAuthorities>> ClientAuthorities::Load(const
 }
 
 absl::Status ClientAuthorities::Read() {
-  struct stat now = {};
-  if (stat(file_.c_str(), &now) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot read ", file_, ": ", std::strerror(errno)));
-  }
-  const bool is_known = now.st_dev == version_.device && now.st_ino == version_.inode &&
-                        now.st_size == version_.bytes && IsSame(now.st_mtim, version_.changed);
-  if (is_known) return absl::OkStatus();
+  const FileVersion version(file_);
+  if (version == version_) return absl::OkStatus();
   absl::StatusOr<std::shared_ptr<X509_STORE>> store = ReadBundle(file_);
   if (!store.ok()) return store.status();
-  version_ = {now.st_dev, now.st_ino, now.st_size, now.st_mtim};
+  version_ = version;
   const int count = sk_X509_OBJECT_num(X509_STORE_get0_objects(store->get()));
   FLEETCAST_LOG(kInfo, "certificate authorities of clients", {{"file", file_}, {"count", count}});
   MutexLock lock(mutex_);

@@ -2,15 +2,15 @@
 // judged elsewhere, against the identity that it is for; here nothing is refused.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "libs/base/file_version.h"
 #include "libs/base/mutex.h"
 
 struct ssl_ctx_st;
@@ -46,21 +46,13 @@ class ClientAuthorities {
   std::shared_ptr<x509_store_st> Current(absl::Duration now) EXCLUDES(mutex_);
 
  private:
-  // Tells versions of the file apart.
-  struct Version {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t bytes = 0;
-    timespec changed = {};
-  };
-
   explicit ClientAuthorities(const std::string& file) : file_(file) {}
   absl::Status Read() EXCLUDES(mutex_);
 
   const std::string file_;
   std::atomic<bool> is_looking_ = false;
   // Of the thread that is looking.
-  Version version_;
+  std::optional<FileVersion> version_;
   absl::Duration looked_ = -absl::InfiniteDuration();
 
   Mutex mutex_;

@@ -11,14 +11,6 @@
 
 namespace fleetcast::mqtt_edge {
 
-TlsStore::Version::Version(const std::string& file) {
-  struct stat status = {};
-  if (stat(file.c_str(), &status) != 0) return;
-  inode = status.st_ino;
-  size = status.st_size;
-  changed_nanoseconds = absl::ToUnixNanos(absl::TimeFromTimespec(status.st_mtim));
-}
-
 TlsStore::TlsStore(TlsFiles files, TlsRules rules, telemetry::Metrics& metrics)
     : files_(std::move(files)),
       rules_(rules),
@@ -34,7 +26,7 @@ absl::StatusOr<std::unique_ptr<TlsStore>> TlsStore::Create(const TlsFiles& files
   store->certificate_versions_ = store->CertificateVersions();
   FLEETCAST_RETURN_IF_ERROR(store->LoadCertificates());
   if (!files.ticket_keys.empty()) {
-    store->ticket_key_versions_ = {Version(files.ticket_keys)};
+    store->ticket_key_versions_ = {FileVersion(files.ticket_keys)};
     FLEETCAST_RETURN_IF_ERROR(store->LoadTicketKeys());
   }
   return store;
@@ -48,21 +40,21 @@ std::shared_ptr<const TlsContext> TlsStore::Current() const {
 void TlsStore::Reload(bool demand) {
   MutexLock lock(reload_mutex_);
   // Taken before the files are read: what changes in between is another version.
-  std::vector<Version> versions = CertificateVersions();
+  std::vector<FileVersion> versions = CertificateVersions();
   if (demand || versions != certificate_versions_) {
     certificate_versions_ = std::move(versions);
     Report("certificate", LoadCertificates());
   }
   if (files_.ticket_keys.empty()) return;
-  versions = {Version(files_.ticket_keys)};
+  versions = {FileVersion(files_.ticket_keys)};
   if (demand || versions != ticket_key_versions_) {
     ticket_key_versions_ = std::move(versions);
     Report("ticket_keys", LoadTicketKeys());
   }
 }
 
-std::vector<TlsStore::Version> TlsStore::CertificateVersions() const {
-  std::vector<Version> versions;
+std::vector<FileVersion> TlsStore::CertificateVersions() const {
+  std::vector<FileVersion> versions;
   for (const CertificateFiles& files : files_.certificates) {
     versions.emplace_back(files.chain);
     versions.emplace_back(files.key);

@@ -2,13 +2,12 @@
 // a restart.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "libs/base/file_version.h"
 #include "libs/base/mutex.h"
 #include "libs/telemetry/metrics.h"
 #include "services/mqtt_edge/transport/ticket_keys.h"
@@ -37,19 +36,9 @@ class TlsStore {
   void Reload(bool demand) EXCLUDES(reload_mutex_, mutex_);
 
  private:
-  // What tells one version of a file from another.
-  struct Version {
-    explicit Version(const std::string& file);
-    bool operator==(const Version&) const = default;
-
-    ino_t inode = 0;
-    off_t size = 0;
-    int64_t changed_nanoseconds = 0;
-  };
-
   TlsStore(TlsFiles files, TlsRules rules, telemetry::Metrics& metrics);
 
-  std::vector<Version> CertificateVersions() const;
+  std::vector<FileVersion> CertificateVersions() const;
   absl::Status LoadCertificates() EXCLUDES(mutex_);
   absl::Status LoadTicketKeys();
   void Report(const char* what, const absl::Status& status) const;
@@ -61,8 +50,8 @@ class TlsStore {
   TicketKeys ticket_keys_;
 
   Mutex reload_mutex_;  // Before mutex_.
-  std::vector<Version> certificate_versions_ GUARDED_BY(reload_mutex_);
-  std::vector<Version> ticket_key_versions_ GUARDED_BY(reload_mutex_);
+  std::vector<FileVersion> certificate_versions_ GUARDED_BY(reload_mutex_);
+  std::vector<FileVersion> ticket_key_versions_ GUARDED_BY(reload_mutex_);
 
   mutable Mutex mutex_;
   std::shared_ptr<const TlsContext> current_ GUARDED_BY(mutex_);
