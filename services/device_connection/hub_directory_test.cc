@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "libs/testing/wait_for.h"
 #include "services/device_connection/session_directory.h"
@@ -131,6 +132,27 @@ TEST_F(HubDirectoryTest, AnEdgeIsAskedAboutTheSessionsThatItAnnounced) {
   EXPECT_EQ(check->session(), 1u);
   EXPECT_EQ(check->device_id(), "dev-1");
   EXPECT_EQ(check->epoch(), opened.epoch());
+}
+
+// D-SES-1, also while its edge still announces what it holds.
+TEST_F(HubDirectoryTest, ASubscribeRightBehindTheAnnouncementIsWhatStands) {
+  const auto edge = NewEdge();
+  const Result opened = OpenAccepted(*edge, 1, "dev-1");
+  constexpr int kOthers = 3000;  // Several batches: what comes behind them has all the time to overtake.
+  for (int i = 0; i < kOthers; ++i) edge->Announce(100 + i, absl::StrCat("other-", i), 1, kMethods);
+  edge->Announce(1, "dev-1", opened.epoch(), 0);
+  edge->Subscribe(1, "dev-1", opened.epoch(), kMethods);
+  const auto check =
+      edge->stream().Await<pb::SessionCheck>([](const pb::AttachResponse& response) -> std::optional<pb::SessionCheck> {
+        for (const pb::SessionCheck& found : response.session_checks()) {
+          if (found.session() == 1) return found;
+        }
+        return std::nullopt;
+      });
+  ASSERT_TRUE(check.has_value());  // The announcement has been worked on.
+  const auto dispatcher = NewDispatcher();
+  dispatcher->Call(7, "dev-1");
+  EXPECT_TRUE(edge->AwaitCall(7).has_value());
 }
 
 TEST_F(HubDirectoryTest, ASlowConnectIsEnteredInAMemoryThatBeganMeanwhile) {

@@ -21,6 +21,27 @@ void TellToGo(const std::shared_ptr<const Edge>& edge, uint64_t session, int64_t
   disconnect->set_reason(reason);
 }
 
+// Hands neighbours of one kind over together.
+template <typename A, typename B, typename HandleA, typename HandleB>
+void ForEachRun(std::vector<std::variant<A, B>> batch, const HandleA& handle_a, const HandleB& handle_b) {
+  std::vector<A> run_a;
+  std::vector<B> run_b;
+  const auto flush = [&] {
+    if (!run_a.empty()) handle_a(std::exchange(run_a, {}));
+    if (!run_b.empty()) handle_b(std::exchange(run_b, {}));
+  };
+  for (auto& element : batch) {
+    if (A* a = std::get_if<A>(&element)) {
+      if (!run_b.empty()) flush();
+      run_a.push_back(std::move(*a));
+    } else {
+      if (!run_a.empty()) flush();
+      run_b.push_back(std::move(std::get<B>(element)));
+    }
+  }
+  flush();
+}
+
 Session ToSession(const pb::LiveSession& live, const Edge& edge) {
   return {.device_id = live.device_id(),
           .epoch = live.epoch(),
@@ -36,24 +57,22 @@ Session ToSession(const pb::LiveSession& live, const Edge& edge) {
 
 SessionChanges::SessionChanges(const Parts& parts)
     : parts_(parts),
-      announced_({.queue_max = kQueueMax, .batch_max = kBatchMax},
-                 [this](std::vector<Live> batch) { HandleAnnounced(std::move(batch)); }),
-      subscriptions_({.queue_max = kQueueMax, .batch_max = kBatchMax},
-                     [this](std::vector<Subscription> batch) { HandleSubscriptions(std::move(batch)); }),
+      told_({.queue_max = kQueueMax, .batch_max = kBatchMax},
+            [this](std::vector<Told> batch) { HandleTold(std::move(batch)); }),
       closed_({.queue_max = kQueueMax, .batch_max = kBatchMax},
               [this](std::vector<Closed> batch) { HandleClosed(std::move(batch)); }),
       forgotten_({.queue_max = kQueueMax, .batch_max = kBatchMax},
                  [this](std::vector<std::string> batch) { HandleForgotten(std::move(batch)); }) {}
 
 void SessionChanges::Announce(std::shared_ptr<const Edge> edge, pb::LiveSession session) {
-  if (announced_.TrySubmit({edge, std::move(session)})) return;
+  if (told_.TrySubmit(Live{edge, std::move(session)})) return;
   parts_.metrics.refused.With({"announce"}).Add();
   edge->outlet->Abort();  // It will announce everything again.
 }
 
 void SessionChanges::Subscribe(std::shared_ptr<const Edge> edge, pb::SubscriptionChange change) {
   const uint64_t session = change.session();
-  if (subscriptions_.TrySubmit({edge, std::move(change)})) return;
+  if (told_.TrySubmit(Subscription{edge, std::move(change)})) return;
   parts_.metrics.refused.With({"subscribe"}).Add();
   pb::AttachResponse response;
   response.add_subscriptions_saved()->set_session(session);
@@ -69,6 +88,12 @@ void SessionChanges::Close(std::shared_ptr<const Edge> edge, pb::SessionClosed c
 void SessionChanges::ForgetStored(const std::string& device_id) {
   if (forgotten_.TrySubmit(device_id)) return;
   parts_.metrics.refused.With({"forget"}).Add();
+}
+
+void SessionChanges::HandleTold(std::vector<Told> batch) {
+  ForEachRun(
+      std::move(batch), [this](std::vector<Live> run) { HandleAnnounced(std::move(run)); },
+      [this](std::vector<Subscription> run) { HandleSubscriptions(std::move(run)); });
 }
 
 void SessionChanges::HandleAnnounced(std::vector<Live> batch) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "fleetcast/internal/v1/edge_link.pb.h"
@@ -20,7 +21,8 @@
 
 namespace fleetcast::device_connection {
 
-// Works in batches, each kind on a thread of its own, in order. Thread-safe.
+// Works in batches, in order: one thread for what edges say of live sessions, one each for those that closed and for
+// what is to be forgotten. Thread-safe.
 class SessionChanges {
  public:
   struct Parts {
@@ -61,11 +63,16 @@ class SessionChanges {
     internal::v1::SubscriptionChange change;
   };
 
+  // What an edge says of a live session. An announcement holds the subscriptions of its moment, and a SUBSCRIBE those
+  // of a later one: out of order, the older would stand in the end.
+  using Told = std::variant<Live, Subscription>;
+
   struct Closed {
     std::shared_ptr<const Edge> edge;
     internal::v1::SessionClosed session;
   };
 
+  void HandleTold(std::vector<Told> batch);
   void HandleAnnounced(std::vector<Live> batch);
   bool EnterAgain(const std::vector<Live>& batch, std::vector<bool>* stands);
   void CheckRecords(const std::vector<Live>& batch, EdgeMessages& messages);
@@ -77,8 +84,7 @@ class SessionChanges {
   void HandleForgotten(std::vector<std::string> batch);
 
   const Parts parts_;
-  BatchWorker<Live> announced_;
-  BatchWorker<Subscription> subscriptions_;
+  BatchWorker<Told> told_;
   BatchWorker<Closed> closed_;
   BatchWorker<std::string> forgotten_;
 };
