@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "libs/telemetry/log.h"
 
 namespace fleetcast::scheduler {
@@ -40,7 +40,7 @@ void LeaseKeeper::LookSoon() { hinted_ = true; }
 
 // How many chunks more may be held; names in `request` the jobs that have their share already.
 int LeaseKeeper::FreeRoom(job_store::LeaseRequest& request) {
-  absl::flat_hash_map<int64_t, int> active_of_job;
+  absl::btree_map<int64_t, int> active_of_job;
   int active = 0;
   chunks_.ForEach([&](const HeldChunk& held) {
     if (held.run->only_waiting()) return;
@@ -104,7 +104,7 @@ void LeaseKeeper::Take(std::vector<job_store::LeasedChunk> leased, const job_sto
     int64_t ready = 0;
     bool more_issued = true;
   };
-  absl::flat_hash_map<int64_t, OfJob> jobs;
+  absl::btree_map<int64_t, OfJob> jobs;
   const bool is_cut = static_cast<int>(leased.size()) >= request.limit;
   for (const job_store::LeasedChunk& chunk : leased) {
     OfJob& job = jobs[chunk.lease.key.job_seq];
