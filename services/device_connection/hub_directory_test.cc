@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <future>
 #include <thread>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "libs/testing/wait_for.h"
 #include "services/device_connection/session_directory.h"
@@ -135,24 +135,27 @@ TEST_F(HubDirectoryTest, AnEdgeIsAskedAboutTheSessionsThatItAnnounced) {
 }
 
 // D-SES-1, also while its edge still announces what it holds.
-TEST_F(HubDirectoryTest, ASubscribeRightBehindTheAnnouncementIsWhatStands) {
+TEST_F(HubDirectoryTest, ASubscribeBehindAnAnnouncementIsWhatStands) {
   const auto edge = NewEdge();
   const Result opened = OpenAccepted(*edge, 1, "dev-1");
-  constexpr int kOthers = 3000;  // Several batches: what comes behind them has all the time to overtake.
-  for (int i = 0; i < kOthers; ++i) edge->Announce(100 + i, absl::StrCat("other-", i), 1, kMethods);
-  edge->Announce(1, "dev-1", opened.epoch(), 0);
-  edge->Subscribe(1, "dev-1", opened.epoch(), kMethods);
-  const auto check =
-      edge->stream().Await<pb::SessionCheck>([](const pb::AttachResponse& response) -> std::optional<pb::SessionCheck> {
-        for (const pb::SessionCheck& found : response.session_checks()) {
-          if (found.session() == 1) return found;
-        }
-        return std::nullopt;
-      });
-  ASSERT_TRUE(check.has_value());  // The announcement has been worked on.
-  const auto dispatcher = NewDispatcher();
-  dispatcher->Call(7, "dev-1");
-  EXPECT_TRUE(edge->AwaitCall(7).has_value());
+  std::promise<void> release;
+  std::promise<void> begun;
+  twin_.DuringNextLookup([&] {
+    begun.set_value();
+    release.get_future().wait();
+  });
+  edge->Announce(1, "dev-1", opened.epoch(), 0);  // Keeps whoever works on announcements busy,
+  ASSERT_EQ(begun.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  edge->Announce(1, "dev-1", opened.epoch(), 0);  // so that this one waits.
+  auto subscribed = std::async(std::launch::async, [&] { edge->Subscribe(1, "dev-1", opened.epoch(), kMethods); });
+  OpenAccepted(*edge, 2, "dev-2");  // Time enough for the SUBSCRIBE to go ahead.
+  release.set_value();
+  subscribed.wait();
+  edge->Announce(2, "dev-2", 1, kDesired);  // When this is answered, all before it has been worked on.
+  EXPECT_TRUE(edge->AwaitDisconnect(2, 1));
+  const auto entries = directory_.Find({"dev-1"});
+  ASSERT_TRUE(entries.ok() && entries->front().has_value());
+  EXPECT_EQ(entries->front()->subscriptions, kMethods);
 }
 
 TEST_F(HubDirectoryTest, ASlowConnectIsEnteredInAMemoryThatBeganMeanwhile) {
