@@ -86,6 +86,7 @@ void SimWorld::Start(int which) {
   options.owner = absl::StrFormat("scheduler-%d/%d", which, life);
   options.dispatchers = options_.dispatchers;
   options.writers = options_.writers;
+  options.method.random = &random_;
   scheduler.engine = std::make_unique<Engine>(options, faulty_, scheduler, fleet_.effects(which), clock_, metrics_);
   StarterOptions starting;
   starting.owner = options.owner;
