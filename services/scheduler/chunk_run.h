@@ -69,7 +69,9 @@ class ChunkRun {
   int target_count() const { return target_count_; }
 
   // How many targets BeginIssue could hand out now; 0 while a write of this chunk is under way.
-  virtual int ready() const = 0;
+  int ready() const { return writing_ ? 0 : at_hand(); }
+  // The same, also while a write is under way.
+  virtual int at_hand() const = 0;
   // How many of them were issued before and are tried again: they come first.
   virtual int again() const { return 0; }
   // Takes up to about `limit` targets. Exactly one of Issued (of the derived class) or NotIssued must follow.

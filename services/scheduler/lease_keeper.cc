@@ -38,6 +38,12 @@ void LeaseKeeper::OnHint() {
 
 void LeaseKeeper::LookSoon() { hinted_ = true; }
 
+LeaseKeeper::AtHand LeaseKeeper::TargetsAtHand() {
+  AtHand at_hand;
+  chunks_.ForEach([&](const HeldChunk& held) { at_hand[held.job->seq] += held.run->at_hand(); });
+  return at_hand;
+}
+
 // How many chunks more may be held; names in `request` the jobs that have their share already.
 int LeaseKeeper::FreeRoom(job_store::LeaseRequest& request) {
   absl::btree_map<int64_t, int> active_of_job;
@@ -47,13 +53,14 @@ int LeaseKeeper::FreeRoom(job_store::LeaseRequest& request) {
     ++active;
     ++active_of_job[held.job->seq];
   });
+  AtHand at_hand = TargetsAtHand();
   const EngineOptions& options = context_.options;
   const int room =
       std::min(options.chunks_active_max - active, options.chunks_held_max - static_cast<int>(chunks_.size()));
   for (const auto& [job_seq, chunks] : active_of_job) {
     // The last free place is for a job that holds nothing yet.
     const HeldJob& job = *chunks_.FindJob(job_seq);
-    if (!MayTakeMore(chunks, room - 1) || HasEnough(job, job.ready)) request.except_jobs.push_back(job_seq);
+    if (!MayTakeMore(chunks, room - 1) || HasEnough(job, at_hand[job_seq])) request.except_jobs.push_back(job_seq);
   }
   return room;
 }
@@ -112,12 +119,13 @@ void LeaseKeeper::Take(std::vector<job_store::LeasedChunk> leased, const job_sto
     // Those with issued targets come first: whoever sees one without has seen them all.
     job.more_issued = !chunk.in_flight.empty() && (is_cut || job.chunks >= request.limit_per_job);
   }
+  AtHand at_hand = TargetsAtHand();
   std::vector<job_store::ChunkLease> unwanted;
   for (job_store::LeasedChunk& chunk : leased) {
     OfJob& job = jobs[chunk.lease.key.job_seq];
     const HeldJob* held = chunks_.FindJob(chunk.lease.key.job_seq);
     const bool has_enough =
-        held != nullptr && chunk.in_flight.empty() && job.ready > 0 && HasEnough(*held, held->ready + job.ready);
+        held != nullptr && chunk.in_flight.empty() && job.ready > 0 && HasEnough(*held, at_hand[held->seq] + job.ready);
     if (context_.stopping || has_enough) {
       unwanted.push_back(chunk.lease);
       continue;

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "services/scheduler/engine_context.h"
 #include "services/scheduler/held_chunks.h"
 
@@ -33,6 +34,9 @@ class LeaseKeeper {
   void OnRenewed(absl::Duration sent, const std::vector<Holding>& renewed,
                  const absl::StatusOr<std::vector<job_store::ChunkKey>>& lost);
   int FreeRoom(job_store::LeaseRequest& request);
+  // Targets of each job that are held and not issued; more than HeldJob::ready while something is being written.
+  using AtHand = absl::btree_map<int64_t, int64_t>;
+  AtHand TargetsAtHand();
 
   EngineContext& context_;
   HeldChunks& chunks_;

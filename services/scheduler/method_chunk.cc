@@ -100,10 +100,7 @@ OutcomeTarget MethodChunk::Named(int position) const {
   return named;
 }
 
-int MethodChunk::ready() const {
-  if (lost_ || writing_) return 0;
-  return (ready_ - to_clear_).size();
-}
+int MethodChunk::at_hand() const { return lost_ ? 0 : (ready_ - to_clear_).size(); }
 
 int MethodChunk::again() const {
   if (lost_ || writing_) return 0;

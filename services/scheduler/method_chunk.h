@@ -51,7 +51,7 @@ class MethodChunk final : public ChunkRun {
   // What has to be done first; call it once.
   void Begin(ChunkActions& actions);
 
-  int ready() const override;
+  int at_hand() const override;
   int again() const override;
   Intent BeginIssue(int limit) override;
   // The intent is committed and the calls go to `dispatcher` now, a process that started at `boot`. Gives those that

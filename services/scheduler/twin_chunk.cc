@@ -29,8 +29,8 @@ TwinChunk::TwinChunk(job_store::LeasedChunk chunk, const TwinChunkOptions& optio
 
 int TwinChunk::SizeOf(int slice) const { return std::min(kSubBatchTargets, target_count() - FirstOf(slice)); }
 
-int TwinChunk::ready() const {
-  if (lost_ || writing_) return 0;
+int TwinChunk::at_hand() const {
+  if (lost_) return 0;
   int targets = 0;
   for (const Slice& slice : slices_) {
     if (slice.state == State::kReady && !Blocked(slice)) targets += slice.open.size();

@@ -40,7 +40,7 @@ class TwinChunk final : public ChunkRun {
  public:
   TwinChunk(job_store::LeasedChunk chunk, const TwinChunkOptions& options);
 
-  int ready() const override;
+  int at_hand() const override;
   // Takes whole slices: the last one may exceed `limit`.
   Intent BeginIssue(int limit) override;
   // The intent is committed and the slices go to `writer` now. Gives their numbers.
