@@ -74,7 +74,7 @@ function(fleetcast_test name)
     set(A_LABEL unit)
   endif()
   if(NOT A_TIMEOUT)
-    set(A_TIMEOUT 120)
+    set(A_TIMEOUT 300)
   endif()
   if(FLEETCAST_SANITIZE)  # Everything takes several times as long.
     math(EXPR A_TIMEOUT "5 * ${A_TIMEOUT}")

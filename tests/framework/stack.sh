@@ -30,7 +30,7 @@ stack_start() {
   trap stack_stop EXIT
   trap 'exit 130' INT TERM
   if [ -z "${FLEETCAST_ENV_FILE:-}" ]; then
-    stack_work=$(mktemp -d /var/tmp/fleetcast-test.XXXXXX)
+    stack_work=$(mktemp -d "${TMPDIR:-/var/tmp}/fleetcast-test.XXXXXX")
     chmod 755 "$stack_work"
     export FLEETCAST_ENV_FILE=$stack_work/dev.env
     "$FLEETCAST_BIN_DIR/fleetcast" dev --host auto --data-dir "$stack_work/data" --env-file "$FLEETCAST_ENV_FILE" --fresh "$@" \

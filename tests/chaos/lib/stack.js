@@ -38,7 +38,7 @@ class Stack {
   // Starts it; `history` hears of every process that dies or runs again. `random` chooses the address.
   static async start({ binDir, history, random, environment = {} }) {
     const stack = new Stack();
-    stack.work = fs.mkdtempSync(path.join('/var/tmp', 'fleetcast-chaos-'));
+    stack.work = fs.mkdtempSync(path.join(process.env.TMPDIR || '/var/tmp', 'fleetcast-chaos-'));
     fs.chmodSync(stack.work, 0o755);
     stack.envFile = path.join(stack.work, 'dev.env');
     const host = ownAddress(random);

@@ -5,6 +5,9 @@ const { spawn } = require('node:child_process');
 const readline = require('node:readline');
 const { waitFor } = require('../../e2e/lib/hub');
 
+// More than any SDK tries by itself: who is silent for longer hangs, and the test is to say so.
+const PATIENCE_SECONDS = 180;
+
 class Device {
   // Starts `command` and gives it its settings. Nothing is connected yet.
   constructor(command, settings) {
@@ -27,7 +30,7 @@ class Device {
     if (!line.startsWith('{')) { this.said.push(line); return; } // An SDK that prints.
     const heard = JSON.parse(line);
     if (heard.event) { this.events.push(heard); return; }
-    const { resolve, reject } = this.answers.get(heard.id);
+    const { resolve, reject } = this.answers.get(heard.id); // Also of one that was given up: rejecting again does nothing.
     this.answers.delete(heard.id);
     if (heard.error !== undefined) reject(new Error(heard.error));
     else resolve(heard.ok);
@@ -39,15 +42,22 @@ class Device {
     this.answers.clear();
   }
 
-  // One command; resolves to its answer, rejects with what the SDK raised.
-  do(what, more = {}) {
+  // One command; resolves to its answer, rejects with what the SDK raised, or when there is no answer for so long.
+  async do(what, more = {}) {
     const id = this.next;
     this.next += 1;
-    return new Promise((resolve, reject) => {
-      this.answers.set(id, { resolve, reject });
-      if (this.exitCode !== undefined) this.#end(this.exitCode);
-      else this.#print({ id, do: what, ...more });
-    });
+    const silence = `no answer to "${what}" for ${PATIENCE_SECONDS} s`;
+    let timer;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.answers.set(id, { resolve, reject });
+        timer = setTimeout(() => reject(new Error(`${silence}:\n${this.said.slice(-20).join('\n')}`)), PATIENCE_SECONDS * 1000);
+        if (this.exitCode !== undefined) this.#end(this.exitCode);
+        else this.#print({ id, do: what, ...more });
+      });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   // Events of one kind so far.
