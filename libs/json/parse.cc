@@ -18,7 +18,6 @@ constexpr size_t kNumberCharactersMax = 400;
 constexpr int64_t kExponentMax = 400;
 constexpr int64_t kTwinIntegerMin = -4503599627370496;
 constexpr int64_t kTwinIntegerMax = 4503599627370495;
-constexpr size_t kPathInErrorMax = 256;
 
 // How long `literal` is at most when it is written without exponent, as PostgreSQL prints it. `exponent` is its own.
 size_t PlainLength(std::string_view literal, int64_t exponent) {

@@ -11,7 +11,6 @@ namespace {
 constexpr char kNoObject[] = "must be a JSON object";
 constexpr char kLongKey[] = "a key is longer than 1024 bytes";
 constexpr char kLongString[] = "a string is longer than 4096 bytes";
-constexpr size_t kPathInErrorMax = 256;
 constexpr size_t kNumberSize = 8;
 constexpr size_t kBoolSize = 4;
 static_assert(kTwinKeyBytesMax == 1024 && kTwinValueBytesMax == 4096 && kTwinDepthMax == 10);  // As the texts say.

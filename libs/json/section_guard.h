@@ -12,6 +12,9 @@
 
 namespace fleetcast::json {
 
+// Most bytes of a path that an error quotes; longer ones are clipped.
+inline constexpr size_t kPathInErrorMax = 256;
+
 // Follows the tokens of a section or patch in their order. Each call answers what is wrong with the token, nullptr when
 // nothing is. Checks what ParseSection promises but for the rules of JSON itself.
 class SectionGuard {

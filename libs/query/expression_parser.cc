@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/strings.h"
 #include "libs/query/functions.h"
+#include "libs/query/names.h"
 
 namespace fleetcast::query {
 namespace {
@@ -30,8 +30,6 @@ constexpr std::pair<std::string_view, Comparison> kComparisons[] = {
 constexpr size_t kSegmentsMax = 64;
 // Calls within calls. The time that PostgreSQL takes to plan them grows with the cube of their number.
 constexpr int kCallDepthMax = 64;
-
-bool IsSame(std::string_view a, std::string_view b) { return absl::EqualsIgnoreCase(Absl(a), Absl(b)); }
 
 }  // namespace
 

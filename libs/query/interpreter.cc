@@ -97,16 +97,11 @@ Result Connect(const Expr& expr, const Value& document) {
   return Value::Bool(!decisive);
 }
 
-Result Number(std::optional<std::string> literal) {
-  if (!literal) return std::nullopt;
-  return Value::NumberLiteral(*std::move(literal));
-}
-
 Result Calculated(const Expr& expr, const Value& document) {
   const Result a = Evaluate(expr.args[0], document);
   const Result b = Evaluate(expr.args[1], document);
   if (!a || !b || !a->is_number() || !b->is_number()) return std::nullopt;
-  return Number(Calculate(expr.arithmetic, a->NumberText(), b->NumberText()));
+  return NumberValue(Calculate(expr.arithmetic, a->NumberText(), b->NumberText()));
 }
 
 bool HasKind(Function function, const Value& value) {
@@ -187,8 +182,8 @@ Result NumberFunction(Function function, const std::vector<Value>& args) {
   for (const Value& arg : args) {
     if (!arg.is_number()) return std::nullopt;
   }
-  if (function == Function::kPower) return Number(Power(args[0].NumberText(), args[1].NumberText()));
-  return Number(CalculateUnary(function, args[0].NumberText()));
+  if (function == Function::kPower) return NumberValue(Power(args[0].NumberText(), args[1].NumberText()));
+  return NumberValue(CalculateUnary(function, args[0].NumberText()));
 }
 
 Result Call(const Expr& expr, const Value& document) {
@@ -207,7 +202,7 @@ Result Call(const Expr& expr, const Value& document) {
     case Function::kSubstring: return Substring(args);
     case Function::kAsNumber:
       if (args[0].is_number()) return args[0];
-      return args[0].is_string() ? Number(NumberOfText(args[0].AsString())) : std::nullopt;
+      return args[0].is_string() ? NumberValue(NumberOfText(args[0].AsString())) : std::nullopt;
     case Function::kAbs:
     case Function::kCeiling:
     case Function::kFloor:
@@ -223,7 +218,7 @@ Result Call(const Expr& expr, const Value& document) {
 Result Sign(const Expr& expr, const Value& document) {
   const Result inner = Evaluate(expr.args[0], document);
   if (!inner || !inner->is_number()) return std::nullopt;
-  return expr.is_negated ? Number(Negate(inner->NumberText())) : inner;
+  return expr.is_negated ? NumberValue(Negate(inner->NumberText())) : inner;
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "libs/json/json.h"
 #include "libs/query/query.h"
@@ -18,5 +20,11 @@ bool Matches(const Expr& expr, const json::Value& document);
 
 // What `path` leads to; nullptr = undefined.
 const json::Value* Resolve(const Path& path, const json::Value& document);
+
+// What a calculation of numbers.h gave, as a value. nullopt: undefined.
+inline std::optional<json::Value> NumberValue(std::optional<std::string> literal) {
+  if (!literal) return std::nullopt;
+  return json::Value::NumberLiteral(*std::move(literal));
+}
 
 }  // namespace fleetcast::query

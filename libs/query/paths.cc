@@ -4,10 +4,10 @@
 #include <span>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/base/strings.h"
+#include "libs/query/names.h"
 
 namespace fleetcast::query {
 namespace {
@@ -68,8 +68,6 @@ constexpr std::pair<std::string_view, std::string_view> kJobTypes[] = {
     {"scheduleTwinUpdate", "scheduleUpdateTwin"},
     {"scheduledUpdateTwin", "scheduleUpdateTwin"},
     {"updateTwin", "scheduleUpdateTwin"}};
-
-bool IsSame(std::string_view a, std::string_view b) { return absl::EqualsIgnoreCase(Absl(a), Absl(b)); }
 
 // Replaces the leading segments of `path` that spell `name` (at most all of it). True if at least `path` or `name` ran
 // out while everything agreed.

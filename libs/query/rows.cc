@@ -86,11 +86,6 @@ std::vector<Value> GroupRows(const Query& query, const std::vector<Value>& docum
   return rows;
 }
 
-std::optional<Value> Number(std::optional<std::string> literal) {
-  if (!literal) return std::nullopt;
-  return Value::NumberLiteral(*std::move(literal));
-}
-
 }  // namespace
 
 Value Project(const std::vector<SelectItem>& items, const Value& document) {
@@ -108,8 +103,8 @@ Value Project(const std::vector<SelectItem>& items, const Value& document) {
 std::optional<Value> Finish(Aggregate aggregate, int64_t rows, const AggregateState& state) {
   switch (aggregate) {
     case Aggregate::kCount: return Value::Int(rows);
-    case Aggregate::kSum: return Number(SumOf(state.sum));
-    case Aggregate::kAvg: return Number(AverageOf(state.sum, state.numbers));
+    case Aggregate::kSum: return NumberValue(SumOf(state.sum));
+    case Aggregate::kAvg: return NumberValue(AverageOf(state.sum, state.numbers));
     case Aggregate::kMin:
     case Aggregate::kMax: return state.number ? state.number : state.text;
     case Aggregate::kNone: break;

@@ -5,8 +5,6 @@
 namespace fleetcast::telemetry {
 namespace {
 
-constexpr char kHex[] = "0123456789abcdef";
-
 // The length of the UTF-8 character that `text` starts with; 0 when it does not start with one.
 size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
@@ -26,6 +24,7 @@ size_t Utf8Length(std::string_view text) {
 }
 
 void AppendEscaped(char c, std::string* out) {
+  static constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
     case '"': *out += "\\\""; return;
     case '\\': *out += "\\\\"; return;

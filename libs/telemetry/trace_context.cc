@@ -6,13 +6,13 @@
 namespace fleetcast::telemetry {
 namespace {
 
-constexpr char kHex[] = "0123456789abcdef";
 constexpr size_t kTraceparentBytes = 55;  // 00-<32>-<16>-<2>
 
 thread_local TraceContext g_current;
 
 template <size_t N>
 void AppendHex(const std::array<uint8_t, N>& bytes, std::string* text) {
+  static constexpr char kHex[] = "0123456789abcdef";
   for (const uint8_t byte : bytes) {
     text->push_back(kHex[byte >> 4]);
     text->push_back(kHex[byte & 15]);
