@@ -11,11 +11,11 @@
 namespace fleetcast::auth {
 namespace {
 
-constexpr char kKey[] = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+constexpr char kPolicyKey[] = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
 
 std::string OnePolicy(const std::string& rights) {
-  return absl::StrCat(R"({"policies":[{"name":"p","rights":)", rights, R"(,"primaryKey":")", kKey,
-                      R"(","secondaryKey":")", kKey, R"("}]})");
+  return absl::StrCat(R"({"policies":[{"name":"p","rights":)", rights, R"(,"primaryKey":")", kPolicyKey,
+                      R"(","secondaryKey":")", kPolicyKey, R"("}]})");
 }
 
 TEST(RightsTest, WriteIncludesRead) {
@@ -30,7 +30,7 @@ TEST(PolicySetTest, ReadsTheFile) {
   const Policy* policy = policies->Find("p");
   ASSERT_NE(policy, nullptr);
   EXPECT_EQ(policy->rights, Rights::kServiceConnect | Rights::kRegistryRead);
-  EXPECT_EQ(policy->keys.primary.ToBase64(), kKey);
+  EXPECT_EQ(policy->keys.primary.ToBase64(), kPolicyKey);
 }
 
 TEST(PolicySetTest, NamesAreCaseSensitive) { EXPECT_EQ(PolicySet::FromJson(OnePolicy("[]"))->Find("P"), nullptr); }
@@ -55,7 +55,7 @@ TEST(PolicySetTest, RefusesBadFilesWithoutShowingKeys) {
   const std::string secret = "U0VDUkVU";  // Too short for a key.
   for (const std::string& text :
        {std::string("not json"), std::string("[]"), std::string(R"({"policies":[1]})"), OnePolicy(R"(["Everything"])"),
-        OnePolicy("3"), absl::StrReplaceAll(good, {{kKey, secret}}),
+        OnePolicy("3"), absl::StrReplaceAll(good, {{kPolicyKey, secret}}),
         absl::StrReplaceAll(good, {{"\"name\":\"p\"", "\"name\":\"\""}}),
         absl::StrReplaceAll(good, {{"secondaryKey", "other"}})}) {
     const absl::Status status = PolicySet::FromJson(text).status();

@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "libs/job_store/job_store.h"
 #include "libs/testing/status_matchers.h"
+#include "libs/testing/wait_for.h"
 
 namespace fleetcast::job_store {
 
@@ -30,7 +31,7 @@ class JobStoreContract : public ::testing::TestWithParam<std::function<std::uniq
 
   JobStoreContract() : under_test_(GetParam()()), store_(under_test_->store()) {}
 
-  static absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
+  static absl::Time Soon() { return fleetcast::testing::Soon(); }
 
   static CreateRequest MethodJob(const std::string& id);
   static CreateRequest TwinJob(const std::string& id);

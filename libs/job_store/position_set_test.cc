@@ -6,8 +6,8 @@
 namespace fleetcast::job_store {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 TEST(PositionSetTest, BehavesAsASet) {
   const PositionSet low = PositionSet::FirstN(3);

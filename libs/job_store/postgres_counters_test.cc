@@ -8,9 +8,8 @@
 namespace fleetcast::job_store {
 namespace {
 
+using fleetcast::testing::Soon;
 using fleetcast::testing::WaitFor;
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 
 // A store in which jobs can be made as they stand when they have just been frozen.
 class PostgresCountersTest : public ::testing::Test {

@@ -14,6 +14,17 @@
 
 namespace fleetcast::job_store {
 
+// A method job on everything.
+inline CreateRequest SomeJob(const std::string& id) {
+  CreateRequest request;
+  request.spec.id = id;
+  request.spec.condition = "*";
+  request.spec.action = MethodAction{"reboot", "", absl::Seconds(30), absl::ZeroDuration()};
+  request.spec.execution_timeout = absl::Hours(1);
+  request.request_hash = "h";
+  return request;
+}
+
 class PostgresUnderTest final : public StoreUnderTest {
  public:
   // `versions`: how many migrations run; 0 = all.

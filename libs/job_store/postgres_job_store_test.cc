@@ -9,21 +9,11 @@ namespace fleetcast::job_store {
 namespace {
 
 using fleetcast::testing::IsOk;
+using fleetcast::testing::Soon;
 using fleetcast::testing::WaitFor;
 
 INSTANTIATE_TEST_SUITE_P(Postgres, JobStoreContract,
                          ::testing::Values([] { return std::make_unique<PostgresUnderTest>(); }));
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
-
-CreateRequest SomeJob(const std::string& id) {
-  CreateRequest request;
-  request.spec.id = id;
-  request.spec.condition = "*";
-  request.spec.action = MethodAction{"reboot", "", absl::Seconds(30), absl::ZeroDuration()};
-  request.request_hash = "h";
-  return request;
-}
 
 TEST(PostgresJobStoreTest, TellsSchedulersOfNewJobs) {
   PostgresUnderTest under_test;

@@ -1,27 +1,17 @@
 // Upkeep on PostgreSQL: what it does to days that are over, whom it waits for, and what it may do as another role.
 #include "libs/job_store/postgres_fixture.h"
 #include "libs/job_store/postgres_saving.h"
+#include "libs/testing/wait_for.h"
 
 namespace fleetcast::job_store {
 namespace {
 
+using fleetcast::testing::Soon;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
-
-CreateRequest SomeJob(const std::string& id) {
-  CreateRequest request;
-  request.spec.id = id;
-  request.spec.condition = "*";
-  request.spec.action = MethodAction{"reboot", "", absl::Seconds(30), absl::ZeroDuration()};
-  request.spec.execution_timeout = absl::Hours(1);
-  request.request_hash = "h";
-  return request;
-}
 
 // An old partition 'old' of day 100 with two jobs, one of which ended `second_ended` ago.
 void MakeOldDay(PostgresUnderTest& under_test, const std::string& second_ended) {

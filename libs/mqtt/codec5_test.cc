@@ -371,7 +371,7 @@ TEST(Mqtt5PropertyTest, LengthPastTheEndIsMalformed) {
 
 // --- CONNECT ---
 
-std::string WithFlags(const Connect& connect, uint8_t flags) {
+std::string WithFlags5(const Connect& connect, uint8_t flags) {
   std::string bytes = Bytes5(connect);
   bytes[bytes.find("MQTT") + 5] = static_cast<char>(flags);
   return bytes;
@@ -385,32 +385,32 @@ TEST(Mqtt5ConnectTest, Mqtt5_3_1_2_1ProtocolNameIsMqtt) {
 }
 
 TEST(Mqtt5ConnectTest, Mqtt5_3_1_2_3ReservedFlagMustBeZero) {
-  EXPECT_EQ(ViolationOf5(WithFlags(NodeConnect5(), 0xc1)), Violation::kConnectFlags);
+  EXPECT_EQ(ViolationOf5(WithFlags5(NodeConnect5(), 0xc1)), Violation::kConnectFlags);
   EXPECT_EQ(ReasonOf(Violation::kConnectFlags), ReasonCode::kMalformedPacket);
 }
 
 TEST(Mqtt5ConnectTest, Mqtt5_3_1_2_9WillFieldsMustBeThere) {
-  EXPECT_NE(ViolationOf5(WithFlags(NodeConnect5(), 0xc4)), Violation::kNone);
+  EXPECT_NE(ViolationOf5(WithFlags5(NodeConnect5(), 0xc4)), Violation::kNone);
 }
 
 TEST(Mqtt5ConnectTest, Mqtt5_3_1_2_11WithoutWillItsQosIsZero) {
-  EXPECT_EQ(ViolationOf5(WithFlags(NodeConnect5(), 0xc8)), Violation::kConnectFlags);
+  EXPECT_EQ(ViolationOf5(WithFlags5(NodeConnect5(), 0xc8)), Violation::kConnectFlags);
 }
 
 TEST(Mqtt5ConnectTest, Mqtt5_3_1_2_12WillQosThreeIsMalformed) {
-  EXPECT_EQ(ViolationOf5(WithFlags(FullConnect(""), 0xde)), Violation::kConnectFlags);
+  EXPECT_EQ(ViolationOf5(WithFlags5(FullConnect(""), 0xde)), Violation::kConnectFlags);
 }
 
 TEST(Mqtt5ConnectTest, Mqtt5_3_1_2_13WithoutWillRetainIsZero) {
-  EXPECT_EQ(ViolationOf5(WithFlags(NodeConnect5(), 0xe0)), Violation::kConnectFlags);
+  EXPECT_EQ(ViolationOf5(WithFlags5(NodeConnect5(), 0xe0)), Violation::kConnectFlags);
 }
 
 TEST(Mqtt5ConnectTest, Mqtt5_3_1_2_16To19FlagsAndPayloadMustAgree) {
-  EXPECT_EQ(ViolationOf5(WithFlags(NodeConnect5(), 0x80)), Violation::kTrailingBytes);
-  EXPECT_EQ(ViolationOf5(WithFlags(NodeConnect5(), 0x00)), Violation::kTrailingBytes);
+  EXPECT_EQ(ViolationOf5(WithFlags5(NodeConnect5(), 0x80)), Violation::kTrailingBytes);
+  EXPECT_EQ(ViolationOf5(WithFlags5(NodeConnect5(), 0x00)), Violation::kTrailingBytes);
   Connect connect = NodeConnect5();
   connect.password.reset();
-  EXPECT_EQ(ViolationOf5(WithFlags(connect, 0xc0)), Violation::kTruncated);
+  EXPECT_EQ(ViolationOf5(WithFlags5(connect, 0xc0)), Violation::kTruncated);
 }
 
 // MQTT 5 allows it; 3.1.1 does not (MQTT-3.1.2-22).

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/postgres/pool.h"
 #include "libs/testing/private_postgres.h"
@@ -13,13 +12,12 @@ namespace fleetcast::postgres {
 namespace {
 
 using fleetcast::testing::PrivatePostgres;
+using fleetcast::testing::Soon;
 using fleetcast::testing::WaitFor;
 
 constexpr Statement kNotify{"test_notify", "SELECT pg_notify('news', $1)"};
 constexpr Statement kKillListeners{"test_kill_listeners", R"sql(
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query ILIKE 'LISTEN%')sql"};
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 
 TEST(ListenerTest, HearsAndComesBackAfterABreak) {
   telemetry::Metrics metrics;

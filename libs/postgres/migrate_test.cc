@@ -6,12 +6,14 @@
 #include "absl/time/clock.h"
 #include "libs/testing/private_postgres.h"
 #include "libs/testing/status_matchers.h"
+#include "libs/testing/wait_for.h"
 
 namespace fleetcast::postgres {
 namespace {
 
 using fleetcast::testing::IsOk;
 using fleetcast::testing::PrivatePostgres;
+using fleetcast::testing::Soon;
 using fleetcast::testing::StatusIs;
 using Code = absl::StatusCode;
 
@@ -19,8 +21,6 @@ constexpr Migration kOne{1, "0001_one.sql", "CREATE TABLE demo.one (id int); INS
 constexpr Migration kTwo{2, "0002_two.sql", "CREATE TABLE demo.two (id int);", "bb"};
 constexpr Migration kTwoChanged{2, "0002_two.sql", "CREATE TABLE demo.two (id bigint);", "cc"};
 constexpr Migration kTwoBroken{2, "0002_two.sql", "CREATE TABLE demo.two (id int); SELECT nonsense;", "dd"};
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 
 class MigrateTest : public ::testing::Test {
  protected:

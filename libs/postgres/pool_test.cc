@@ -16,6 +16,7 @@ namespace {
 using fleetcast::testing::IsOk;
 using fleetcast::testing::IsOkAndHolds;
 using fleetcast::testing::PrivatePostgres;
+using fleetcast::testing::Soon;
 using fleetcast::testing::StatusIs;
 using fleetcast::testing::WaitFor;
 using ::testing::ElementsAre;
@@ -27,8 +28,6 @@ constexpr Statement kSleep{"test_sleep", "SELECT pg_sleep($1)"};
 constexpr Statement kRaise{"test_raise", "UPDATE t SET word = $2 WHERE id = $1"};
 constexpr Statement kBackend{"test_backend", "SELECT pg_backend_pid()"};
 constexpr Statement kKill{"test_kill", "SELECT pg_terminate_backend($1)"};
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 
 class PoolTest : public ::testing::Test {
  protected:

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr absl::Duration kStartLimit = absl::Seconds(60);
+constexpr absl::Duration kPostgresStartLimit = absl::Seconds(60);
 constexpr absl::Duration kStatementLimit = absl::Seconds(30);
 
 fs::path BinaryDirectory() {
@@ -48,8 +48,9 @@ PrivatePostgres::PrivatePostgres(const Options& options) : server_("postgres") {
                  "synchronous_commit=" + durable, "-c", "shared_buffers=64MB", "-c", "max_connections=200"},
                 "postgres.log", "QUIT");
   // The last line that the postmaster writes into its pid file is its state.
-  const bool ready = WaitFor(
-      [this] { return server_.ReadFile("data/postmaster.pid").find("ready") != std::string::npos; }, kStartLimit);
+  const bool ready =
+      WaitFor([this] { return server_.ReadFile("data/postmaster.pid").find("ready") != std::string::npos; },
+              kPostgresStartLimit);
   CheckOrShowLog(ready, server_, "postgres.log");
 }
 

@@ -10,7 +10,7 @@
 namespace fleetcast::testing {
 namespace {
 
-constexpr absl::Duration kStartLimit = absl::Seconds(30);
+constexpr absl::Duration kRedisStartLimit = absl::Seconds(30);
 
 }  // namespace
 
@@ -25,7 +25,7 @@ void PrivateRedis::Start() {
   server_.Start(command, "redis.log", "KILL");
   const bool ready =
       WaitFor([this] { return server_.ReadFile("redis.log").find("ready to accept connections") != std::string::npos; },
-              kStartLimit);
+              kRedisStartLimit);
   if (!ready) std::fprintf(stderr, "private redis failed:\n%s\n", server_.ReadFile("redis.log").c_str());
   FLEETCAST_CHECK(ready);
 }

@@ -18,4 +18,6 @@ bool WaitFor(const std::function<bool()>& condition, absl::Duration limit) {
   return true;
 }
 
+absl::Time Soon() { return SystemClock().Now() + kPatience; }
+
 }  // namespace fleetcast::testing

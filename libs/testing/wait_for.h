@@ -15,4 +15,7 @@ inline constexpr absl::Duration kPatience = absl::Seconds(30);
 //   ASSERT_TRUE(WaitFor([&] { return calls == 2; }));
 bool WaitFor(const std::function<bool()>& condition, absl::Duration limit = kPatience);
 
+// A deadline for a call that should be answered at once: kPatience from now.
+absl::Time Soon();
+
 }  // namespace fleetcast::testing

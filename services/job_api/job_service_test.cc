@@ -8,6 +8,7 @@
 #include "libs/rpc/status.h"
 #include "libs/testing/private_postgres.h"
 #include "libs/testing/status_matchers.h"
+#include "libs/testing/wait_for.h"
 #include "services/job_api/watch_stream.h"
 
 namespace fleetcast::job_api {
@@ -15,13 +16,12 @@ namespace {
 
 using fleetcast::testing::IsOk;
 using fleetcast::testing::PrivatePostgres;
+using fleetcast::testing::Soon;
 using fleetcast::testing::StatusIs;
 using jobs::v1::Job;
 using Code = absl::StatusCode;
 
 constexpr absl::Duration kPermitLifetime = absl::Milliseconds(300);
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 
 class FixedTargets final : public TargetCounter {
  public:

@@ -7,7 +7,7 @@ namespace {
 
 using jobs::v1::Job;
 
-Job RunningJob() {
+Job RunningJobMessage() {
   Job job;
   job.set_id("a");
   job.set_condition("*");
@@ -18,22 +18,22 @@ Job RunningJob() {
 }
 
 TEST(WatchViewTest, WithoutATokenTellsTheWholeJob) {
-  const WatchView view(RunningJob());
+  const WatchView view(RunningJobMessage());
   const auto* message = view.MessageFor("");
   ASSERT_NE(message, nullptr);
-  EXPECT_EQ(message->job().SerializeAsString(), RunningJob().SerializeAsString());
+  EXPECT_EQ(message->job().SerializeAsString(), RunningJobMessage().SerializeAsString());
   EXPECT_FALSE(message->has_delta());
   EXPECT_EQ(message->resume_token(), view.token());
   EXPECT_LE(view.token().size(), 256u);
 }
 
 TEST(WatchViewTest, TellsNothingWhenNothingHasChanged) {
-  EXPECT_EQ(WatchView(RunningJob()).MessageFor(WatchView(RunningJob()).token()), nullptr);
+  EXPECT_EQ(WatchView(RunningJobMessage()).MessageFor(WatchView(RunningJobMessage()).token()), nullptr);
 }
 
 TEST(WatchViewTest, TellsEveryPartThatChangesInADelta) {
-  const std::string seen = WatchView(RunningJob()).token();
-  Job job = RunningJob();
+  const std::string seen = WatchView(RunningJobMessage()).token();
+  Job job = RunningJobMessage();
   job.set_state(Job::STATE_CANCELLED);
   job.mutable_statistics()->set_succeeded(7);
   job.mutable_actual_start_time()->set_seconds(1);
@@ -59,8 +59,8 @@ TEST(WatchViewTest, TellsEveryPartThatChangesInADelta) {
 }
 
 TEST(WatchViewTest, TellsTheWholeJobWhenTheRestHasChanged) {
-  const std::string seen = WatchView(RunningJob()).token();
-  Job job = RunningJob();
+  const std::string seen = WatchView(RunningJobMessage()).token();
+  Job job = RunningJobMessage();
   job.mutable_rollout()->set_maximum_per_minute(600);
   const WatchView view(job);
   ASSERT_NE(view.MessageFor(seen), nullptr);
@@ -68,9 +68,9 @@ TEST(WatchViewTest, TellsTheWholeJobWhenTheRestHasChanged) {
 }
 
 TEST(WatchViewTest, TokensOfOtherJobsAndGarbageAreAnsweredWithTheWholeJob) {
-  Job other = RunningJob();
+  Job other = RunningJobMessage();
   other.set_id("b");
-  const WatchView view(RunningJob());
+  const WatchView view(RunningJobMessage());
   std::string flipped = view.token();
   flipped[1] = flipped[1] == '0' ? '1' : '0';
   for (const std::string& token : {WatchView(other).token(), flipped, std::string("garbage"), std::string(256, '\0'),
