@@ -16,7 +16,7 @@ using postgres::Row;
 using postgres::Statement;
 using postgres::Transaction;
 
-constexpr Statement kFindSeq{"jobs_find_for_change", "SELECT seq, frozen FROM jobs.job WHERE id = $1"};
+constexpr Statement kFindForChange{"jobs_find_for_change", "SELECT seq, frozen FROM jobs.job WHERE id = $1"};
 
 constexpr Statement kLockOpenChunks{"jobs_lock_open_chunks", R"sql(
 SELECT count(*) FROM (
@@ -42,7 +42,7 @@ WHERE seq = $1)sql"};
 
 // Locks a job that has not ended, and its open chunks if it runs.
 absl::StatusOr<LockedJob> LockForChange(Transaction& transaction, std::string_view job_id) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result found, transaction.Run(kFindSeq, job_id));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result found, transaction.Run(kFindForChange, job_id));
   if (found.empty()) return NoSuchJob(job_id);
   const auto seq = found[0].Get<int64_t>("seq");
   const bool was_frozen = found[0].Get<bool>("frozen");

@@ -26,7 +26,7 @@ constexpr int kChunksPerPage = 64;
                               ", "                                                        \
                               "p.position "
 
-constexpr Statement kGet{"jobs_get_execution", "SELECT " FLEETCAST_EXECUTION_COLUMNS R"sql(
+constexpr Statement kGetExecution{"jobs_get_execution", "SELECT " FLEETCAST_EXECUTION_COLUMNS R"sql(
 FROM jobs.job j
 CROSS JOIN LATERAL (SELECT * FROM jobs.chunk_target t WHERE t.job_seq = j.seq AND t.last_device >= $2
                     ORDER BY t.last_device LIMIT 1) t
@@ -45,8 +45,8 @@ WHERE jobs.device_range(t.first_device, t.last_device, '[]') @> $1::text AND p.p
   AND ($2::bigint IS NULL OR j.seq < $2) AND ($3::smallint IS NULL OR j.kind = $3)
 ORDER BY j.seq DESC LIMIT $4)sql"};
 
-constexpr Statement kFindJob{"jobs_find_for_list",
-                             "SELECT " FLEETCAST_JOB_FACTS_COLUMNS ", j.frozen FROM jobs.job j WHERE j.id = $1"};
+constexpr Statement kFindListedJob{"jobs_find_for_list",
+                                   "SELECT " FLEETCAST_JOB_FACTS_COLUMNS ", j.frozen FROM jobs.job j WHERE j.id = $1"};
 
 // Chunks from $2 on that hold an execution in one of the wanted states: their counters tell without a look at targets.
 constexpr Statement kChunks{"jobs_chunks_for_list", "SELECT " FLEETCAST_CHUNK_COLUMNS R"sql(, t.device_ids
@@ -133,9 +133,9 @@ absl::Status AppendExecutions(Transaction& transaction, const JobFacts& job, con
 
 absl::StatusOr<Execution> PostgresJobStore::GetExecution(absl::Time deadline, std::string_view job_id,
                                                          std::string_view device_id) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kGet, job_id, device_id));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kGetExecution, job_id, device_id));
   if (!rows.empty()) return ReadExecution(rows[0], device_id);
-  FLEETCAST_ASSIGN_OR_RETURN(const Result job, pool_.Run(deadline, kFindJob, job_id));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result job, pool_.Run(deadline, kFindListedJob, job_id));
   if (job.empty()) return NoSuchJob(job_id);
   return NoSuchExecution(job_id, device_id);
 }
@@ -146,7 +146,7 @@ absl::StatusOr<Page<Execution, int64_t>> PostgresJobStore::ListExecutions(absl::
   const std::vector<int> states = Numbers(request.states);
   return pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<Page<Execution, int64_t>> {
     Page<Execution, int64_t> page;
-    FLEETCAST_ASSIGN_OR_RETURN(const Result found, transaction.Run(kFindJob, request.job_id));
+    FLEETCAST_ASSIGN_OR_RETURN(const Result found, transaction.Run(kFindListedJob, request.job_id));
     if (found.empty()) return NoSuchJob(request.job_id);
     if (!found[0].Get<bool>("frozen")) return page;
     const JobFacts job = ReadJobFacts(found[0]);

@@ -19,7 +19,7 @@ using postgres::Row;
 using postgres::Statement;
 using postgres::Transaction;
 
-constexpr Statement kInsert{"jobs_insert", R"sql(
+constexpr Statement kInsertJob{"jobs_insert", R"sql(
 INSERT INTO jobs.job (id, request_id, request_hash, condition, kind, method, payload, response_timeout_us,
                       connect_timeout_us, tags_patch, desired_patch, twin_etag, status_message, start_time, due_time,
                       execution_timeout_us, state, wait_for_connection, priority,
@@ -34,9 +34,9 @@ ON CONFLICT DO NOTHING RETURNING seq)sql"};
 constexpr Statement kFindClash{"jobs_find_clash", R"sql(
 SELECT id, request_hash FROM jobs.job WHERE id = $1 OR request_id = $2 ORDER BY id = $1 DESC LIMIT 1)sql"};
 
-constexpr Statement kGet{"jobs_get", "SELECT " FLEETCAST_JOB_WITH_COUNTS "WHERE j.id = $1"};
+constexpr Statement kGetJob{"jobs_get", "SELECT " FLEETCAST_JOB_WITH_COUNTS "WHERE j.id = $1"};
 
-constexpr Statement kList{"jobs_list", "SELECT " FLEETCAST_JOB_WITH_COUNTS R"sql(
+constexpr Statement kListJobs{"jobs_list", "SELECT " FLEETCAST_JOB_WITH_COUNTS R"sql(
 WHERE ($1::bigint IS NULL OR j.seq < $1) AND ($2::smallint IS NULL OR j.kind = $2)
   AND (cardinality($3::smallint[]) = 0 OR j.state = ANY ($3))
 ORDER BY j.seq DESC LIMIT $4)sql"};
@@ -51,9 +51,6 @@ constexpr Statement kStop{"jobs_stop", R"sql(
 UPDATE jobs.job SET state = $2, stop = 1, stop_time = clock_timestamp(), drain_until = now() + $3::interval,
        end_time = CASE WHEN $4 THEN clock_timestamp() END, failure_reason = $5, pause_time = NULL, version = version + 1
 WHERE seq = $1)sql"};
-
-constexpr Statement kDropChunks{"jobs_drop_chunks", "DELETE FROM jobs.chunk WHERE job_seq = $1"};
-constexpr Statement kDropTargets{"jobs_drop_targets", "DELETE FROM jobs.chunk_target WHERE job_seq = $1"};
 
 constexpr Statement kNotify{"jobs_notify", "SELECT pg_notify($1, $2)"};
 
@@ -84,7 +81,7 @@ absl::StatusOr<Result> Insert(Transaction& transaction, const CreateRequest& req
   AddRollout(params, spec.rollout);
   AddRetry(params, spec.retry);
   AddRetried(params, spec.retried);
-  return transaction.Execute(kInsert, params);
+  return transaction.Execute(kInsertJob, params);
 }
 
 // A job that is to be cancelled, with its unfinished chunks if it runs; all locked.
@@ -125,8 +122,7 @@ absl::StatusOr<bool> Cancel(Transaction& transaction, Cancellable& locked, JobSt
   FLEETCAST_RETURN_IF_ERROR(SaveChunks(transaction, locked.chunks, stopped));
   LockedJob& job = locked.job;
   if (IsTerminal(next)) {
-    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropChunks, job.seq).status());
-    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropTargets, job.seq).status());
+    FLEETCAST_RETURN_IF_ERROR(DropTargets(transaction, job.seq));
   }
   FLEETCAST_RETURN_IF_ERROR(
       transaction.Run(kStop, job.seq, static_cast<int>(next), request.drain, IsTerminal(next), request.reason)
@@ -162,7 +158,7 @@ absl::StatusOr<CreateResult> PostgresJobStore::CreateJob(absl::Time deadline, co
 }
 
 absl::StatusOr<Job> PostgresJobStore::GetJob(absl::Time deadline, std::string_view job_id) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kGet, job_id));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result rows, pool_.Run(deadline, kGetJob, job_id));
   if (rows.empty()) return NoSuchJob(job_id);
   return ReadJobWithCounts(rows[0]);
 }
@@ -174,7 +170,7 @@ absl::StatusOr<Page<Job, int64_t>> PostgresJobStore::ListJobs(absl::Time deadlin
   std::vector<int> states;
   for (const JobState state : request.states) states.push_back(static_cast<int>(state));
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows,
-                             pool_.Run(deadline, kList, request.before_seq, kind, states, limit + 1));
+                             pool_.Run(deadline, kListJobs, request.before_seq, kind, states, limit + 1));
   Page<Job, int64_t> page;
   for (const Row row : rows) page.entries.push_back(ReadJobWithCounts(row));
   if (static_cast<int>(page.entries.size()) > limit) {

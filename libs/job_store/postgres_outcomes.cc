@@ -24,7 +24,7 @@ using postgres::Transaction;
 // outcomes of these targets: what the probe does not find is not there, and the primary key stands behind it. (ON
 // CONFLICT DO NOTHING inserts each row in two steps and logs both.) The first outcomes of a chunk need no probe. It is
 // a scalar sub-select because a join could be planned as a scan of the whole table.
-constexpr Statement kInsert{"jobs_insert_outcomes", R"sql(
+constexpr Statement kInsertOutcomes{"jobs_insert_outcomes", R"sql(
 WITH inserted AS (
   INSERT INTO jobs.outcome (job_seq, n, state, device_status, error_code, error_reason, payload, start_time, end_time)
   SELECT $1, r.n, r.state, r.device_status, r.error_code, r.error_reason, r.payload, r.start_time, r.end_time
@@ -36,7 +36,7 @@ WITH inserted AS (
 SELECT CASE WHEN count(*) < $11 THEN coalesce(array_agg(n), '{}') END AS ns FROM inserted)sql"};
 
 // The same for runs: neighbours that ended alike, from n to `last`, are one element.
-constexpr Statement kInsertRuns{"jobs_insert_outcome_runs", R"sql(
+constexpr Statement kInsertOutcomeRuns{"jobs_insert_outcome_runs", R"sql(
 WITH inserted AS (
   INSERT INTO jobs.outcome (job_seq, n, state, device_status, error_code, error_reason, payload, start_time, end_time)
   SELECT $1, t.n, r.state, r.device_status, r.error_code, r.error_reason, r.payload, r.start_time, r.end_time
@@ -63,8 +63,6 @@ WHERE seq = $1)sql"};
 constexpr Statement kFailLate{"jobs_fail_late", R"sql(
 UPDATE jobs.job SET state = $2, failure_reason = 'The execution time was over before the target devices were known.',
        pause_time = NULL, end_time = clock_timestamp(), version = version + 1 WHERE seq = $1)sql"};
-constexpr Statement kDropChunks{"jobs_drop_late_chunks", "DELETE FROM jobs.chunk WHERE job_seq = $1"};
-constexpr Statement kDropTargets{"jobs_drop_late_targets", "DELETE FROM jobs.chunk_target WHERE job_seq = $1"};
 
 int32_t NumberOf(const Outcome& outcome) { return outcome.lease.key.chunk_no * kChunkTargets + outcome.position; }
 
@@ -141,7 +139,8 @@ absl::StatusOr<std::optional<std::set<int32_t>>> Insert(Transaction& transaction
       postgres::Params::Of(job_seq, c.ns, c.states, c.device_statuses, c.error_codes, c.error_reasons, c.payloads,
                            c.start_times, c.end_times, c.ended_before, job.size());
   if (as_runs) params.Add(c.lasts);
-  FLEETCAST_ASSIGN_OR_RETURN(const Result inserted, transaction.Execute(as_runs ? kInsertRuns : kInsert, params));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result inserted,
+                             transaction.Execute(as_runs ? kInsertOutcomeRuns : kInsertOutcomes, params));
   const auto ns = inserted[0].Get<std::optional<std::vector<int32_t>>>("ns");
   if (!ns.has_value()) return std::optional<std::set<int32_t>>();
   return std::optional(std::set<int32_t>(ns->begin(), ns->end()));
@@ -197,8 +196,7 @@ absl::Status ExpireOne(Transaction& transaction, int64_t seq, absl::Duration gra
   if (!job.has_value() || job->stop != StopKind::kNone) return absl::OkStatus();
   if (job->state == JobState::kResolving) {
     const JobState failed = *NextJobState(job->state, JobEvent::kFailed);
-    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropChunks, seq).status());
-    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropTargets, seq).status());
+    FLEETCAST_RETURN_IF_ERROR(DropTargets(transaction, seq));
     FLEETCAST_RETURN_IF_ERROR(transaction.Run(kFailLate, seq, static_cast<int>(failed)).status());
     result.ended_jobs.push_back(job->id);
   } else if (job->state == JobState::kRunning) {

@@ -17,9 +17,9 @@ using postgres::Statement;
 using postgres::Transaction;
 
 // Chunks that one statement looks through.
-constexpr int kChunksPerStep = 16;
+constexpr int kChunksPerQuery = 16;
 
-constexpr Statement kFindJob{"jobs_find_retried", R"sql(
+constexpr Statement kFindRetriedJob{"jobs_find_retried", R"sql(
 SELECT j.seq, j.frozen, j.stop,
        (SELECT t.chunk_no FROM jobs.chunk_target t WHERE t.job_seq = j.seq AND t.last_device > $2
         ORDER BY t.last_device LIMIT 1) AS chunk_no
@@ -27,7 +27,7 @@ FROM jobs.job j WHERE j.id = $1)sql"};
 
 // The counters of a chunk tell whether it holds such a target at all. A target of an ended job without an outcome was
 // canceled if the cancel found it untouched; else it timed out (chunk.h).
-constexpr Statement kList{"jobs_list_retried", R"sql(
+constexpr Statement kListRetried{"jobs_list_retried", R"sql(
 WITH chosen AS MATERIALIZED (
   SELECT c.chunk_no, c.issued FROM jobs.chunk c
   WHERE c.job_seq = $1 AND c.chunk_no >= $2
@@ -57,21 +57,22 @@ absl::StatusOr<std::vector<std::string>> PostgresJobStore::ListRetriedTargets(
   for (const ExecutionState state : retried.states) states.push_back(static_cast<int>(state));
   return pool_.Transact(deadline, [&](Transaction& transaction) -> absl::StatusOr<std::vector<std::string>> {
     std::vector<std::string> device_ids;
-    FLEETCAST_ASSIGN_OR_RETURN(const Result found, transaction.Run(kFindJob, retried.job_id, request.after_device_id));
+    FLEETCAST_ASSIGN_OR_RETURN(const Result found,
+                               transaction.Run(kFindRetriedJob, retried.job_id, request.after_device_id));
     if (found.empty()) return NoSuchJob(retried.job_id);
     std::optional<int32_t> chunk_no = found[0].Get<std::optional<int32_t>>("chunk_no");
     if (!found[0].Get<bool>("frozen")) return device_ids;
     while (chunk_no.has_value()) {
       FLEETCAST_ASSIGN_OR_RETURN(
           const Result rows,
-          transaction.Run(kList, found[0].Get<int64_t>("seq"), *chunk_no, states, retried.device_errors,
-                          found[0].Get<int16_t>("stop"), kChunksPerStep, kDeviceErrorStatus));
+          transaction.Run(kListRetried, found[0].Get<int64_t>("seq"), *chunk_no, states, retried.device_errors,
+                          found[0].Get<int16_t>("stop"), kChunksPerQuery, kDeviceErrorStatus));
       chunk_no.reset();
       for (const Row row : rows) {
         for (std::string& id : row.Get<std::vector<std::string>>("device_ids")) {
           if (id > request.after_device_id && device_ids.size() < limit) device_ids.push_back(std::move(id));
         }
-        if (rows.size() == kChunksPerStep) chunk_no = row.Get<int32_t>("chunk_no") + 1;
+        if (rows.size() == kChunksPerQuery) chunk_no = row.Get<int32_t>("chunk_no") + 1;
       }
       if (device_ids.size() == limit) break;
     }

@@ -39,7 +39,7 @@ FROM jobs.job WHERE seq = $1 FOR UPDATE)sql"};
 
 constexpr Statement kGetById{"jobs_get_by_id", "SELECT " FLEETCAST_JOB_WITH_COUNTS "WHERE j.id = $1"};
 
-absl::Duration Micros(const Row& row, const char* column) {
+absl::Duration MicrosOrZero(const Row& row, const char* column) {
   return absl::Microseconds(row.Get<std::optional<int64_t>>(column).value_or(0));
 }
 
@@ -49,8 +49,8 @@ std::string Text(const Row& row, const char* column) {
 
 Action ReadAction(const Row& row) {
   if (row.Get<int16_t>("kind") == static_cast<int16_t>(ActionKind::kInvokeMethod)) {
-    return MethodAction{Text(row, "method"), Text(row, "payload"), Micros(row, "response_timeout_us"),
-                        Micros(row, "connect_timeout_us"), row.Get<bool>("wait_for_connection")};
+    return MethodAction{Text(row, "method"), Text(row, "payload"), MicrosOrZero(row, "response_timeout_us"),
+                        MicrosOrZero(row, "connect_timeout_us"), row.Get<bool>("wait_for_connection")};
   }
   return TwinAction{Text(row, "tags_patch"), Text(row, "desired_patch"), Text(row, "twin_etag")};
 }
@@ -73,7 +73,7 @@ Job ReadJob(const Row& row) {
   job.spec.condition = row.Get<std::string>("condition");
   job.spec.action = ReadAction(row);
   job.spec.start_time = row.Get<std::optional<absl::Time>>("start_time");
-  job.spec.execution_timeout = Micros(row, "execution_timeout_us");
+  job.spec.execution_timeout = MicrosOrZero(row, "execution_timeout_us");
   job.spec.status_message = row.Get<std::string>("status_message");
   job.spec.rollout = ReadRollout(row);
   job.spec.retry = ReadRetry(row);

@@ -18,6 +18,8 @@ using postgres::Transaction;
 constexpr Statement kAddCounters{"jobs_add_counters", R"sql(
 INSERT INTO jobs.counter (job_seq, stripe, pending)
 SELECT $1, s, CASE WHEN s = 0 THEN $2::int ELSE 0 END FROM generate_series(0, $3 - 1) AS s)sql"};
+constexpr Statement kDropChunks{"jobs_drop_chunks", "DELETE FROM jobs.chunk WHERE job_seq = $1"};
+constexpr Statement kDropTargets{"jobs_drop_targets", "DELETE FROM jobs.chunk_target WHERE job_seq = $1"};
 constexpr Statement kDropCounters{"jobs_drop_counters", "DELETE FROM jobs.counter WHERE job_seq = $1"};
 
 // The chunks are locked. Gives the jobs whose counters are all held by other transactions; they are not changed.
@@ -155,6 +157,11 @@ absl::Status SaveChunks(Transaction& transaction, const LockedChunks& stored, co
                                   .status());
   }
   return absl::OkStatus();
+}
+
+absl::Status DropTargets(Transaction& transaction, int64_t job_seq) {
+  FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropChunks, job_seq).status());
+  return transaction.Run(kDropTargets, job_seq).status();
 }
 
 absl::StatusOr<bool> EndIfComplete(Transaction& transaction, const LockedJob& job) {

@@ -31,6 +31,9 @@ absl::Status AddCounters(postgres::Transaction& transaction, int64_t job_seq, in
 absl::Status SaveChunks(postgres::Transaction& transaction, const LockedChunks& stored,
                         const std::map<ChunkKey, Chunk>& changed, bool issued_now = false);
 
+// Drops the targets and chunks of a locked job that ends before it runs.
+absl::Status DropTargets(postgres::Transaction& transaction, int64_t job_seq);
+
 // Ends a locked job when all its chunks are closed: state, end time, final counts. True when it did so.
 absl::StatusOr<bool> EndIfComplete(postgres::Transaction& transaction, const LockedJob& job);
 

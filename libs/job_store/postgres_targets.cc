@@ -72,8 +72,6 @@ UPDATE jobs.job SET state = $2, failure_reason = $3, pause_time = NULL, end_time
 WHERE seq = $1)sql"};
 
 constexpr Statement kFindForFail{"jobs_find_for_fail", "SELECT seq, state FROM jobs.job WHERE id = $1 FOR UPDATE"};
-constexpr Statement kDropChunks{"jobs_drop_failed_chunks", "DELETE FROM jobs.chunk WHERE job_seq = $1"};
-constexpr Statement kDropTargets{"jobs_drop_failed_targets", "DELETE FROM jobs.chunk_target WHERE job_seq = $1"};
 
 const std::vector<std::string> kTargetColumns = {"job_seq", "chunk_no", "first_device", "last_device", "device_ids"};
 
@@ -195,8 +193,7 @@ absl::Status PostgresJobStore::FailJob(absl::Time deadline, std::string_view job
     const auto state = static_cast<JobState>(rows[0].Get<int16_t>("state"));
     const std::optional<JobState> next = NextJobState(state, JobEvent::kFailed);
     if (!next.has_value() || state == JobState::kRunning) return JobNotInState(job_id);
-    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropChunks, seq).status());
-    FLEETCAST_RETURN_IF_ERROR(transaction.Run(kDropTargets, seq).status());
+    FLEETCAST_RETURN_IF_ERROR(DropTargets(transaction, seq));
     return transaction.Run(kFail, seq, Number(*next), reason).status();
   });
 }
