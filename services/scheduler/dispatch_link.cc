@@ -13,10 +13,10 @@ namespace {
 
 namespace pb = fleetcast::internal::v1;
 
-using Stream = rpc::BidiClientStream<pb::DispatchRequest, pb::DispatchResponse>;
+using DispatchStream = rpc::BidiClientStream<pb::DispatchRequest, pb::DispatchResponse>;
 
 // Device ids of one kind in one message; at most 128 bytes each.
-constexpr size_t kWatchMax = 10'000;
+constexpr size_t kUnwatchMax = 10'000;
 
 NotSentReason FromProto(pb::NotSentReason reason) {
   switch (reason) {
@@ -85,7 +85,7 @@ struct DispatchLink::State {
   DispatchLinkCallbacks callbacks;
   std::unique_ptr<pb::MethodDispatchService::Stub> stub;
   bool up = false;  // Used by the stream's callbacks only.
-  std::unique_ptr<Stream> stream;
+  std::unique_ptr<DispatchStream> stream;
 
   void OnConnected() {
     pb::DispatchRequest hello;
@@ -139,12 +139,13 @@ absl::StatusOr<std::unique_ptr<DispatchLink>> DispatchLink::Make(const std::stri
   state->callbacks = std::move(callbacks);
   state->stub = pb::MethodDispatchService::NewStub(channel);
   State* raw = state.get();
-  state->stream = std::make_unique<Stream>(
+  state->stream = std::make_unique<DispatchStream>(
       rpc::ClientStreamOptions{.peer = address},
       [raw](grpc::ClientContext* context, auto* reactor) { raw->stub->async()->Dispatch(context, reactor); },
-      Stream::Callbacks{.on_connected = [raw] { raw->OnConnected(); },
-                        .on_message = [raw](pb::DispatchResponse&& message) { raw->OnMessage(std::move(message)); },
-                        .on_disconnected = [raw](const absl::Status&) { raw->OnDisconnected(); }});
+      DispatchStream::Callbacks{
+          .on_connected = [raw] { raw->OnConnected(); },
+          .on_message = [raw](pb::DispatchResponse&& message) { raw->OnMessage(std::move(message)); },
+          .on_disconnected = [raw](const absl::Status&) { raw->OnDisconnected(); }});
   return std::unique_ptr<DispatchLink>(new DispatchLink(std::move(state)));
 }
 
@@ -187,11 +188,11 @@ void DispatchLink::Acknowledge(std::span<const TargetName> targets) {
 }
 
 bool DispatchLink::Watch(std::span<const std::string> watch, std::span<const std::string> unwatch) {
-  while (unwatch.size() > kWatchMax) {
+  while (unwatch.size() > kUnwatchMax) {
     pb::DispatchRequest request;
-    for (const std::string& device_id : unwatch.first(kWatchMax)) request.add_unwatch_device_ids(device_id);
+    for (const std::string& device_id : unwatch.first(kUnwatchMax)) request.add_unwatch_device_ids(device_id);
     if (!state_->stream->TrySend(std::move(request))) return false;
-    unwatch = unwatch.subspan(kWatchMax);
+    unwatch = unwatch.subspan(kUnwatchMax);
   }
   pb::DispatchRequest request;
   for (const std::string& device_id : unwatch) request.add_unwatch_device_ids(device_id);

@@ -14,13 +14,12 @@ using job_store::Job;
 using job_store::JobSpec;
 using sim::Calls;
 using sim::EachDevice;
+using sim::kPermit;
 using sim::MostInFlight;
 using sim::MostStarts;
 using sim::SimDevice;
 using sim::SimOptions;
 using sim::SimWorld;
-
-constexpr absl::Duration kPermit = absl::Seconds(1);
 
 // --- Pace and caps ------------------------------------------------------------------------------------------------
 

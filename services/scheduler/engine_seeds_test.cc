@@ -19,13 +19,13 @@ namespace {
 
 using job_store::Job;
 using job_store::JobSpec;
+using sim::kPermit;
 using sim::SimFleet;
 using sim::SimOptions;
 using sim::SimWorld;
 
 constexpr int kCap = 120;
 constexpr int kRetries = 2;
-constexpr absl::Duration kPermit = absl::Seconds(1);
 constexpr absl::Duration kFaultyTime = absl::Seconds(40);
 constexpr const char* kJobs[] = {"plain", "capped", "patient", "waiting", "paced twins"};
 

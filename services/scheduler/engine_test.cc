@@ -11,10 +11,9 @@ namespace {
 
 using job_store::Execution;
 using job_store::Job;
+using sim::kPermit;
 using sim::SimOptions;
 using sim::SimWorld;
-
-constexpr absl::Duration kPermit = absl::Seconds(1);
 
 // Most method requests of the job that one device got (M1 allows 1).
 int MostCalls(SimWorld& world, const Job& job) {

@@ -7,6 +7,7 @@
 
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/trace.h"
+#include "services/scheduler/store_retry.h"
 
 namespace fleetcast::scheduler {
 namespace {
@@ -16,9 +17,6 @@ using job_store::IssueRequest;
 
 // Statements that commit intents, under way at once. While they are, more intents gather for the next one.
 constexpr int kMarksMax = 2;
-// Pause after a statement that failed.
-constexpr absl::Duration kStorePause = absl::Milliseconds(200);
-constexpr absl::Duration kLogEvery = absl::Seconds(5);
 
 }  // namespace
 

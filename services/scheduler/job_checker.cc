@@ -4,13 +4,10 @@
 #include <utility>
 
 #include "libs/telemetry/log.h"
+#include "services/scheduler/store_retry.h"
 
 namespace fleetcast::scheduler {
 namespace {
-
-// Pause after a statement that failed.
-constexpr absl::Duration kStorePause = absl::Milliseconds(200);
-constexpr absl::Duration kLogEvery = absl::Seconds(5);
 
 // Nothing is issued any more, and nobody will lease a chunk of it.
 bool IsOver(const job_store::Job& job, absl::Time now) {

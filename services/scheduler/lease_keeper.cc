@@ -6,6 +6,7 @@
 
 #include "absl/container/btree_map.h"
 #include "libs/telemetry/log.h"
+#include "services/scheduler/store_retry.h"
 
 namespace fleetcast::scheduler {
 namespace {
@@ -16,9 +17,6 @@ constexpr int kLeaseBatchMax = 64;
 constexpr absl::Duration kAhead = absl::Seconds(5);
 // Most jobs that one ExpireJobs looks at.
 constexpr int kExpireJobsMax = 16;
-// Pause after a statement that failed.
-constexpr absl::Duration kStorePause = absl::Milliseconds(200);
-constexpr absl::Duration kLogEvery = absl::Seconds(5);
 
 // True when more chunks of the job would only lie about; `ready`: targets at hand.
 bool HasEnough(const HeldJob& job, int64_t ready) {

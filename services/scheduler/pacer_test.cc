@@ -7,7 +7,7 @@ namespace {
 
 constexpr absl::Duration kStart = absl::Hours(1);
 
-absl::Duration At(double seconds) { return kStart + absl::Seconds(seconds); }
+absl::Duration After(double seconds) { return kStart + absl::Seconds(seconds); }
 
 RolloutPolicy Rate(int32_t per_minute) {
   RolloutPolicy policy;
@@ -45,7 +45,7 @@ struct Starts {
 Starts RunPacer(Pacer& pacer, double from, double to) {
   Starts starts;
   for (double when = from; when < to; when += 0.01) {
-    const int allowed = pacer.Allowed(1'000'000, 0, 0, At(when));
+    const int allowed = pacer.Allowed(1'000'000, 0, 0, After(when));
     pacer.Started(allowed, 0);
     starts.total += allowed;
     starts.most = std::max(starts.most, allowed);
@@ -55,13 +55,13 @@ Starts RunPacer(Pacer& pacer, double from, double to) {
 
 TEST(PacerTest, WithoutARateEverythingReadyMayStart) {
   Pacer pacer = Make(Abort({}));
-  EXPECT_EQ(pacer.Allowed(5'000, 0, 100, At(0)), 5'000);
+  EXPECT_EQ(pacer.Allowed(5'000, 0, 100, After(0)), 5'000);
 }
 
 TEST(PacerTest, TheBucketBeginsEmpty) {
   Pacer pacer = Make(Rate(60'000));
-  EXPECT_EQ(pacer.Allowed(5'000, 0, 0, At(0)), 0);
-  EXPECT_EQ(pacer.Allowed(5'000, 0, 0, At(0.01)), 10);
+  EXPECT_EQ(pacer.Allowed(5'000, 0, 0, After(0)), 0);
+  EXPECT_EQ(pacer.Allowed(5'000, 0, 0, After(0.01)), 10);
 }
 
 TEST(PacerTest, StartsAreSpreadEvenly) {
@@ -80,12 +80,12 @@ TEST(PacerTest, OneAMinuteIsOneAMinute) {
 
 TEST(PacerTest, NothingIsCaughtUpAfterAPause) {
   Pacer pacer = Make(Rate(60'000));
-  EXPECT_EQ(pacer.Allowed(1'000'000, 0, 0, At(3'600)), 250);  // A quarter of a second's worth.
+  EXPECT_EQ(pacer.Allowed(1'000'000, 0, 0, After(3'600)), 250);  // A quarter of a second's worth.
 }
 
 TEST(PacerTest, ADeviceAtLeastIsSavedUp) {
   Pacer pacer = Make(Rate(10));
-  EXPECT_EQ(pacer.Allowed(100, 0, 0, At(3'600)), 1);
+  EXPECT_EQ(pacer.Allowed(100, 0, 0, After(3'600)), 1);
 }
 
 TEST(PacerTest, TheRampSpeedsUpWithDevicesStarted) {
@@ -113,20 +113,20 @@ TEST(PacerTest, AFollowerGoesOnWithTheRampWhereItWas) {
 
 TEST(PacerTest, TheCapCountsWhatIsInFlightHereAndElsewhere) {
   Pacer pacer = Make(Cap(100), {.running = 30});
-  EXPECT_EQ(pacer.Allowed(500, 0, 0, At(0)), 70);
+  EXPECT_EQ(pacer.Allowed(500, 0, 0, After(0)), 70);
   pacer.OnLeased(20, /*more_issued=*/true);
   EXPECT_EQ(pacer.elsewhere(), 10);
-  EXPECT_EQ(pacer.Allowed(500, 0, 20, At(0)), 70);
-  EXPECT_EQ(pacer.Allowed(500, 0, 90, At(0)), 0);
+  EXPECT_EQ(pacer.Allowed(500, 0, 20, After(0)), 70);
+  EXPECT_EQ(pacer.Allowed(500, 0, 90, After(0)), 0);
   pacer.OnLeased(0, /*more_issued=*/false);  // Chunks with issued targets come first: there are no more.
-  EXPECT_EQ(pacer.Allowed(500, 0, 90, At(0)), 10);
+  EXPECT_EQ(pacer.Allowed(500, 0, 90, After(0)), 10);
 }
 
 TEST(PacerTest, RetriesNeedNoRoomButKeepTheirOwn) {
   Pacer pacer = Make(Cap(100));
-  EXPECT_EQ(pacer.Allowed(500, 30, 100, At(0)), 30);  // All 100 have ended once, 30 may be tried again.
+  EXPECT_EQ(pacer.Allowed(500, 30, 100, After(0)), 30);  // All 100 have ended once, 30 may be tried again.
   EXPECT_EQ(pacer.room(), 0);
-  EXPECT_EQ(pacer.Allowed(500, 30, 90, At(0)), 40);
+  EXPECT_EQ(pacer.Allowed(500, 30, 90, After(0)), 40);
   EXPECT_EQ(pacer.room(), 10);
   pacer.Started(35, 30);
   EXPECT_EQ(pacer.room(), 5);
@@ -135,30 +135,30 @@ TEST(PacerTest, RetriesNeedNoRoomButKeepTheirOwn) {
 TEST(PacerTest, AChunkThatIsLostStaysInTheCount) {
   Pacer pacer = Make(Cap(100));
   pacer.OnDropped(60);
-  EXPECT_EQ(pacer.Allowed(500, 0, 0, At(0)), 40);
+  EXPECT_EQ(pacer.Allowed(500, 0, 0, After(0)), 40);
 }
 
 TEST(PacerTest, AChangeTakesEffectAtOnceAndCatchesNothingUp) {
   Pacer pacer = Make(Rate(60));
-  EXPECT_EQ(pacer.Allowed(100, 0, 0, At(1)), 1);
-  pacer.SetPolicy(Rate(60'000), At(1));
-  EXPECT_EQ(pacer.Allowed(100, 0, 0, At(1)), 0);
-  EXPECT_EQ(pacer.Allowed(100, 0, 0, At(1.01)), 10);
+  EXPECT_EQ(pacer.Allowed(100, 0, 0, After(1)), 1);
+  pacer.SetPolicy(Rate(60'000), After(1));
+  EXPECT_EQ(pacer.Allowed(100, 0, 0, After(1)), 0);
+  EXPECT_EQ(pacer.Allowed(100, 0, 0, After(1.01)), 10);
 }
 
 TEST(PacerTest, SlicesStartWhenTheRateAllowsAllOfOne) {
   Pacer pacer = Make(Rate(6'000), {}, /*unit=*/250);
-  EXPECT_EQ(pacer.Allowed(1'000, 0, 0, At(2.4)), 0);
-  EXPECT_EQ(pacer.Allowed(1'000, 0, 0, At(2.5)), 250);
+  EXPECT_EQ(pacer.Allowed(1'000, 0, 0, After(2.4)), 0);
+  EXPECT_EQ(pacer.Allowed(1'000, 0, 0, After(2.5)), 250);
   pacer.Started(250, 0);
-  EXPECT_EQ(pacer.Allowed(1'000, 0, 0, At(4.9)), 0);
-  EXPECT_EQ(pacer.Allowed(40, 0, 0, At(4.9)), 40);  // The last slice is shorter.
+  EXPECT_EQ(pacer.Allowed(1'000, 0, 0, After(4.9)), 0);
+  EXPECT_EQ(pacer.Allowed(40, 0, 0, After(4.9)), 40);  // The last slice is shorter.
 }
 
 TEST(PacerTest, ASliceLargerThanTheCapIsAlone) {
   Pacer pacer = Make(Cap(10), {}, /*unit=*/250);
-  EXPECT_EQ(pacer.Allowed(1'000, 0, 0, At(0)), 250);
-  EXPECT_EQ(pacer.Allowed(1'000, 0, 1, At(0)), 0);
+  EXPECT_EQ(pacer.Allowed(1'000, 0, 0, After(0)), 250);
+  EXPECT_EQ(pacer.Allowed(1'000, 0, 1, After(0)), 0);
 }
 
 TEST(PacerTest, SaysWhichCriterionIsMet) {

@@ -3,14 +3,9 @@
 #include <utility>
 
 #include "libs/telemetry/log.h"
+#include "services/scheduler/store_retry.h"
 
 namespace fleetcast::scheduler {
-namespace {
-
-constexpr absl::Duration kLogEvery = absl::Seconds(5);
-
-}  // namespace
-
 void Recorder::Flush() {
   for (;;) {
     OutcomeBatch batch = collector_.Take(context_.now.steady);

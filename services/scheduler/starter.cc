@@ -11,13 +11,12 @@
 #include "libs/model/reasons.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/trace.h"
+#include "services/scheduler/store_retry.h"
 
 namespace fleetcast::scheduler {
 namespace {
 
 using job_store::ResolveLease;
-
-constexpr absl::Duration kLogEvery = absl::Seconds(5);
 
 // True for errors that a repeat may cure: the database or the twin service is away.
 bool IsPassing(const absl::Status& status) {

@@ -14,7 +14,7 @@ namespace {
 
 namespace pb = fleetcast::internal::v1;
 
-using Stream = rpc::BidiClientStream<pb::WriteSlicesRequest, pb::WriteSlicesResponse>;
+using WriteStream = rpc::BidiClientStream<pb::WriteSlicesRequest, pb::WriteSlicesResponse>;
 
 // For a failure whose code is not a number: "internal error" of service-rest 4.3.
 constexpr int32_t kServerError = 500001;
@@ -48,7 +48,7 @@ SliceResult FromProto(pb::TwinSliceResult& from) {
 struct TwinLink::State {
   TwinLinkCallbacks callbacks;
   std::unique_ptr<pb::TwinWriteService::Stub> stub;
-  std::unique_ptr<Stream> stream;
+  std::unique_ptr<WriteStream> stream;
 
   void OnMessage(pb::WriteSlicesResponse&& message) const {
     std::vector<SliceResult> results;
@@ -65,12 +65,13 @@ absl::StatusOr<std::unique_ptr<TwinLink>> TwinLink::Make(const std::string& addr
   state->callbacks = std::move(callbacks);
   state->stub = pb::TwinWriteService::NewStub(channel);
   State* raw = state.get();
-  state->stream = std::make_unique<Stream>(
+  state->stream = std::make_unique<WriteStream>(
       rpc::ClientStreamOptions{.peer = address},
       [raw](grpc::ClientContext* context, auto* reactor) { raw->stub->async()->WriteSlices(context, reactor); },
-      Stream::Callbacks{.on_connected = [raw] { raw->callbacks.on_up(); },
-                        .on_message = [raw](pb::WriteSlicesResponse&& message) { raw->OnMessage(std::move(message)); },
-                        .on_disconnected = [raw](const absl::Status&) { raw->callbacks.on_down(); }});
+      WriteStream::Callbacks{
+          .on_connected = [raw] { raw->callbacks.on_up(); },
+          .on_message = [raw](pb::WriteSlicesResponse&& message) { raw->OnMessage(std::move(message)); },
+          .on_disconnected = [raw](const absl::Status&) { raw->callbacks.on_down(); }});
   return std::unique_ptr<TwinLink>(new TwinLink(std::move(state)));
 }
 

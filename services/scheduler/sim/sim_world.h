@@ -17,6 +17,9 @@
 
 namespace fleetcast::scheduler::sim {
 
+// How long a call may be under way to its device: EngineOptions::permit, which no world changes.
+inline constexpr absl::Duration kPermit = absl::Seconds(1);
+
 struct SimOptions {
   uint64_t seed = 1;
   int dispatchers = 2;
