@@ -13,11 +13,11 @@
 
 namespace fleetcast::twin {
 
-namespace pb = ::fleetcast::registry::v1;
+namespace registry_pb = ::fleetcast::registry::v1;
 
 grpc::ServerUnaryReactor* DeviceService::CreateDevice(grpc::CallbackServerContext* context,
-                                                      const pb::CreateDeviceRequest* request,
-                                                      pb::CreateDeviceResponse* response) {
+                                                      const registry_pb::CreateDeviceRequest* request,
+                                                      registry_pb::CreateDeviceResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     NewDevice device;
     FLEETCAST_ASSIGN_OR_RETURN(device.settings, ReadSettings(request->device(), parts_.vault));
@@ -30,8 +30,8 @@ grpc::ServerUnaryReactor* DeviceService::CreateDevice(grpc::CallbackServerContex
 }
 
 grpc::ServerUnaryReactor* DeviceService::GetDevice(grpc::CallbackServerContext* context,
-                                                   const pb::GetDeviceRequest* request,
-                                                   pb::GetDeviceResponse* response) {
+                                                   const registry_pb::GetDeviceRequest* request,
+                                                   registry_pb::GetDeviceResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const DeviceRow row, parts_.devices.Get(call.deadline, request->device_id()));
     return ToProto(row, &parts_.vault, response->mutable_device());
@@ -39,14 +39,14 @@ grpc::ServerUnaryReactor* DeviceService::GetDevice(grpc::CallbackServerContext* 
 }
 
 grpc::ServerUnaryReactor* DeviceService::ListDevices(grpc::CallbackServerContext* context,
-                                                     const pb::ListDevicesRequest* request,
-                                                     pb::ListDevicesResponse* response) {
+                                                     const registry_pb::ListDevicesRequest* request,
+                                                     registry_pb::ListDevicesResponse* response) {
   return rpc::RunOn(workers_, context,
                     [this, request, response](const rpc::Call& call) { return List(call, *request, *response); });
 }
 
-absl::Status DeviceService::List(const rpc::Call& call, const pb::ListDevicesRequest& request,
-                                 pb::ListDevicesResponse& response) {
+absl::Status DeviceService::List(const rpc::Call& call, const registry_pb::ListDevicesRequest& request,
+                                 registry_pb::ListDevicesResponse& response) {
   FLEETCAST_ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   std::string after;
   if (!request.page_token().empty()) {
@@ -66,8 +66,8 @@ absl::Status DeviceService::List(const rpc::Call& call, const pb::ListDevicesReq
 }
 
 grpc::ServerUnaryReactor* DeviceService::UpdateDevice(grpc::CallbackServerContext* context,
-                                                      const pb::UpdateDeviceRequest* request,
-                                                      pb::UpdateDeviceResponse* response) {
+                                                      const registry_pb::UpdateDeviceRequest* request,
+                                                      registry_pb::UpdateDeviceResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     const EtagCondition condition = EtagCondition::Parse(request->if_match());
     if (condition.absent()) {
@@ -81,8 +81,8 @@ grpc::ServerUnaryReactor* DeviceService::UpdateDevice(grpc::CallbackServerContex
 }
 
 grpc::ServerUnaryReactor* DeviceService::DeleteDevice(grpc::CallbackServerContext* context,
-                                                      const pb::DeleteDeviceRequest* request,
-                                                      pb::DeleteDeviceResponse*) {
+                                                      const registry_pb::DeleteDeviceRequest* request,
+                                                      registry_pb::DeleteDeviceResponse*) {
   return rpc::RunOn(workers_, context, [this, request](const rpc::Call& call) -> absl::Status {
     FLEETCAST_RETURN_IF_ERROR(
         parts_.devices.Delete(call.deadline, request->device_id(), EtagCondition::Parse(request->if_match())));
@@ -92,8 +92,8 @@ grpc::ServerUnaryReactor* DeviceService::DeleteDevice(grpc::CallbackServerContex
 }
 
 grpc::ServerUnaryReactor* DeviceService::BatchChangeDevices(grpc::CallbackServerContext* context,
-                                                            const pb::BatchChangeDevicesRequest* request,
-                                                            pb::BatchChangeDevicesResponse* response) {
+                                                            const registry_pb::BatchChangeDevicesRequest* request,
+                                                            registry_pb::BatchChangeDevicesResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_RETURN_IF_ERROR(BatchChange(call.deadline, *request, parts_.batches, parts_.vault, *response));
     on_change_();
@@ -102,8 +102,8 @@ grpc::ServerUnaryReactor* DeviceService::BatchChangeDevices(grpc::CallbackServer
 }
 
 grpc::ServerUnaryReactor* DeviceService::GetRegistryStatistics(grpc::CallbackServerContext* context,
-                                                               const pb::GetRegistryStatisticsRequest*,
-                                                               pb::GetRegistryStatisticsResponse* response) {
+                                                               const registry_pb::GetRegistryStatisticsRequest*,
+                                                               registry_pb::GetRegistryStatisticsResponse* response) {
   return rpc::RunOn(workers_, context, [this, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const DeviceCounts counts, parts_.statistics.Get(call.deadline));
     response->set_total_devices(counts.total);
@@ -114,16 +114,16 @@ grpc::ServerUnaryReactor* DeviceService::GetRegistryStatistics(grpc::CallbackSer
   });
 }
 
-grpc::ServerBidiReactor<pb::ImportDevicesRequest, pb::ImportDevicesResponse>* DeviceService::ImportDevices(
-    grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<registry_pb::ImportDevicesRequest, registry_pb::ImportDevicesResponse>*
+DeviceService::ImportDevices(grpc::CallbackServerContext* context) {
   return DeviceImport::Start(context, {parts_.batches, parts_.vault}, workers_, on_change_);
 }
 
-grpc::ServerWriteReactor<pb::ExportDevicesResponse>* DeviceService::ExportDevices(
-    grpc::CallbackServerContext* context, const pb::ExportDevicesRequest* request) {
-  return rpc::StreamOn<pb::ExportDevicesResponse>(
+grpc::ServerWriteReactor<registry_pb::ExportDevicesResponse>* DeviceService::ExportDevices(
+    grpc::CallbackServerContext* context, const registry_pb::ExportDevicesRequest* request) {
+  return rpc::StreamOn<registry_pb::ExportDevicesResponse>(
       export_workers_, context,
-      [this, request](const rpc::Call& call, rpc::ServerStream<pb::ExportDevicesResponse>& out) {
+      [this, request](const rpc::Call& call, rpc::ServerStream<registry_pb::ExportDevicesResponse>& out) {
         return exports_.Run(call, *request, out);
       },
       {.messages_max = 4});

@@ -20,7 +20,7 @@ constexpr absl::Duration kLease = absl::Seconds(10);
 constexpr absl::Duration kLeaseMargin = absl::Seconds(6);  // Renewed when less is left.
 constexpr absl::Duration kStoreLimit = absl::Seconds(5);   // Of one statement.
 constexpr absl::Duration kAckLimit = absl::Seconds(10);    // A consumer that is slower loses its stream.
-constexpr int kRowsPerRead = 200;
+constexpr int kFeedRowsPerRead = 200;
 
 }  // namespace
 
@@ -131,14 +131,14 @@ bool ChangeFeed::Publisher::PublishWindow(std::stop_token stop, const FeedWindow
   while (!stop.stop_requested()) {
     if (!HoldLease()) return false;
     const absl::StatusOr<std::vector<FeedRow>> rows =
-        store_.Read(absl::Now() + kStoreLimit, window, after, kRowsPerRead);
+        store_.Read(absl::Now() + kStoreLimit, window, after, kFeedRowsPerRead);
     if (!rows.ok()) return false;
     if (!rows->empty()) {
       is_any = true;
       after = rows->back().seq;
       if (!SendAndAwait(stop, FeedBatches(*rows))) return false;
     }
-    if (rows->size() < static_cast<size_t>(kRowsPerRead)) break;
+    if (rows->size() < static_cast<size_t>(kFeedRowsPerRead)) break;
   }
   if (stop.stop_requested()) return false;
   position_ = window.to;

@@ -11,7 +11,7 @@
 
 namespace fleetcast::twin {
 
-namespace pb = ::fleetcast::registry::v1;
+namespace registry_pb = ::fleetcast::registry::v1;
 
 namespace {
 
@@ -25,8 +25,8 @@ absl::StatusOr<Identity> ReadModule(const std::string& device_id, const std::str
 }  // namespace
 
 grpc::ServerUnaryReactor* ModuleService::CreateModule(grpc::CallbackServerContext* context,
-                                                      const pb::CreateModuleRequest* request,
-                                                      pb::CreateModuleResponse* response) {
+                                                      const registry_pb::CreateModuleRequest* request,
+                                                      registry_pb::CreateModuleResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     NewDevice module;
     FLEETCAST_ASSIGN_OR_RETURN(module.settings, ReadSettings(request->module(), vault_));
@@ -38,8 +38,8 @@ grpc::ServerUnaryReactor* ModuleService::CreateModule(grpc::CallbackServerContex
 }
 
 grpc::ServerUnaryReactor* ModuleService::GetModule(grpc::CallbackServerContext* context,
-                                                   const pb::GetModuleRequest* request,
-                                                   pb::GetModuleResponse* response) {
+                                                   const registry_pb::GetModuleRequest* request,
+                                                   registry_pb::GetModuleResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const Identity identity, ReadModule(request->device_id(), request->module_id()));
     FLEETCAST_ASSIGN_OR_RETURN(const DeviceRow row, devices_.Get(call.deadline, identity));
@@ -48,8 +48,8 @@ grpc::ServerUnaryReactor* ModuleService::GetModule(grpc::CallbackServerContext* 
 }
 
 grpc::ServerUnaryReactor* ModuleService::ListModules(grpc::CallbackServerContext* context,
-                                                     const pb::ListModulesRequest* request,
-                                                     pb::ListModulesResponse* response) {
+                                                     const registry_pb::ListModulesRequest* request,
+                                                     registry_pb::ListModulesResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const std::vector<DeviceRow> rows,
                                devices_.ListModules(call.deadline, request->device_id()));
@@ -59,8 +59,8 @@ grpc::ServerUnaryReactor* ModuleService::ListModules(grpc::CallbackServerContext
 }
 
 grpc::ServerUnaryReactor* ModuleService::UpdateModule(grpc::CallbackServerContext* context,
-                                                      const pb::UpdateModuleRequest* request,
-                                                      pb::UpdateModuleResponse* response) {
+                                                      const registry_pb::UpdateModuleRequest* request,
+                                                      registry_pb::UpdateModuleResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     const EtagCondition condition = EtagCondition::Parse(request->if_match());
     if (condition.absent()) {
@@ -74,8 +74,8 @@ grpc::ServerUnaryReactor* ModuleService::UpdateModule(grpc::CallbackServerContex
 }
 
 grpc::ServerUnaryReactor* ModuleService::DeleteModule(grpc::CallbackServerContext* context,
-                                                      const pb::DeleteModuleRequest* request,
-                                                      pb::DeleteModuleResponse*) {
+                                                      const registry_pb::DeleteModuleRequest* request,
+                                                      registry_pb::DeleteModuleResponse*) {
   return rpc::RunOn(workers_, context, [this, request](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const Identity identity, ReadModule(request->device_id(), request->module_id()));
     FLEETCAST_RETURN_IF_ERROR(devices_.Delete(call.deadline, identity, EtagCondition::Parse(request->if_match())));

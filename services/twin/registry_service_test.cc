@@ -9,7 +9,7 @@
 namespace fleetcast::twin {
 namespace {
 
-namespace pb = ::fleetcast::registry::v1;
+namespace registry_pb = ::fleetcast::registry::v1;
 using ::testing::HasSubstr;
 using testing::IsOk;
 using ::testing::Not;
@@ -17,22 +17,22 @@ using testing::StatusIs;
 
 class RegistryServiceTest : public ServiceTest {
  protected:
-  absl::StatusOr<pb::Module> CreateModule(const std::string& device, const std::string& module) {
-    pb::CreateModuleRequest request;
+  absl::StatusOr<registry_pb::Module> CreateModule(const std::string& device, const std::string& module) {
+    registry_pb::CreateModuleRequest request;
     request.mutable_module()->set_device_id(device);
     request.mutable_module()->set_id(module);
-    auto response = Call(*modules_, &pb::ModuleService::Stub::CreateModule, request);
+    auto response = Call(*modules_, &registry_pb::ModuleService::Stub::CreateModule, request);
     if (!response.ok()) return response.status();
     return response->module();
   }
 
   // All lines of an export, and what the first response says.
-  absl::StatusOr<std::vector<std::string>> Export(const pb::ExportDevicesRequest& request = {}) {
+  absl::StatusOr<std::vector<std::string>> Export(const registry_pb::ExportDevicesRequest& request = {}) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
     const auto reader = devices_->ExportDevices(&context, request);
     std::vector<std::string> lines;
-    pb::ExportDevicesResponse response;
+    registry_pb::ExportDevicesResponse response;
     while (reader->Read(&response)) {
       lines.insert(lines.end(), response.lines().begin(), response.lines().end());
       resume_tokens_.push_back(response.resume_token());
@@ -43,13 +43,14 @@ class RegistryServiceTest : public ServiceTest {
   }
 
   // Sends each list of lines as one request; gives the answers.
-  absl::StatusOr<std::vector<pb::ImportDevicesResponse>> Import(const std::vector<std::vector<std::string>>& batches) {
+  absl::StatusOr<std::vector<registry_pb::ImportDevicesResponse>> Import(
+      const std::vector<std::vector<std::string>>& batches) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
     const auto stream = devices_->ImportDevices(&context);
-    std::vector<pb::ImportDevicesResponse> answers;
+    std::vector<registry_pb::ImportDevicesResponse> answers;
     for (const std::vector<std::string>& batch : batches) {
-      pb::ImportDevicesRequest request;
+      registry_pb::ImportDevicesRequest request;
       for (const std::string& line : batch) request.add_lines(line);
       if (!stream->Write(request) || !stream->Read(&answers.emplace_back())) break;
     }
@@ -78,19 +79,21 @@ std::vector<std::string> WithoutEtags(const std::vector<std::string>& lines) {
 TEST_F(RegistryServiceTest, ModulesAreResourcesOfTheirOwn) {
   EXPECT_THAT(CreateModule("d", "m"), StatusIs(absl::StatusCode::kNotFound, reasons::kDeviceNotFound));
   FLEETCAST_ASSERT_OK(Create("d"));
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const pb::Module module, CreateModule("d", "m"));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const registry_pb::Module module, CreateModule("d", "m"));
   EXPECT_EQ(module.primary_key().size(), 44u);
   EXPECT_THAT(CreateModule("d", "m"), StatusIs(absl::StatusCode::kAlreadyExists, reasons::kModuleAlreadyExists));
-  pb::ListModulesRequest list;
+  registry_pb::ListModulesRequest list;
   list.set_device_id("d");
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto listed, Call(*modules_, &pb::ModuleService::Stub::ListModules, list));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto listed,
+                                 Call(*modules_, &registry_pb::ModuleService::Stub::ListModules, list));
   ASSERT_EQ(listed.modules_size(), 1);
   EXPECT_EQ(listed.modules(0).primary_key(), "");
-  pb::GetModuleRequest get;
+  registry_pb::GetModuleRequest get;
   get.set_device_id("d");
-  EXPECT_THAT(Call(*modules_, &pb::ModuleService::Stub::GetModule, get), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(Call(*modules_, &registry_pb::ModuleService::Stub::GetModule, get),
+              StatusIs(absl::StatusCode::kNotFound));
   get.set_module_id("m");
-  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto read, Call(*modules_, &pb::ModuleService::Stub::GetModule, get));
+  FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto read, Call(*modules_, &registry_pb::ModuleService::Stub::GetModule, get));
   EXPECT_EQ(read.module().primary_key(), module.primary_key());
   twins::v1::PatchTwinRequest patch;
   patch.set_device_id("d");
@@ -99,10 +102,10 @@ TEST_F(RegistryServiceTest, ModulesAreResourcesOfTheirOwn) {
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const auto twin, Call(*twins_, &twins::v1::TwinService::Stub::PatchTwin, patch));
   EXPECT_EQ(twin.twin().module_id(), "m");
   EXPECT_THAT(twin.twin().document(), HasSubstr(R"("moduleId":"m")"));
-  pb::DeleteModuleRequest remove;
+  registry_pb::DeleteModuleRequest remove;
   remove.set_device_id("d");
   remove.set_module_id("m");
-  FLEETCAST_ASSERT_OK(Call(*modules_, &pb::ModuleService::Stub::DeleteModule, remove));
+  FLEETCAST_ASSERT_OK(Call(*modules_, &registry_pb::ModuleService::Stub::DeleteModule, remove));
   EXPECT_THAT(Call(*twins_, &twins::v1::TwinService::Stub::PatchTwin, patch),
               StatusIs(absl::StatusCode::kNotFound, reasons::kModuleNotFound));
 }
@@ -135,8 +138,8 @@ TEST_F(RegistryServiceTest, ACountIsKeptForTenTimesAsLongAsItTook) {
 
 TEST_F(RegistryServiceTest, AnExportPutBackIsTheSame) {
   for (int i = 0; i < 600; ++i) {
-    FLEETCAST_ASSERT_OK(Create(absl::StrCat("d", i), [i](pb::Device& device) {
-      if (i % 3 == 0) device.set_status(pb::Device::STATUS_DISABLED), device.set_status_reason("stolen");
+    FLEETCAST_ASSERT_OK(Create(absl::StrCat("d", i), [i](registry_pb::Device& device) {
+      if (i % 3 == 0) device.set_status(registry_pb::Device::STATUS_DISABLED), device.set_status_reason("stolen");
       if (i % 5 == 0) device.set_primary_thumbprint(std::string(64, 'a'));
       if (i % 7 == 0) device.set_iot_edge(true);
     }));
@@ -191,7 +194,7 @@ TEST_F(RegistryServiceTest, AnExportGoesOnWhereItWasLeft) {
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> all, Export());
   ASSERT_EQ(all.size(), 700u);
   ASSERT_GE(resume_tokens_.size(), 3u);
-  pb::ExportDevicesRequest request;
+  registry_pb::ExportDevicesRequest request;
   request.set_resume_token(resume_tokens_[0]);
   request.set_exclude_keys(true);
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> rest, Export(request));
@@ -209,11 +212,11 @@ TEST_F(RegistryServiceTest, AnImportSaysWhichLinesFailed) {
       const auto answers,
       Import({{R"({"id":"a"})", "", "\xff\xfe", R"({"id":"old","importMode":"create"})", R"({"id":"x","moduleId":"m"})",
                R"({"id":"a","importMode":"updateTwin","tags":{"k":1}})", R"({"id":"a","moduleId":"m"})"}}));
-  const pb::ImportDevicesResponse& answer = answers[0];
+  const registry_pb::ImportDevicesResponse& answer = answers[0];
   EXPECT_EQ(answer.created(), 2);
   EXPECT_EQ(answer.updated(), 1);
   std::map<int, std::string> reasons;
-  for (const pb::ImportError& error : answer.errors()) reasons[error.index()] = error.reason();
+  for (const registry_pb::ImportError& error : answer.errors()) reasons[error.index()] = error.reason();
   EXPECT_EQ(reasons,
             (std::map<int, std::string>{{2, "INVALID_JSON"}, {3, "DEVICE_ALREADY_EXISTS"}, {4, "DEVICE_NOT_FOUND"}}));
   FLEETCAST_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> lines, Export());

@@ -9,7 +9,7 @@ namespace fleetcast::twin {
 namespace {
 
 const absl::Time kThen = absl::FromUnixMicros(1'772'600'767'000'000);
-const absl::Time kNow = absl::FromUnixMicros(1'772'600'767'123'456);
+const absl::Time kEditTime = absl::FromUnixMicros(1'772'600'767'123'456);
 
 TEST(TwinEditTest, FreshTwinsBeginAsTheWireSays) {
   const TwinState state = FreshTwin(kThen);
@@ -21,7 +21,7 @@ TEST(TwinEditTest, FreshTwinsBeginAsTheWireSays) {
 
 TEST(TwinEditTest, AWriteOfTagsRaisesEtagAndVersion) {
   TwinState state = FreshTwin(kThen);
-  const absl::StatusOr<EditEffect> effect = ApplyEdit(*ParseMerge(R"({"a":1})", ""), kNow, state);
+  const absl::StatusOr<EditEffect> effect = ApplyEdit(*ParseMerge(R"({"a":1})", ""), kEditTime, state);
   ASSERT_TRUE(effect.ok());
   EXPECT_TRUE(effect->is_tags_changed);
   EXPECT_FALSE(effect->is_desired_changed);
@@ -34,7 +34,7 @@ TEST(TwinEditTest, AWriteOfTagsRaisesEtagAndVersion) {
 TEST(TwinEditTest, AWriteOfBothRaisesEtagOnceAndTellsTheDevice) {
   TwinState state = FreshTwin(kThen);
   const absl::StatusOr<EditEffect> effect =
-      ApplyEdit(*ParseMerge(R"({"a":1})", R"({"b":{"c":2},"d":null,"$version":9})"), kNow, state);
+      ApplyEdit(*ParseMerge(R"({"a":1})", R"({"b":{"c":2},"d":null,"$version":9})"), kEditTime, state);
   ASSERT_TRUE(effect.ok());
   EXPECT_EQ(state.etag, 2);
   EXPECT_EQ(state.version, 3);
@@ -47,14 +47,14 @@ TEST(TwinEditTest, AWriteOfBothRaisesEtagOnceAndTellsTheDevice) {
 
 TEST(TwinEditTest, AnEmptyPatchChangesNothing) {
   TwinState state = FreshTwin(kThen);
-  ASSERT_TRUE(ApplyEdit(*ParseMerge("{}", R"({"$version":3})"), kNow, state).ok());
+  ASSERT_TRUE(ApplyEdit(*ParseMerge("{}", R"({"$version":3})"), kEditTime, state).ok());
   EXPECT_EQ(state.version, 2);
 }
 
 TEST(TwinEditTest, NullEmptiesASection) {
   TwinState state = FreshTwin(kThen);
-  ASSERT_TRUE(ApplyEdit(*ParseMerge(R"({"a":1})", R"({"b":1})"), kNow, state).ok());
-  const absl::StatusOr<EditEffect> effect = ApplyEdit(*ParseMerge("null", "null"), kNow, state);
+  ASSERT_TRUE(ApplyEdit(*ParseMerge(R"({"a":1})", R"({"b":1})"), kEditTime, state).ok());
+  const absl::StatusOr<EditEffect> effect = ApplyEdit(*ParseMerge("null", "null"), kEditTime, state);
   EXPECT_EQ(json::Print(state.tags), "{}");
   EXPECT_EQ(json::Print(state.desired), "{}");
   EXPECT_EQ(effect->desired_patch, R"({"b":null})");
@@ -63,8 +63,9 @@ TEST(TwinEditTest, NullEmptiesASection) {
 
 TEST(TwinEditTest, ReplacementDropsNullsAndWhatItDoesNotName) {
   TwinState state = FreshTwin(kThen);
-  ASSERT_TRUE(ApplyEdit(*ParseMerge(R"({"a":1})", R"({"b":1,"c":{"x":1}})"), kNow, state).ok());
-  const absl::StatusOr<EditEffect> effect = ApplyEdit(*ParseReplacement("", R"({"c":{"y":2,"z":null}})"), kNow, state);
+  ASSERT_TRUE(ApplyEdit(*ParseMerge(R"({"a":1})", R"({"b":1,"c":{"x":1}})"), kEditTime, state).ok());
+  const absl::StatusOr<EditEffect> effect =
+      ApplyEdit(*ParseReplacement("", R"({"c":{"y":2,"z":null}})"), kEditTime, state);
   ASSERT_TRUE(effect.ok());
   EXPECT_EQ(json::Print(state.tags), "{}");
   EXPECT_EQ(json::Print(state.desired), R"({"c":{"y":2}})");
@@ -76,15 +77,16 @@ TEST(TwinEditTest, ReplacementDropsNullsAndWhatItDoesNotName) {
 TEST(TwinEditTest, LimitsHoldForTheMergedDocument) {
   TwinState state = FreshTwin(kThen);
   const std::string half = "\"" + std::string(4000, 'x') + "\"";
-  ASSERT_TRUE(ApplyEdit(*ParseMerge("{\"a\":" + half + ",\"b\":" + half + "}", ""), kNow, state).ok());
-  EXPECT_EQ(GetReason(ApplyEdit(*ParseMerge("{\"c\":" + half + "}", ""), kNow, state).status()), json::kInvalidTwin);
+  ASSERT_TRUE(ApplyEdit(*ParseMerge("{\"a\":" + half + ",\"b\":" + half + "}", ""), kEditTime, state).ok());
+  EXPECT_EQ(GetReason(ApplyEdit(*ParseMerge("{\"c\":" + half + "}", ""), kEditTime, state).status()),
+            json::kInvalidTwin);
 }
 
 TEST(TwinEditTest, ReportedWritesLeaveTheEtag) {
   ReportedState state;
   state.reported = *json::Parse(R"({"fw":"1"})");
   state.metadata = json::FreshMetadata({"then", 0});
-  ASSERT_TRUE(ApplyReported(*json::Parse(R"({"fw":"2","x":null})"), kNow, state).ok());
+  ASSERT_TRUE(ApplyReported(*json::Parse(R"({"fw":"2","x":null})"), kEditTime, state).ok());
   EXPECT_EQ(state.reported_version, 2);
   EXPECT_EQ(state.version, 3);
   EXPECT_EQ(json::Print(state.metadata),

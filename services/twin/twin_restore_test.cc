@@ -11,7 +11,7 @@ namespace {
 
 using json::Value;
 
-const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
+const absl::Time kRestoredAt = absl::FromUnixSeconds(1'800'000'000);
 
 Value Json(std::string_view text) { return *json::Parse(text); }
 
@@ -26,7 +26,7 @@ TEST(RestoreTwinTest, KeepsVersionsMetadataAndEtag) {
                    Json(R"({"r":[1],"$version":4,"$metadata":{"$lastUpdated":"2026-01-01T00:00:00Z",)"
                         R"("r":{"$lastUpdated":"2026-01-01T00:00:00Z"}}})"),
                    "AAAAAAAAAAk="},
-                  kNow);
+                  kRestoredAt);
   ASSERT_TRUE(restored.ok()) << restored.status();
   EXPECT_EQ(json::Print(restored->twin.desired), R"({"a":{"b":1.0}})");
   EXPECT_EQ(restored->twin.desired_version, 7);
@@ -39,8 +39,8 @@ TEST(RestoreTwinTest, KeepsVersionsMetadataAndEtag) {
 }
 
 TEST(RestoreTwinTest, ATwinThatIsNotGivenIsFresh) {
-  const RestoredTwin restored = *RestoreTwin({}, kNow);
-  const TwinState fresh = FreshTwin(kNow);
+  const RestoredTwin restored = *RestoreTwin({}, kRestoredAt);
+  const TwinState fresh = FreshTwin(kRestoredAt);
   EXPECT_EQ(restored.twin.etag, fresh.etag);
   EXPECT_EQ(restored.twin.version, fresh.version);
   EXPECT_EQ(restored.twin.desired_version, fresh.desired_version);
@@ -60,8 +60,8 @@ TEST(RestoreTwinTest, MetadataThatDoesNotFitIsMadeAnew) {
        R"("b":{"$lastUpdated":"2026-01-01T00:00:00Z"}})"}) {
     Value desired = Json(R"({"a":1,"$version":2})");
     desired.Set("$metadata", Json(metadata));
-    const RestoredTwin restored = *RestoreTwin({std::nullopt, desired, std::nullopt, "x"}, kNow);
-    EXPECT_EQ(restored.twin.desired_metadata.FindPath({"a", "$lastUpdated"})->AsString(), json::TwinTime(kNow))
+    const RestoredTwin restored = *RestoreTwin({std::nullopt, desired, std::nullopt, "x"}, kRestoredAt);
+    EXPECT_EQ(restored.twin.desired_metadata.FindPath({"a", "$lastUpdated"})->AsString(), json::TwinTime(kRestoredAt))
         << metadata;
     EXPECT_EQ(restored.twin.desired_version, 2);
     EXPECT_EQ(restored.twin.etag, 2);
@@ -69,14 +69,14 @@ TEST(RestoreTwinTest, MetadataThatDoesNotFitIsMadeAnew) {
 }
 
 TEST(RestoreTwinTest, HoldsTheLimitsOfEveryWrite) {
-  EXPECT_FALSE(RestoreTwin({Json(R"({"a.b":1})"), std::nullopt, std::nullopt, ""}, kNow).ok());
-  EXPECT_FALSE(RestoreTwin({Json(R"({"$metadata":{}})"), std::nullopt, std::nullopt, ""}, kNow).ok());
-  EXPECT_FALSE(RestoreTwin({Json("[]"), std::nullopt, std::nullopt, ""}, kNow).ok());
+  EXPECT_FALSE(RestoreTwin({Json(R"({"a.b":1})"), std::nullopt, std::nullopt, ""}, kRestoredAt).ok());
+  EXPECT_FALSE(RestoreTwin({Json(R"({"$metadata":{}})"), std::nullopt, std::nullopt, ""}, kRestoredAt).ok());
+  EXPECT_FALSE(RestoreTwin({Json("[]"), std::nullopt, std::nullopt, ""}, kRestoredAt).ok());
   Value big = Value::MakeObject();
   for (int i = 0; i < 3; ++i)
     big.Set(std::string(1, static_cast<char>('a' + i)), Value::String(std::string(4000, 'x')));
-  EXPECT_FALSE(RestoreTwin({big, std::nullopt, std::nullopt, ""}, kNow).ok());
-  EXPECT_TRUE(RestoreTwin({std::nullopt, std::nullopt, big, ""}, kNow).ok());
+  EXPECT_FALSE(RestoreTwin({big, std::nullopt, std::nullopt, ""}, kRestoredAt).ok());
+  EXPECT_TRUE(RestoreTwin({std::nullopt, std::nullopt, big, ""}, kRestoredAt).ok());
 }
 
 }  // namespace

@@ -4,11 +4,11 @@
 
 namespace fleetcast::twin {
 
-namespace pb = ::fleetcast::twins::v1;
+namespace twins_pb = ::fleetcast::twins::v1;
 
 namespace {
 
-void ToProto(const TwinRow& row, pb::Twin* out) {
+void ToProto(const TwinRow& row, twins_pb::Twin* out) {
   out->set_device_id(row.device_id);
   out->set_module_id(row.module_id);
   out->set_document(TwinDocument(row));
@@ -26,8 +26,9 @@ Identity Whose(const Request& request) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* context, const pb::GetTwinRequest* request,
-                                               pb::GetTwinResponse* response) {
+grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* context,
+                                               const twins_pb::GetTwinRequest* request,
+                                               twins_pb::GetTwinResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Get(call.deadline, Whose(*request)));
     ToProto(row, response->mutable_twin());
@@ -36,7 +37,8 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
 }
 
 grpc::ServerUnaryReactor* TwinService::PatchTwin(grpc::CallbackServerContext* context,
-                                                 const pb::PatchTwinRequest* request, pb::PatchTwinResponse* response) {
+                                                 const twins_pb::PatchTwinRequest* request,
+                                                 twins_pb::PatchTwinResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseMerge(request->tags_patch(), request->desired_patch()));
     FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Edit(call.deadline, Whose(*request), edit,
@@ -48,8 +50,8 @@ grpc::ServerUnaryReactor* TwinService::PatchTwin(grpc::CallbackServerContext* co
 }
 
 grpc::ServerUnaryReactor* TwinService::ReplaceTwin(grpc::CallbackServerContext* context,
-                                                   const pb::ReplaceTwinRequest* request,
-                                                   pb::ReplaceTwinResponse* response) {
+                                                   const twins_pb::ReplaceTwinRequest* request,
+                                                   twins_pb::ReplaceTwinResponse* response) {
   return rpc::RunOn(workers_, context, [this, request, response](const rpc::Call& call) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const TwinEdit edit, ParseReplacement(request->tags(), request->desired()));
     FLEETCAST_ASSIGN_OR_RETURN(const TwinRow row, twins_.Edit(call.deadline, Whose(*request), edit,
@@ -61,8 +63,8 @@ grpc::ServerUnaryReactor* TwinService::ReplaceTwin(grpc::CallbackServerContext* 
 }
 
 grpc::ServerUnaryReactor* TwinService::QueryTwins(grpc::CallbackServerContext* context,
-                                                  const pb::QueryTwinsRequest* request,
-                                                  pb::QueryTwinsResponse* response) {
+                                                  const twins_pb::QueryTwinsRequest* request,
+                                                  twins_pb::QueryTwinsResponse* response) {
   return rpc::RunOn(scan_workers_, context, [this, request, response](const rpc::Call& call) {
     return queries_.Run(call.deadline, *request, *response);
   });

@@ -39,6 +39,13 @@ DeviceRow ReadDevice(const postgres::Row& row) {
   return device;
 }
 
+std::vector<DeviceRow> ReadDevices(const postgres::Result& rows) {
+  std::vector<DeviceRow> devices;
+  devices.reserve(static_cast<size_t>(rows.size()));
+  for (const postgres::Row row : rows) devices.push_back(ReadDevice(row));
+  return devices;
+}
+
 void IdColumns::Add(const Identity& identity) {
   device_id.push_back(identity.device_id);
   module_id.push_back(identity.module_id);

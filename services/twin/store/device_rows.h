@@ -63,6 +63,7 @@ struct NewDevice {
 
 // Reads a row of the statements of identity_sql.h.
 DeviceRow ReadDevice(const postgres::Row& row);
+std::vector<DeviceRow> ReadDevices(const postgres::Result& rows);
 
 // The ids of identities as two parallel arrays.
 struct IdColumns {

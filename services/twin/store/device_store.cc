@@ -35,13 +35,6 @@ IdentityKind KindOf(const Identity& identity) {
   return identity.module_id.empty() ? IdentityKind::kDevice : IdentityKind::kModule;
 }
 
-std::vector<DeviceRow> ReadDevices(const Result& rows) {
-  std::vector<DeviceRow> devices;
-  devices.reserve(static_cast<size_t>(rows.size()));
-  for (const Row row : rows) devices.push_back(ReadDevice(row));
-  return devices;
-}
-
 // Locks one identity whose etag is as wanted, a module together with its device.
 absl::Status LockOne(Transaction& transaction, const Identity& identity, const EtagCondition& condition) {
   const IdentityKind kind = KindOf(identity);

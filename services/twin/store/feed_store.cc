@@ -36,7 +36,7 @@ constexpr Statement kRead{"twin_feed_read",
 constexpr Statement kAdvance{
     "twin_feed_advance", "UPDATE twin.feed SET position = $3::text::pg_snapshot WHERE consumer = $1 AND owner = $2"};
 
-constexpr Statement kTrim{
+constexpr Statement kTrimFeed{
     "twin_feed_trim",
     "WITH heard AS (SELECT min(pg_snapshot_xmin(position)) AS position FROM twin.feed WHERE consumer = "
     "ANY($1::text[])) "
@@ -92,7 +92,7 @@ absl::StatusOr<int64_t> FeedStore::Trim(absl::Time deadline, const std::vector<s
                                         absl::Duration age) {
   FLEETCAST_RETURN_IF_ERROR(pool_.Run(deadline, kForgetConsumers, consumers, age).status());
   FLEETCAST_RETURN_IF_ERROR(pool_.Run(deadline, kForgetDevices, age).status());
-  FLEETCAST_ASSIGN_OR_RETURN(const Result trimmed, pool_.Run(deadline, kTrim, consumers, age));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result trimmed, pool_.Run(deadline, kTrimFeed, consumers, age));
   return trimmed.affected_rows();
 }
 

@@ -92,7 +92,7 @@ std::string GetTwin() {
   return "SELECT " FLEETCAST_TWIN_COLUMNS "{scopes} FROM {twins} AS t JOIN {table} AS d USING ({key}) WHERE {t is one}";
 }
 
-IdentitySql MakeAll(const IdentityWords& words) {
+IdentitySql MakeIdentitySql(const IdentityWords& words) {
   return {
       .create = MakeStatement(words, "create", Create()),
       .get = MakeStatement(words, "get", Get()),
@@ -117,12 +117,12 @@ IdentitySql MakeAll(const IdentityWords& words) {
 }  // namespace
 
 const IdentitySql& DeviceSql() {
-  static const auto* const sql = new IdentitySql(MakeAll(DeviceWords()));
+  static const auto* const sql = new IdentitySql(MakeIdentitySql(DeviceWords()));
   return *sql;
 }
 
 const IdentitySql& ModuleSql() {
-  static const auto* const sql = new IdentitySql(MakeAll(ModuleWords()));
+  static const auto* const sql = new IdentitySql(MakeIdentitySql(ModuleWords()));
   return *sql;
 }
 

@@ -35,13 +35,6 @@ constexpr Statement kModulesOf{"twin_modules_of",
 
 const IdentitySql& SqlOf(IdentityKind kind) { return kind == IdentityKind::kDevice ? DeviceSql() : ModuleSql(); }
 
-std::vector<DeviceRow> ReadDevices(const Result& rows) {
-  std::vector<DeviceRow> devices;
-  devices.reserve(static_cast<size_t>(rows.size()));
-  for (const Row row : rows) devices.push_back(ReadDevice(row));
-  return devices;
-}
-
 IdColumns IdsOf(const std::vector<Identity>& identities) {
   IdColumns ids;
   for (const Identity& identity : identities) ids.Add(identity);

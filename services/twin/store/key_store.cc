@@ -24,11 +24,11 @@ constexpr Statement kForget{"twin_key_forget",
 
 // A page of identities by key, its size written out: a plan that does not know it may read the whole table. Those whose
 // sealed keys do not begin with version and key id $3 come back.
-constexpr Statement kDevices{"twin_key_devices",
-                             "SELECT device_id, ''::text AS module_id, primary_key, secondary_key, sealed_keys, "
-                             "  primary_key IS NOT NULL OR substr(sealed_keys, 1, 9) <> $2::bytea AS is_other "
-                             "FROM twin.device WHERE device_id > $1 ORDER BY device_id LIMIT 2000"};
-constexpr Statement kModules{
+constexpr Statement kKeyDevices{"twin_key_devices",
+                                "SELECT device_id, ''::text AS module_id, primary_key, secondary_key, sealed_keys, "
+                                "  primary_key IS NOT NULL OR substr(sealed_keys, 1, 9) <> $2::bytea AS is_other "
+                                "FROM twin.device WHERE device_id > $1 ORDER BY device_id LIMIT 2000"};
+constexpr Statement kKeyModules{
     "twin_key_modules",
     "SELECT device_id, module_id, NULL::text AS primary_key, NULL::text AS secondary_key, sealed_keys, "
     "  substr(sealed_keys, 1, 9) <> $3::bytea AS is_other "
@@ -49,7 +49,7 @@ constexpr Statement kReplaceModules{
 // How sealed keys of this key begin (libs/auth/sealing.h).
 std::string HeadOf(const std::string& key_id) { return std::string(1, '\1') + absl::HexStringToBytes(key_id); }
 
-std::optional<Bytes> OrNull(const std::string& bytes) {
+std::optional<Bytes> BytesOrNull(const std::string& bytes) {
   return bytes.empty() ? std::nullopt : std::optional(Bytes{bytes});
 }
 
@@ -75,8 +75,8 @@ absl::StatusOr<KeyPage> KeyStore::FindOthers(absl::Time deadline, IdentityKind k
   const std::string head = HeadOf(key_id);
   FLEETCAST_ASSIGN_OR_RETURN(const Result rows,
                              kind == IdentityKind::kDevice
-                                 ? pool_.Run(deadline, kDevices, after.device_id, Bytes{head})
-                                 : pool_.Run(deadline, kModules, after.device_id, after.module_id, Bytes{head}));
+                                 ? pool_.Run(deadline, kKeyDevices, after.device_id, Bytes{head})
+                                 : pool_.Run(deadline, kKeyModules, after.device_id, after.module_id, Bytes{head}));
   KeyPage page;
   page.is_end = rows.size() < kKeyPage;
   for (const Row row : rows) {
@@ -98,9 +98,9 @@ absl::StatusOr<int64_t> KeyStore::Replace(absl::Time deadline, IdentityKind kind
   for (size_t i = 0; i < before.size(); ++i) {
     const StoredKeys& old = before[i].keys;
     ids.Add(before[i].identity);
-    old_sealed.push_back(OrNull(old.sealed));
+    old_sealed.push_back(BytesOrNull(old.sealed));
     old_primary.push_back(old.clear_primary.empty() ? std::nullopt : std::optional(old.clear_primary));
-    sealed.push_back(OrNull(after[i].sealed));
+    sealed.push_back(BytesOrNull(after[i].sealed));
   }
   FLEETCAST_ASSIGN_OR_RETURN(
       const Result done, kind == IdentityKind::kDevice

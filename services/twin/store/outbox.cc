@@ -8,8 +8,8 @@ using postgres::Statement;
 constexpr Statement kDesired{"twin_outbox_desired",
                              "INSERT INTO twin.outbox (device_ids, desired_versions, patch) "
                              "VALUES ($1::text[], $2::bigint[], $3)"};
-constexpr Statement kRecord{"twin_outbox_record",
-                            "INSERT INTO twin.outbox (device_ids, disconnect) VALUES ($1::text[], $2)"};
+constexpr Statement kRecordChange{"twin_outbox_record",
+                                  "INSERT INTO twin.outbox (device_ids, disconnect) VALUES ($1::text[], $2)"};
 
 }  // namespace
 
@@ -22,7 +22,7 @@ absl::Status AppendDesiredChange(postgres::Transaction& transaction, const std::
 absl::Status AppendRecordChange(postgres::Transaction& transaction, const std::vector<std::string>& device_ids,
                                 bool disconnect) {
   if (device_ids.empty()) return absl::OkStatus();
-  return transaction.Run(kRecord, device_ids, disconnect).status();
+  return transaction.Run(kRecordChange, device_ids, disconnect).status();
 }
 
 }  // namespace fleetcast::twin

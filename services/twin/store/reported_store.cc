@@ -11,6 +11,7 @@
 #include "libs/model/reasons.h"
 #include "services/twin/store/identity_writer.h"
 #include "services/twin/store/session_sql.h"
+#include "services/twin/store/stored_json.h"
 #include "services/twin/store/transact_once.h"
 #include "services/twin/twin_edit.h"
 
@@ -29,12 +30,6 @@ struct OpenTwin {
   bool is_changed = false;
 };
 
-json::Value ReadJson(std::string_view text) {
-  absl::StatusOr<json::Value> value = json::Parse(text, {.bytes_max = size_t{64} << 20, .depth_max = 64});
-  FLEETCAST_CHECK(value.ok());  // PostgreSQL prints what we wrote.
-  return *std::move(value);
-}
-
 // By name.
 using Twins = std::map<std::string, OpenTwin>;
 
@@ -46,8 +41,8 @@ absl::Status LockKind(Transaction& transaction, const SessionSql& sql, const std
     OpenTwin& twin = twins[row.Get<std::string>("device_id")];
     twin.state.version = row.Get<int64_t>("version");
     twin.state.reported_version = row.Get<int64_t>("reported_version");
-    twin.state.reported = ReadJson(row.Get<std::string_view>("reported"));
-    twin.state.metadata = ReadJson(row.Get<std::string_view>("reported_metadata"));
+    twin.state.reported = ReadStoredJson(row.Get<std::string_view>("reported"));
+    twin.state.metadata = ReadStoredJson(row.Get<std::string_view>("reported_metadata"));
     twin.session_epoch = row.Get<int64_t>("session_epoch");
     twin.now = row.Get<absl::Time>("now");
   }
@@ -66,7 +61,7 @@ absl::StatusOr<Twins> Lock(Transaction& transaction, const std::vector<ReportedP
   return twins;
 }
 
-ReportedResult NotFound(const std::string& name) {
+ReportedResult NoSuchReporter(const std::string& name) {
   const absl::StatusOr<Identity> identity = ParseIdentity(name);
   return IdentityNotFound(identity.ok() ? *identity : Identity{name, ""});
 }
@@ -126,7 +121,7 @@ absl::StatusOr<std::vector<ReportedResult>> ReportedStore::Apply(absl::Time dead
     results.reserve(patches.size());
     for (const ReportedPatch& patch : patches) {
       const auto found = twins.find(patch.device_id);
-      results.push_back(found == twins.end() ? NotFound(patch.device_id) : ApplyOne(patch, found->second));
+      results.push_back(found == twins.end() ? NoSuchReporter(patch.device_id) : ApplyOne(patch, found->second));
     }
     FLEETCAST_RETURN_IF_ERROR(Write(transaction, twins));
     return results;

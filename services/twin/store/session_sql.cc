@@ -43,7 +43,7 @@ constexpr char kWriteReported[] =
     "FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::jsonb[], $6::jsonb[]) "
     "AS u(name, version, reported_version, epoch, reported, metadata) WHERE {t is name}";
 
-SessionSql MakeAll(const IdentityWords& words) {
+SessionSql MakeSessionSql(const IdentityWords& words) {
   return {.save_subscriptions = MakeStatement(words, "session_subscriptions", kSaveSubscriptions),
           .desired_versions = MakeStatement(words, "session_desired_versions", kDesiredVersions),
           .read_twins = MakeStatement(words, "session_twins", kReadTwins),
@@ -55,12 +55,12 @@ SessionSql MakeAll(const IdentityWords& words) {
 }  // namespace
 
 const SessionSql& DeviceSessionSql() {
-  static const auto* const sql = new SessionSql(MakeAll(DeviceWords()));
+  static const auto* const sql = new SessionSql(MakeSessionSql(DeviceWords()));
   return *sql;
 }
 
 const SessionSql& ModuleSessionSql() {
-  static const auto* const sql = new SessionSql(MakeAll(ModuleWords()));
+  static const auto* const sql = new SessionSql(MakeSessionSql(ModuleWords()));
   return *sql;
 }
 

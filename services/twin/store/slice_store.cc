@@ -30,19 +30,21 @@ constexpr Statement kFind{"twin_slice_find",
 
 // Last statements of the transaction, and the permit's last gate: no row = too late. A concurrent repeat of a key waits
 // here for the first and then fails on the primary key.
-constexpr Statement kRecord{"twin_slice_record",
-                            "INSERT INTO twin.applied_slice (job_seq, chunk, slice) "
-                            "SELECT $1::bigint, k.chunk, k.slice FROM unnest($2::int[], $3::int[]) AS k (chunk, slice) "
-                            "WHERE clock_timestamp() < $4::timestamptz RETURNING slice"};
+constexpr Statement kRecordSlice{
+    "twin_slice_record",
+    "INSERT INTO twin.applied_slice (job_seq, chunk, slice) "
+    "SELECT $1::bigint, k.chunk, k.slice FROM unnest($2::int[], $3::int[]) AS k (chunk, slice) "
+    "WHERE clock_timestamp() < $4::timestamptz RETURNING slice"};
 constexpr Statement kRecordFailures{"twin_slice_record_failures",
                                     "INSERT INTO twin.applied_slice (job_seq, chunk, slice, failure_index, "
                                     "failure_code, failure_reason, failure_description) "
                                     "SELECT $1::bigint, $2::int, $3::int, $4::int[], $5::int[], $6::text[], $7::text[] "
                                     "WHERE clock_timestamp() < $8::timestamptz RETURNING slice"};
 
-constexpr Statement kTrim{"twin_slice_trim",
-                          "DELETE FROM twin.applied_slice WHERE ctid = ANY(ARRAY("
-                          "SELECT ctid FROM twin.applied_slice WHERE apply_time < now() - $1::interval LIMIT 5000))"};
+constexpr Statement kTrimSlices{
+    "twin_slice_trim",
+    "DELETE FROM twin.applied_slice WHERE ctid = ANY(ARRAY("
+    "SELECT ctid FROM twin.applied_slice WHERE apply_time < now() - $1::interval LIMIT 5000))"};
 
 std::vector<SliceFailure> ReadFailures(const Row& row) {
   const auto indexes = row.Get<std::vector<int32_t>>("indexes");
@@ -148,8 +150,8 @@ absl::Status Record(Transaction& transaction, const Slices& slices, const std::v
     }
   }
   if (clean.chunks.empty()) return absl::OkStatus();
-  FLEETCAST_ASSIGN_OR_RETURN(const Result recorded, transaction.Run(kRecord, slices.front()->key.job_seq, clean.chunks,
-                                                                    clean.numbers, permit));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result recorded, transaction.Run(kRecordSlice, slices.front()->key.job_seq,
+                                                                    clean.chunks, clean.numbers, permit));
   return recorded.size() < static_cast<int>(clean.chunks.size()) ? TooLate() : absl::OkStatus();
 }
 
@@ -215,7 +217,7 @@ absl::StatusOr<std::vector<SliceResult>> SliceStore::Apply(absl::Time deadline, 
 }
 
 absl::StatusOr<int64_t> SliceStore::Trim(absl::Time deadline, absl::Duration age) {
-  FLEETCAST_ASSIGN_OR_RETURN(const Result done, pool_.Run(deadline, kTrim, age));
+  FLEETCAST_ASSIGN_OR_RETURN(const Result done, pool_.Run(deadline, kTrimSlices, age));
   return done.affected_rows();
 }
 

@@ -9,6 +9,7 @@
 #include "services/twin/store/identity_sql.h"
 #include "services/twin/store/identity_writer.h"
 #include "services/twin/store/outbox.h"
+#include "services/twin/store/stored_json.h"
 
 namespace fleetcast::twin {
 namespace {
@@ -17,12 +18,8 @@ using postgres::Result;
 using postgres::Row;
 using postgres::Transaction;
 
-// What was written by PostgreSQL from our own text reads back.
-json::Value ReadJson(const std::optional<std::string_view>& text) {
-  if (!text.has_value()) return json::Value();
-  absl::StatusOr<json::Value> value = json::Parse(*text, {.bytes_max = size_t{64} << 20, .depth_max = 64});
-  FLEETCAST_CHECK(value.ok());
-  return *std::move(value);
+json::Value ReadSection(const std::optional<std::string_view>& text) {
+  return text.has_value() ? ReadStoredJson(*text) : json::Value();
 }
 
 TwinState ReadState(const Row& row) {
@@ -30,9 +27,9 @@ TwinState ReadState(const Row& row) {
   state.etag = row.Get<int64_t>("etag");
   state.version = row.Get<int64_t>("version");
   state.desired_version = row.Get<int64_t>("desired_version");
-  state.tags = ReadJson(row.Get<std::optional<std::string_view>>("tags"));
-  state.desired = ReadJson(row.Get<std::optional<std::string_view>>("desired"));
-  state.desired_metadata = ReadJson(row.Get<std::optional<std::string_view>>("desired_metadata"));
+  state.tags = ReadSection(row.Get<std::optional<std::string_view>>("tags"));
+  state.desired = ReadSection(row.Get<std::optional<std::string_view>>("desired"));
+  state.desired_metadata = ReadSection(row.Get<std::optional<std::string_view>>("desired_metadata"));
   return state;
 }
 
@@ -105,7 +102,7 @@ absl::StatusOr<Result> Lock(Transaction& transaction, const IdentitySql& sql, co
 }
 
 // A twin is gone with its device; service clients are told of the device in either case (service-rest.md 9.1).
-absl::Status NotFound(const std::string& name) {
+absl::Status NoSuchTwin(const std::string& name) {
   const absl::StatusOr<Identity> identity = ParseIdentity(name);
   return identity.ok() && !identity->module_id.empty() ? IdentityNotFound(*identity) : DeviceNotFound(name);
 }
@@ -132,7 +129,7 @@ absl::StatusOr<std::vector<absl::Status>> EditTwins(Transaction& transaction, co
   int next = 0;
   for (const NamedEdit& one : edits) {
     if (next == rows.size() || rows[next].Get<std::string_view>("device_id") != one.name) {
-      statuses.push_back(NotFound(one.name));
+      statuses.push_back(NoSuchTwin(one.name));
       continue;
     }
     const Row row = rows[next++];
