@@ -65,7 +65,7 @@ Admission CheckCertificate(const OpenSession& open, const DeviceRecord& record, 
 }
 
 // Keys that do not decode sign nothing: the registry refuses them, so this is only how damage shows.
-auth::Key KeyOf(const std::string& base64) {
+auth::Key StoredKey(const std::string& base64) {
   return base64.empty() ? auth::Key() : auth::Key::FromBase64(base64).value_or(auth::Key());
 }
 
@@ -95,7 +95,7 @@ Admission CheckToken(const OpenSession& open, const DeviceRecord* record, const 
   const absl::StatusOr<auth::SasToken> token = auth::ParseSasToken(open.password());
   if (!token.ok()) return Refused(OpenSessionResult::CODE_BAD_USER_OR_PASSWORD, "malformed_token");
   if (record == nullptr) return NotAuthorized("unknown_device");
-  const auth::KeyPair keys = {KeyOf(record->primary_key()), KeyOf(record->secondary_key())};
+  const auth::KeyPair keys = {StoredKey(record->primary_key()), StoredKey(record->secondary_key())};
   const auto [device_id, module_id] = SplitName(open.device_id());
   const auth::DeviceClaim claim = {.device_id = device_id, .module_id = module_id, .keys = &keys};
   const absl::Status allowed =

@@ -11,19 +11,19 @@ namespace fleetcast::device_connection {
 namespace {
 
 namespace internal_pb = ::fleetcast::internal::v1;
-namespace pb = ::fleetcast::sessions::v1;
+namespace sessions_pb = ::fleetcast::sessions::v1;
 
-pb::Edge::State ToState(internal_pb::EdgeStatus::State state) {
+sessions_pb::Edge::State ToState(internal_pb::EdgeStatus::State state) {
   switch (state) {
-    case internal_pb::EdgeStatus::STATE_SERVING: return pb::Edge::STATE_SERVING;
-    case internal_pb::EdgeStatus::STATE_DRAINING: return pb::Edge::STATE_DRAINING;
-    case internal_pb::EdgeStatus::STATE_DRAINED: return pb::Edge::STATE_DRAINED;
-    default: return pb::Edge::STATE_UNSPECIFIED;
+    case internal_pb::EdgeStatus::STATE_SERVING: return sessions_pb::Edge::STATE_SERVING;
+    case internal_pb::EdgeStatus::STATE_DRAINING: return sessions_pb::Edge::STATE_DRAINING;
+    case internal_pb::EdgeStatus::STATE_DRAINED: return sessions_pb::Edge::STATE_DRAINED;
+    default: return sessions_pb::Edge::STATE_UNSPECIFIED;
   }
 }
 
-pb::Edge ToProto(const Edges::Described& described) {
-  pb::Edge edge;
+sessions_pb::Edge ToProto(const Edges::Described& described) {
+  sessions_pb::Edge edge;
   edge.set_id(described.edge->name->edge_id);
   edge.set_state(ToState(described.status.state()));
   edge.set_sessions(described.status.sessions());
@@ -36,7 +36,7 @@ absl::Status BadValue(std::string_view why) {
 }
 
 // The order that the edge gets.
-absl::StatusOr<internal_pb::DrainEdge> ReadOrder(const pb::DrainEdgeRequest& request) {
+absl::StatusOr<internal_pb::DrainEdge> ReadOrder(const sessions_pb::DrainEdgeRequest& request) {
   internal_pb::DrainEdge order;
   if (request.has_close_over() && request.closes_per_second() != 0) {
     return BadValue("close_over and closes_per_second cannot be told together");
@@ -65,16 +65,18 @@ absl::StatusOr<Edges::Described> EdgeService::Find(const std::string& edge_id) c
                    {{"edge", edge_id}});
 }
 
-grpc::ServerUnaryReactor* EdgeService::ListEdges(grpc::CallbackServerContext* context, const pb::ListEdgesRequest*,
-                                                 pb::ListEdgesResponse* response) {
+grpc::ServerUnaryReactor* EdgeService::ListEdges(grpc::CallbackServerContext* context,
+                                                 const sessions_pb::ListEdgesRequest*,
+                                                 sessions_pb::ListEdgesResponse* response) {
   return rpc::RunNow(context, [this, response](const rpc::Call&) -> absl::Status {
     for (const Edges::Described& described : edges_.DescribeAll()) *response->add_edges() = ToProto(described);
     return absl::OkStatus();
   });
 }
 
-grpc::ServerUnaryReactor* EdgeService::GetEdge(grpc::CallbackServerContext* context, const pb::GetEdgeRequest* request,
-                                               pb::GetEdgeResponse* response) {
+grpc::ServerUnaryReactor* EdgeService::GetEdge(grpc::CallbackServerContext* context,
+                                               const sessions_pb::GetEdgeRequest* request,
+                                               sessions_pb::GetEdgeResponse* response) {
   return rpc::RunNow(context, [this, request, response](const rpc::Call&) -> absl::Status {
     FLEETCAST_ASSIGN_OR_RETURN(const Edges::Described found, Find(request->edge_id()));
     *response->mutable_edge() = ToProto(found);
@@ -83,11 +85,13 @@ grpc::ServerUnaryReactor* EdgeService::GetEdge(grpc::CallbackServerContext* cont
 }
 
 grpc::ServerUnaryReactor* EdgeService::DrainEdge(grpc::CallbackServerContext* context,
-                                                 const pb::DrainEdgeRequest* request, pb::DrainEdgeResponse* response) {
+                                                 const sessions_pb::DrainEdgeRequest* request,
+                                                 sessions_pb::DrainEdgeResponse* response) {
   return rpc::RunNow(context, [this, request, response](const rpc::Call&) { return Drain(*request, *response); });
 }
 
-absl::Status EdgeService::Drain(const pb::DrainEdgeRequest& request, pb::DrainEdgeResponse& response) const {
+absl::Status EdgeService::Drain(const sessions_pb::DrainEdgeRequest& request,
+                                sessions_pb::DrainEdgeResponse& response) const {
   FLEETCAST_ASSIGN_OR_RETURN(internal_pb::DrainEdge order, ReadOrder(request));
   FLEETCAST_ASSIGN_OR_RETURN(const Edges::Described found, Find(request.edge_id()));
   *response.mutable_edge() = ToProto(found);

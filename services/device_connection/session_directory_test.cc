@@ -41,7 +41,7 @@ class SessionDirectoryTest : public ::testing::Test {
   }
   void Flush() { ASSERT_TRUE(redis_->Run({"FLUSHALL"}, absl::Seconds(5)).ok()); }
 
-  testing::PrivateRedis server_;
+  fleetcast::testing::PrivateRedis server_;
   std::unique_ptr<redis::Client> redis_ = *redis::Client::Create({.address = server_.address()}, SystemClock());
   SessionDirectory directory_{*redis_};
   uint64_t next_session_ = 1;

@@ -17,10 +17,10 @@ namespace fleetcast::device_connection {
 
 namespace {
 
-using sessions::v1::Session;
+using SessionMessage = sessions::v1::Session;
 
-Session ToProto(const Identity& identity, const SessionEntry& entry) {
-  Session session;
+SessionMessage ToProto(const Identity& identity, const SessionEntry& entry) {
+  SessionMessage session;
   session.set_device_id(identity.device_id);
   session.set_module_id(identity.module_id);
   session.set_epoch(entry.epoch);

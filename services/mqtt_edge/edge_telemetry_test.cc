@@ -25,8 +25,6 @@ using ::testing::StartsWith;
 constexpr absl::Duration kTimeout = absl::Seconds(10);
 constexpr char kStream[] = "fleetcast:telemetry";
 
-std::string PubackOf(uint16_t packet_id) { return BytesOf(mqtt::Puback{packet_id}); }
-
 // A payload that tells its number.
 constexpr size_t kLargeBytes = 16 << 10;
 std::string Large(int number) {

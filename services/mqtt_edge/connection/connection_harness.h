@@ -289,6 +289,8 @@ std::string BytesOf(const Packet& packet) {
   return bytes;
 }
 
+inline std::string PubackOf(uint16_t packet_id) { return BytesOf(mqtt::Puback{packet_id}); }
+
 inline std::string TwinResponse(int status, std::string_view request_id, std::optional<int64_t> version,
                                 std::string_view document) {
   std::string bytes;

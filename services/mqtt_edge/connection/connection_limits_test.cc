@@ -13,7 +13,7 @@ using mqtt::ConnectCode;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr std::string_view kTelemetry = "devices/dev-1/messages/events/";
+constexpr std::string_view kEventsTopic = "devices/dev-1/messages/events/";
 
 std::string Pings(int count) {
   std::string bytes;
@@ -40,7 +40,7 @@ TEST(ConnectionLimitsTest, AsManyAsTheRateAllowsNeverWait) {
   harness.ConnectWith(kMethodsBit);
   for (int i = 0; i < 1'000; ++i) {
     harness.Advance(absl::Milliseconds(10));
-    harness.Publish(kTelemetry, "x");
+    harness.Publish(kEventsTopic, "x");
   }
   EXPECT_EQ(harness.limited(Limited::kMessages), 0);
   EXPECT_EQ(harness.dropped(Dropped::kTelemetry), 1'000);
@@ -65,9 +65,9 @@ TEST(ConnectionLimitsTest, BytesBeyondTheBurstAreReadLater) {
   limits.bytes = {1'000, 2'000};
   Harness harness(limits);
   harness.ConnectWith(kMethodsBit);
-  harness.Publish(kTelemetry, std::string(1'500, 'x'));
+  harness.Publish(kEventsTopic, std::string(1'500, 'x'));
   EXPECT_TRUE(harness.connection().wants_read());
-  harness.Publish(kTelemetry, std::string(1'500, 'x'));
+  harness.Publish(kEventsTopic, std::string(1'500, 'x'));
   EXPECT_EQ(harness.dropped(Dropped::kTelemetry), 2);  // What has been read is taken.
   EXPECT_FALSE(harness.connection().wants_read());
   EXPECT_EQ(harness.limited(Limited::kBytes), 1);

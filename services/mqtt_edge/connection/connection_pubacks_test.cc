@@ -10,8 +10,6 @@ namespace {
 
 using Kind = CallReport::Kind;
 
-std::string PubackOf(uint16_t packet_id) { return BytesOf(mqtt::Puback{packet_id}); }
-
 // A connected device with calls 1 to `calls` written to it.
 class PubacksTest : public ::testing::Test {
  protected:

@@ -14,8 +14,6 @@ using ::testing::SizeIs;
 
 constexpr std::string_view kTopic = "devices/dev-1/messages/events/";
 
-std::string PubackOf(uint16_t packet_id) { return BytesOf(mqtt::Puback{packet_id}); }
-
 class TelemetrySinkTest : public ::testing::Test {
  protected:
   void Start(SinkAnswer answer = SinkAnswer::kTaken) {

@@ -19,7 +19,7 @@ TelemetryRecord Record(std::string client_id, std::string properties, std::strin
 }
 
 // The fields after those that every entry has.
-std::vector<std::string> Properties(const TelemetryRecord& record) {
+std::vector<std::string> PropertiesOf(const TelemetryRecord& record) {
   const std::vector<std::string> fields = StreamFields(record);
   return {fields.begin() + 6, fields.end()};
 }
@@ -36,19 +36,19 @@ TEST(StreamEntryTest, AModuleHasAFieldOfItsOwn) {
 }
 
 TEST(StreamEntryTest, PropertiesAreDecodedAndKeepTheirOrder) {
-  EXPECT_THAT(Properties(Record(
+  EXPECT_THAT(PropertiesOf(Record(
                   "d", "%24.mid=m%201&%24.ct=application%2Fjson&%24.ce=utf-8&a%20b=c%2Fd%26e%3Df&$.on=out1&p=1+1")),
               ElementsAre("$.mid", "m 1", "$.ct", "application/json", "$.ce", "utf-8", "app.a b", "c/d&e=f", "$.on",
                           "out1", "app.p", "1+1"));
 }
 
 TEST(StreamEntryTest, ANameAloneHasAnEmptyValueAndOfTwoTheLastCounts) {
-  EXPECT_THAT(Properties(Record("d", "alone&empty=&twice=1&x=y&twice=2")),
+  EXPECT_THAT(PropertiesOf(Record("d", "alone&empty=&twice=1&x=y&twice=2")),
               ElementsAre("app.alone", "", "app.empty", "", "app.twice", "2", "app.x", "y"));
 }
 
 TEST(StreamEntryTest, NoPropertyTakesTheNameOfAFieldOfOurs) {
-  EXPECT_THAT(Properties(Record("d", "device_id=evil&body=evil")),
+  EXPECT_THAT(PropertiesOf(Record("d", "device_id=evil&body=evil")),
               ElementsAre("app.device_id", "evil", "app.body", "evil"));
 }
 
@@ -57,7 +57,7 @@ TEST(StreamEntryTest, UserPropertiesOfMqtt5AreApplicationProperties) {
   mqtt::AppendUserProperty("level", "2", &record.user_properties);
   mqtt::AppendUserProperty("traceparent", "00-1-2-01", &record.user_properties);
   mqtt::AppendUserProperty("$.mid", "no system property", &record.user_properties);
-  EXPECT_THAT(Properties(record),
+  EXPECT_THAT(PropertiesOf(record),
               ElementsAre("app.level", "2", "app.traceparent", "00-1-2-01", "app.$.mid", "no system property"));
 }
 
@@ -65,13 +65,13 @@ TEST(StreamEntryTest, Mqtt5sOwnPropertiesCountWhereTheBagIsSilent) {
   TelemetryRecord record = Record("d", "%24.ct=text%2Fplain");
   record.content_type = "application/json";
   record.correlation_data = "\0\1"s;
-  EXPECT_THAT(Properties(record), ElementsAre("$.ct", "text/plain", "$.cid", "\0\1"s));
+  EXPECT_THAT(PropertiesOf(record), ElementsAre("$.ct", "text/plain", "$.cid", "\0\1"s));
 }
 
 TEST(StreamEntryTest, DPub3RetainIsAnApplicationProperty) {
   TelemetryRecord record = Record("d", "");
   record.is_retained = true;
-  EXPECT_THAT(Properties(record), ElementsAre("app.mqtt-retain", "true"));
+  EXPECT_THAT(PropertiesOf(record), ElementsAre("app.mqtt-retain", "true"));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@
 namespace fleetcast::rest_gateway {
 namespace {
 
-using Async = jobs::v1::JobService::StubInterface::async_interface;
+using JobAsync = jobs::v1::JobService::StubInterface::async_interface;
 
 // How many answers of job_api one page takes at most while its rows are few. Then it is answered short or empty, with a
 // token, which clients know.
@@ -101,7 +101,7 @@ class ExecutionReader : public std::enable_shared_from_this<ExecutionReader> {
   void ReadStatistics() {
     jobs::v1::GetJobRequest request;
     request.set_job_id(plan_.request.job_id());
-    CallBackend(*exchange_, kQueryLimit, "fleetcast.jobs.v1.JobService/GetJob", jobs_.async(), &Async::GetJob,
+    CallBackend(*exchange_, kQueryLimit, "fleetcast.jobs.v1.JobService/GetJob", jobs_.async(), &JobAsync::GetJob,
                 std::move(request), [self = shared_from_this()](const absl::StatusOr<jobs::v1::GetJobResponse>& job) {
                   if (!job.ok() && !absl::IsNotFound(job.status())) return self->exchange_->Fail(job.status());
                   if (job.ok()) self->TakeStatistics(job->job().statistics());
@@ -127,7 +127,7 @@ class ExecutionReader : public std::enable_shared_from_this<ExecutionReader> {
     request.set_page_size(1);
     request.set_page_token(position_.jobs_token);
     request.set_action_kind(plan_.request.action_kind());
-    CallOrFail(exchange_, kQueryLimit, "fleetcast.jobs.v1.JobService/ListJobs", jobs_.async(), &Async::ListJobs,
+    CallOrFail(exchange_, kQueryLimit, "fleetcast.jobs.v1.JobService/ListJobs", jobs_.async(), &JobAsync::ListJobs,
                std::move(request), [self = shared_from_this()](const jobs::v1::ListJobsResponse& response) {
                  if (response.jobs().empty()) return self->End();
                  self->position_.job_id = response.jobs(0).id();
@@ -142,7 +142,7 @@ class ExecutionReader : public std::enable_shared_from_this<ExecutionReader> {
     request.set_page_size(is_aggregate() ? kCountPageSize : static_cast<int>(limit_ - rows_.size()));
     request.set_page_token(position_.executions_token);
     CallOrFail(exchange_, kQueryLimit, "fleetcast.jobs.v1.JobService/ListExecutions", jobs_.async(),
-               &Async::ListExecutions, std::move(request),
+               &JobAsync::ListExecutions, std::move(request),
                [self = shared_from_this()](const jobs::v1::ListExecutionsResponse& response) { self->Take(response); });
   }
 

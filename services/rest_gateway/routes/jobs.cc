@@ -15,7 +15,7 @@
 namespace fleetcast::rest_gateway {
 namespace {
 
-using Async = jobs::v1::JobService::StubInterface::async_interface;
+using JobAsync = jobs::v1::JobService::StubInterface::async_interface;
 
 // The 2016 preview pages in the query string.
 PageRequest ListPage(const Exchange& exchange) {
@@ -40,7 +40,7 @@ void JobRoutes::Create(const ExchangePtr& exchange) const {
   *request.mutable_job() = *std::move(job);
   request.set_accept_invalid_condition(true);  // As on IoT Hub: the job fails later, and says why.
   CallOrFail(exchange, kWriteLimit, "fleetcast.jobs.v1.JobService/CreateJob", backends_.jobs().async(),
-             &Async::CreateJob, std::move(request), [exchange](const jobs::v1::CreateJobResponse& response) {
+             &JobAsync::CreateJob, std::move(request), [exchange](const jobs::v1::CreateJobResponse& response) {
                const bool is_method = response.job().has_invoke_method();
                exchange->Answer(ObjectWriter()
                                     .Text("jobId", response.job().id())
@@ -54,7 +54,7 @@ void JobRoutes::Create(const ExchangePtr& exchange) const {
 void JobRoutes::Get(const ExchangePtr& exchange) const {
   jobs::v1::GetJobRequest request;
   request.set_job_id(exchange->captured(0));
-  CallBackend(*exchange, kReadLimit, "fleetcast.jobs.v1.JobService/GetJob", backends_.jobs().async(), &Async::GetJob,
+  CallBackend(*exchange, kReadLimit, "fleetcast.jobs.v1.JobService/GetJob", backends_.jobs().async(), &JobAsync::GetJob,
               std::move(request), [exchange](const absl::StatusOr<jobs::v1::GetJobResponse>& response) {
                 if (response.ok()) return exchange->Answer(PrintJob(response->job()));
                 // IoT Hub says 200 here, and the Azure CLI depends on it.
@@ -71,7 +71,7 @@ void JobRoutes::Cancel(const ExchangePtr& exchange) const {
   request.set_job_id(exchange->captured(0));
   request.set_reject_running(reject_cancel_running_);
   CallOrFail(exchange, kWriteLimit, "fleetcast.jobs.v1.JobService/CancelJob", backends_.jobs().async(),
-             &Async::CancelJob, std::move(request), [exchange](const jobs::v1::CancelJobResponse& response) {
+             &JobAsync::CancelJob, std::move(request), [exchange](const jobs::v1::CancelJobResponse& response) {
                // Outcomes of what was sent may still come in; a later GET says `running` until they are all known.
                exchange->Answer(PrintJob(response.job(), "cancelled"));
              });
@@ -89,8 +89,8 @@ void JobRoutes::List(const ExchangePtr& exchange) const {
   list.set_page_token(std::move(page.token));
   list.set_action_kind(filters->kind);
   list.mutable_states()->Add(filters->states.begin(), filters->states.end());
-  CallOrFail(exchange, kQueryLimit, "fleetcast.jobs.v1.JobService/ListJobs", backends_.jobs().async(), &Async::ListJobs,
-             std::move(list), [exchange](const jobs::v1::ListJobsResponse& response) {
+  CallOrFail(exchange, kQueryLimit, "fleetcast.jobs.v1.JobService/ListJobs", backends_.jobs().async(),
+             &JobAsync::ListJobs, std::move(list), [exchange](const jobs::v1::ListJobsResponse& response) {
                std::vector<std::string> rows;
                for (const jobs::v1::Job& job : response.jobs()) rows.push_back(PrintJob(job));
                AnswerPage(*exchange, JsonArray(rows), response.next_page_token(), kJobRows);

@@ -12,7 +12,7 @@
 namespace fleetcast::rest_gateway {
 namespace {
 
-using Async = methods::v1::MethodService::StubInterface::async_interface;
+using MethodAsync = methods::v1::MethodService::StubInterface::async_interface;
 
 // What the backend uses when the request says nothing (service-rest.md 10).
 constexpr int64_t kDefaultResponseSeconds = 30;
@@ -53,7 +53,7 @@ void MethodRoutes::Invoke(const ExchangePtr& exchange) const {
   const absl::Duration connect_timeout = absl::Seconds(call->connect_timeout_seconds.value_or(0));
   CallBackend(
       *exchange, response_timeout + kPatience, "fleetcast.methods.v1.MethodService/InvokeMethod",
-      backends_.methods().async(), &Async::InvokeMethod, std::move(request),
+      backends_.methods().async(), &MethodAsync::InvokeMethod, std::move(request),
       [=](const absl::StatusOr<methods::v1::InvokeMethodResponse>& response) {
         if (!response.ok()) {
           const absl::Status status = WithKnownOutcome(response.status());

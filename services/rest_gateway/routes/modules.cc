@@ -15,7 +15,7 @@
 namespace fleetcast::rest_gateway {
 namespace {
 
-using Async = registry::v1::ModuleService::StubInterface::async_interface;
+using ModuleAsync = registry::v1::ModuleService::StubInterface::async_interface;
 
 void AnswerModule(Exchange& exchange, const registry::v1::Module& module) {
   exchange.Answer(PrintModule(module), {{"ETag", QuotedEtag(module.etag())}});
@@ -27,7 +27,8 @@ void ModuleRoutes::List(const ExchangePtr& exchange) const {
   registry::v1::ListModulesRequest request;
   request.set_device_id(exchange->captured(0));
   CallOrFail(exchange, kReadLimit, "fleetcast.registry.v1.ModuleService/ListModules", backends_.modules().async(),
-             &Async::ListModules, std::move(request), [exchange](const registry::v1::ListModulesResponse& response) {
+             &ModuleAsync::ListModules, std::move(request),
+             [exchange](const registry::v1::ListModulesResponse& response) {
                std::vector<std::string> rows;
                for (const registry::v1::Module& module : response.modules()) rows.push_back(PrintModule(module));
                exchange->Answer(absl::StrCat("[", absl::StrJoin(rows, ","), "]"));
@@ -45,22 +46,22 @@ void ModuleRoutes::Put(const ExchangePtr& exchange) const {
     request.set_if_match(*std::move(if_match));
     return CallOrFail(
         exchange, kWriteLimit, "fleetcast.registry.v1.ModuleService/UpdateModule", backends_.modules().async(),
-        &Async::UpdateModule, std::move(request),
+        &ModuleAsync::UpdateModule, std::move(request),
         [exchange](const registry::v1::UpdateModuleResponse& response) { AnswerModule(*exchange, response.module()); });
   }
   registry::v1::CreateModuleRequest request;
   *request.mutable_module() = *std::move(module);
-  CallOrFail(exchange, kWriteLimit, "fleetcast.registry.v1.ModuleService/CreateModule", backends_.modules().async(),
-             &Async::CreateModule, std::move(request), [exchange](const registry::v1::CreateModuleResponse& response) {
-               AnswerModule(*exchange, response.module());
-             });
+  CallOrFail(
+      exchange, kWriteLimit, "fleetcast.registry.v1.ModuleService/CreateModule", backends_.modules().async(),
+      &ModuleAsync::CreateModule, std::move(request),
+      [exchange](const registry::v1::CreateModuleResponse& response) { AnswerModule(*exchange, response.module()); });
 }
 
 void ModuleRoutes::Get(const ExchangePtr& exchange) const {
   registry::v1::GetModuleRequest request;
   SetIdentity(*exchange, request);
   CallOrFail(exchange, kReadLimit, "fleetcast.registry.v1.ModuleService/GetModule", backends_.modules().async(),
-             &Async::GetModule, std::move(request), [exchange](const registry::v1::GetModuleResponse& response) {
+             &ModuleAsync::GetModule, std::move(request), [exchange](const registry::v1::GetModuleResponse& response) {
                AnswerModule(*exchange, response.module());
              });
 }
@@ -74,7 +75,7 @@ void ModuleRoutes::Delete(const ExchangePtr& exchange) const {
   SetIdentity(*exchange, request);
   request.set_if_match(*std::move(if_match));
   CallOrFail(exchange, kWriteLimit, "fleetcast.registry.v1.ModuleService/DeleteModule", backends_.modules().async(),
-             &Async::DeleteModule, std::move(request),
+             &ModuleAsync::DeleteModule, std::move(request),
              [exchange](const registry::v1::DeleteModuleResponse&) { exchange->AnswerEmpty(); });
 }
 

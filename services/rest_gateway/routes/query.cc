@@ -35,12 +35,12 @@ absl::StatusOr<QueryRequest> ParseQueryRequest(const Exchange& exchange) {
 }
 
 void QueryTwins(const ExchangePtr& exchange, TwinStub& twins, QueryRequest query) {
-  using Async = twins::v1::TwinService::StubInterface::async_interface;
+  using TwinAsync = twins::v1::TwinService::StubInterface::async_interface;
   twins::v1::QueryTwinsRequest request;
   request.set_query(std::move(query.text));
   request.set_page_size(query.page.size);
   request.set_page_token(std::move(query.page.token));
-  CallOrFail(exchange, kQueryLimit, "fleetcast.twins.v1.TwinService/QueryTwins", twins.async(), &Async::QueryTwins,
+  CallOrFail(exchange, kQueryLimit, "fleetcast.twins.v1.TwinService/QueryTwins", twins.async(), &TwinAsync::QueryTwins,
              std::move(request), [exchange](const twins::v1::QueryTwinsResponse& response) {
                const bool is_raw = response.row_kind() == twins::v1::QueryTwinsResponse::ROW_KIND_RAW;
                AnswerPage(*exchange, JsonArray(response.rows()), response.next_page_token(),

@@ -16,7 +16,7 @@
 namespace fleetcast::rest_gateway {
 namespace {
 
-using Async = registry::v1::DeviceService::StubInterface::async_interface;
+using DeviceAsync = registry::v1::DeviceService::StubInterface::async_interface;
 
 // Identities that `GET /devices` answers at most and by default.
 constexpr int kListMax = 1000;
@@ -45,22 +45,22 @@ void RegistryRoutes::Put(const ExchangePtr& exchange) const {
     request.set_if_match(*std::move(if_match));
     return CallOrFail(
         exchange, kWriteLimit, "fleetcast.registry.v1.DeviceService/UpdateDevice", backends_.devices().async(),
-        &Async::UpdateDevice, std::move(request),
+        &DeviceAsync::UpdateDevice, std::move(request),
         [exchange](const registry::v1::UpdateDeviceResponse& response) { AnswerDevice(*exchange, response.device()); });
   }
   registry::v1::CreateDeviceRequest request;
   *request.mutable_device() = *std::move(device);
-  CallOrFail(exchange, kWriteLimit, "fleetcast.registry.v1.DeviceService/CreateDevice", backends_.devices().async(),
-             &Async::CreateDevice, std::move(request), [exchange](const registry::v1::CreateDeviceResponse& response) {
-               AnswerDevice(*exchange, response.device());
-             });
+  CallOrFail(
+      exchange, kWriteLimit, "fleetcast.registry.v1.DeviceService/CreateDevice", backends_.devices().async(),
+      &DeviceAsync::CreateDevice, std::move(request),
+      [exchange](const registry::v1::CreateDeviceResponse& response) { AnswerDevice(*exchange, response.device()); });
 }
 
 void RegistryRoutes::Get(const ExchangePtr& exchange) const {
   registry::v1::GetDeviceRequest request;
   request.set_device_id(exchange->captured(0));
   CallOrFail(exchange, kReadLimit, "fleetcast.registry.v1.DeviceService/GetDevice", backends_.devices().async(),
-             &Async::GetDevice, std::move(request), [exchange](const registry::v1::GetDeviceResponse& response) {
+             &DeviceAsync::GetDevice, std::move(request), [exchange](const registry::v1::GetDeviceResponse& response) {
                AnswerDevice(*exchange, response.device());
              });
 }
@@ -74,7 +74,7 @@ void RegistryRoutes::Delete(const ExchangePtr& exchange) const {
   request.set_device_id(exchange->captured(0));
   request.set_if_match(*std::move(if_match));
   CallOrFail(exchange, kWriteLimit, "fleetcast.registry.v1.DeviceService/DeleteDevice", backends_.devices().async(),
-             &Async::DeleteDevice, std::move(request),
+             &DeviceAsync::DeleteDevice, std::move(request),
              [exchange](const registry::v1::DeleteDeviceResponse&) { exchange->AnswerEmpty(); });
 }
 
@@ -87,7 +87,8 @@ void RegistryRoutes::List(const ExchangePtr& exchange) const {
   registry::v1::ListDevicesRequest request;
   request.set_page_size(top);
   CallOrFail(exchange, kQueryLimit, "fleetcast.registry.v1.DeviceService/ListDevices", backends_.devices().async(),
-             &Async::ListDevices, std::move(request), [exchange](const registry::v1::ListDevicesResponse& response) {
+             &DeviceAsync::ListDevices, std::move(request),
+             [exchange](const registry::v1::ListDevicesResponse& response) {
                std::vector<std::string> rows;
                for (const registry::v1::Device& device : response.devices()) rows.push_back(PrintDevice(device));
                exchange->Answer(absl::StrCat("[", absl::StrJoin(rows, ","), "]"));
@@ -111,7 +112,7 @@ void RegistryRoutes::Bulk(const ExchangePtr& exchange) const {
   }
   if (request.changes().empty()) return AnswerBulk(*exchange, errors);
   CallOrFail(exchange, kBulkLimit, "fleetcast.registry.v1.DeviceService/BatchChangeDevices",
-             backends_.devices().async(), &Async::BatchChangeDevices, std::move(request),
+             backends_.devices().async(), &DeviceAsync::BatchChangeDevices, std::move(request),
              [exchange, errors = std::move(errors)](const registry::v1::BatchChangeDevicesResponse& response) {
                std::vector<BulkError> all = errors;
                for (const registry::v1::DeviceChangeError& error : response.errors()) {
@@ -123,7 +124,8 @@ void RegistryRoutes::Bulk(const ExchangePtr& exchange) const {
 
 void RegistryRoutes::DeviceStatistics(const ExchangePtr& exchange) const {
   CallOrFail(exchange, kReadLimit, "fleetcast.registry.v1.DeviceService/GetRegistryStatistics",
-             backends_.devices().async(), &Async::GetRegistryStatistics, registry::v1::GetRegistryStatisticsRequest(),
+             backends_.devices().async(), &DeviceAsync::GetRegistryStatistics,
+             registry::v1::GetRegistryStatisticsRequest(),
              [exchange](const registry::v1::GetRegistryStatisticsResponse& response) {
                exchange->Answer(ObjectWriter()
                                     .Integer("totalDeviceCount", response.total_devices())
@@ -135,7 +137,8 @@ void RegistryRoutes::DeviceStatistics(const ExchangePtr& exchange) const {
 
 void RegistryRoutes::ServiceStatistics(const ExchangePtr& exchange) const {
   CallOrFail(exchange, kReadLimit, "fleetcast.registry.v1.DeviceService/GetRegistryStatistics",
-             backends_.devices().async(), &Async::GetRegistryStatistics, registry::v1::GetRegistryStatisticsRequest(),
+             backends_.devices().async(), &DeviceAsync::GetRegistryStatistics,
+             registry::v1::GetRegistryStatisticsRequest(),
              [exchange](const registry::v1::GetRegistryStatisticsResponse& response) {
                exchange->Answer(ObjectWriter().Integer("connectedDeviceCount", response.connected_devices()).Finish());
              });

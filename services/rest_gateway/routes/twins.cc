@@ -13,7 +13,7 @@
 namespace fleetcast::rest_gateway {
 namespace {
 
-using Async = twins::v1::TwinService::StubInterface::async_interface;
+using TwinAsync = twins::v1::TwinService::StubInterface::async_interface;
 
 // What a body says about the sections that a service may write, as JSON text; empty = absent, "null" = null.
 struct Sections {
@@ -48,9 +48,9 @@ absl::Status AsMissingDevice(const absl::Status& status) {
 }
 
 template <typename Request, typename Response>
-void CallTwins(const ExchangePtr& exchange, absl::Duration limit, std::string_view name, Async* async,
-               void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
-                                     std::function<void(grpc::Status)>),
+void CallTwins(const ExchangePtr& exchange, absl::Duration limit, std::string_view name, TwinAsync* async,
+               void (TwinAsync::*method)(grpc::ClientContext*, const Request*, Response*,
+                                         std::function<void(grpc::Status)>),
                Request request) {
   CallBackend(*exchange, limit, name, async, method, std::move(request), [exchange](absl::StatusOr<Response> response) {
     if (!response.ok()) return exchange->Fail(AsMissingDevice(response.status()));
@@ -63,8 +63,8 @@ void CallTwins(const ExchangePtr& exchange, absl::Duration limit, std::string_vi
 void TwinRoutes::Get(const ExchangePtr& exchange) const {
   twins::v1::GetTwinRequest request;
   SetIdentity(*exchange, request);
-  CallTwins(exchange, kReadLimit, "fleetcast.twins.v1.TwinService/GetTwin", backends_.twins().async(), &Async::GetTwin,
-            std::move(request));
+  CallTwins(exchange, kReadLimit, "fleetcast.twins.v1.TwinService/GetTwin", backends_.twins().async(),
+            &TwinAsync::GetTwin, std::move(request));
 }
 
 void TwinRoutes::Patch(const ExchangePtr& exchange) const {
@@ -76,7 +76,7 @@ void TwinRoutes::Patch(const ExchangePtr& exchange) const {
   request.set_desired_patch(std::move(sections->desired));
   request.set_if_match(IfMatch(exchange->request()).value_or(""));
   CallTwins(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/PatchTwin", backends_.twins().async(),
-            &Async::PatchTwin, std::move(request));
+            &TwinAsync::PatchTwin, std::move(request));
 }
 
 void TwinRoutes::Replace(const ExchangePtr& exchange) const {
@@ -89,7 +89,7 @@ void TwinRoutes::Replace(const ExchangePtr& exchange) const {
   request.set_desired(section(std::move(sections->desired)));
   request.set_if_match(IfMatch(exchange->request()).value_or(""));
   CallTwins(exchange, kWriteLimit, "fleetcast.twins.v1.TwinService/ReplaceTwin", backends_.twins().async(),
-            &Async::ReplaceTwin, std::move(request));
+            &TwinAsync::ReplaceTwin, std::move(request));
 }
 
 }  // namespace fleetcast::rest_gateway
