@@ -60,6 +60,9 @@ absl::StatusOr<std::string> ArgumentText(const std::string& argument);
 // A line on standard error.
 void Say(std::string_view line);
 
+// Rows that a list asks for at once: as many as a service gives.
+inline constexpr int kPageSize = 1000;
+
 // Says that a list was cut, when there is a token for its next page.
 void SayIfMore(std::string_view next_page_token);
 

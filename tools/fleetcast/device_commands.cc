@@ -12,39 +12,38 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = registry::v1;
+namespace registry_pb = registry::v1;
 
-constexpr int kPageSize = 1000;
 constexpr size_t kBatchMax = 1000;  // Changes in one request (device.proto).
 
-struct ListOptions {
+struct DeviceListOptions {
   int limit = 100;
 };
 
-absl::StatusOr<std::unique_ptr<pb::DeviceService::Stub>> Connect(const Context& context) {
+absl::StatusOr<std::unique_ptr<registry_pb::DeviceService::Stub>> ConnectToDevices(const Context& context) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Twins());
-  return pb::DeviceService::NewStub(channel);
+  return registry_pb::DeviceService::NewStub(channel);
 }
 
 // Makes the same change to all of `ids`; `changed` gets the devices that exist afterwards. FAILED_PRECONDITION names
 // those that failed; the others took effect.
-absl::Status Change(Context& context, const std::vector<std::string>& ids, pb::DeviceChange::Kind kind,
-                    std::vector<Record>& changed) {
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+absl::Status ChangeDevices(Context& context, const std::vector<std::string>& ids, registry_pb::DeviceChange::Kind kind,
+                           std::vector<Record>& changed) {
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToDevices(context));
   std::string failures;
   for (size_t begin = 0; begin < ids.size(); begin += kBatchMax) {
-    pb::BatchChangeDevicesRequest request;
+    registry_pb::BatchChangeDevicesRequest request;
     for (size_t i = begin; i < std::min(begin + kBatchMax, ids.size()); ++i) {
-      pb::DeviceChange& change = *request.add_changes();
+      registry_pb::DeviceChange& change = *request.add_changes();
       change.set_kind(kind);
       change.mutable_device()->set_id(ids[i]);
     }
     grpc::ClientContext call;
     context.Prepare(call);
-    pb::BatchChangeDevicesResponse response;
+    registry_pb::BatchChangeDevicesResponse response;
     FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->BatchChangeDevices(&call, request, &response)));
-    for (const pb::Device& device : response.devices()) changed.push_back(DeviceRecord(device));
-    for (const pb::DeviceChangeError& error : response.errors()) {
+    for (const registry_pb::Device& device : response.devices()) changed.push_back(DeviceRecord(device));
+    for (const registry_pb::DeviceChangeError& error : response.errors()) {
       absl::StrAppend(&failures, "\n       ", error.device_id(), ": ", error.reason(), ": ", error.message());
     }
   }
@@ -54,50 +53,50 @@ absl::Status Change(Context& context, const std::vector<std::string>& ids, pb::D
 
 absl::Status CreateDevices(Context& context, const std::vector<std::string>& ids) {
   if (ids.size() == 1) {  // The single call has the better errors.
-    FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+    FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToDevices(context));
     grpc::ClientContext call;
     context.Prepare(call);
-    pb::CreateDeviceRequest request;
+    registry_pb::CreateDeviceRequest request;
     request.mutable_device()->set_id(ids[0]);
-    pb::CreateDeviceResponse response;
+    registry_pb::CreateDeviceResponse response;
     FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->CreateDevice(&call, request, &response)));
     context.PrintOne(DeviceFieldNames(), DeviceRecord(response.device()));
     return absl::OkStatus();
   }
   std::vector<Record> created;
-  const absl::Status status = Change(context, ids, pb::DeviceChange::KIND_CREATE, created);
+  const absl::Status status = ChangeDevices(context, ids, registry_pb::DeviceChange::KIND_CREATE, created);
   context.Print(DeviceHeadings(), created);
   return status;
 }
 
 absl::Status DeleteDevices(Context& context, const std::vector<std::string>& ids) {
   std::vector<Record> none;
-  return Change(context, ids, pb::DeviceChange::KIND_DELETE, none);
+  return ChangeDevices(context, ids, registry_pb::DeviceChange::KIND_DELETE, none);
 }
 
 absl::Status GetDevice(Context& context, const std::string& id) {
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToDevices(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::GetDeviceRequest request;
+  registry_pb::GetDeviceRequest request;
   request.set_device_id(id);
-  pb::GetDeviceResponse response;
+  registry_pb::GetDeviceResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->GetDevice(&call, request, &response)));
   context.PrintOne(DeviceFieldNames(), DeviceRecord(response.device()));
   return absl::OkStatus();
 }
 
-absl::Status ListDevices(Context& context, const ListOptions& options) {
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
-  pb::ListDevicesRequest request;
+absl::Status ListDevices(Context& context, const DeviceListOptions& options) {
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToDevices(context));
+  registry_pb::ListDevicesRequest request;
   std::vector<Record> records;
   do {
     request.set_page_size(std::min(kPageSize, options.limit - static_cast<int>(records.size())));
     grpc::ClientContext call;
     context.Prepare(call);
-    pb::ListDevicesResponse response;
+    registry_pb::ListDevicesResponse response;
     FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->ListDevices(&call, request, &response)));
-    for (const pb::Device& device : response.devices()) records.push_back(DeviceRecord(device));
+    for (const registry_pb::Device& device : response.devices()) records.push_back(DeviceRecord(device));
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty() && static_cast<int>(records.size()) < options.limit);
   context.Print(DeviceHeadings(), records);
@@ -136,7 +135,7 @@ void AddDeviceCommands(CLI::App& app, Context& context) {
   create->footer("Example:\n  fleetcast device create d1 d2 d3 -o json");
   create->callback([&context, created] { context.Finish(CreateDevices(context, *created)); });
 
-  auto options = std::make_shared<ListOptions>();
+  auto options = std::make_shared<DeviceListOptions>();
   CLI::App* const list = devices->add_subcommand("list", "Devices by id");
   list->add_option("-l,--limit", options->limit, "At most so many")
       ->check(CLI::Range(1, 1'000'000'000))

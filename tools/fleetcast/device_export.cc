@@ -17,16 +17,15 @@
 #include "tools/fleetcast/exit_codes.h"
 #include "tools/fleetcast/files.h"
 #include "tools/fleetcast/interrupt.h"
+#include "tools/fleetcast/reconnect.h"
 #include "tools/fleetcast/transfer_progress.h"
 
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = registry::v1;
+namespace registry_pb = registry::v1;
 
-constexpr int kReconnectsMax = 10;  // In a row without a line.
-constexpr absl::Duration kReconnectFirst = absl::Milliseconds(200);
-constexpr absl::Duration kReconnectMost = absl::Seconds(3);
+constexpr int kExportReconnectsMax = 10;  // In a row without a line.
 
 // A file that gets its name when it is complete, or standard output.
 class Output {
@@ -77,9 +76,9 @@ class Export {
  public:
   Export(Output& output, bool exclude_keys) : output_(output) { request_.set_exclude_keys(exclude_keys); }
 
-  absl::Status Run(pb::DeviceService::Stub& stub) {
+  absl::Status Run(registry_pb::DeviceService::Stub& stub) {
     absl::Status status;
-    for (int silent = 0; silent < kReconnectsMax; ++silent) {
+    for (int silent = 0; silent < kExportReconnectsMax; ++silent) {
       if (silent > 0) SystemClock().Sleep(Backoff(SystemRandom(), silent, kReconnectFirst, kReconnectMost), {});
       const int64_t before = lines_;
       status = RunOnce(stub);
@@ -95,11 +94,11 @@ class Export {
   absl::Duration elapsed() const { return progress_.elapsed(); }
 
  private:
-  absl::Status RunOnce(pb::DeviceService::Stub& stub) {
+  absl::Status RunOnce(registry_pb::DeviceService::Stub& stub) {
     grpc::ClientContext call;
     InterruptWatch interrupt([&call] { call.TryCancel(); });
     const auto reader = stub.ExportDevices(&call, request_);
-    pb::ExportDevicesResponse response;
+    registry_pb::ExportDevicesResponse response;
     absl::Status written;
     while (written.ok() && reader->Read(&response)) {
       if (response.total_devices() > 0) total_ = response.total_devices();
@@ -118,7 +117,7 @@ class Export {
   }
 
   Output& output_;
-  pb::ExportDevicesRequest request_;
+  registry_pb::ExportDevicesRequest request_;
   TransferProgress progress_{"export"};
   int64_t total_ = 0;
   int64_t lines_ = 0;
@@ -131,7 +130,7 @@ absl::Status ExportDevices(Context& context, const ExportOptions& options) {
   BlockInterrupts();
   FLEETCAST_ASSIGN_OR_RETURN(Output output, Output::Open(options.file));
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Twins());
-  const auto stub = pb::DeviceService::NewStub(channel);
+  const auto stub = registry_pb::DeviceService::NewStub(channel);
   Export run(output, options.exclude_keys);
   const absl::Status status = run.Run(*stub);
   if (run.was_interrupted()) {

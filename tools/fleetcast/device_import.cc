@@ -20,7 +20,7 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = registry::v1;
+namespace registry_pb = registry::v1;
 
 constexpr int kLinesPerRequest = 1000;                // device.proto
 constexpr size_t kBytesPerRequest = size_t{1} << 20;  // Below its bound, so that one more line fits.
@@ -45,7 +45,7 @@ class ErrorSink {
   }
 
   // `line`: its number in the file, from 1.
-  void Add(int64_t line, const pb::ImportError& error, TransferProgress& progress) {
+  void Add(int64_t line, const registry_pb::ImportError& error, TransferProgress& progress) {
     ++errors_;
     if (file_ != nullptr) {
       json::Value object = json::Value::MakeObject();
@@ -80,14 +80,14 @@ class Import {
   Import(LineReader& lines, ErrorSink& errors) : lines_(lines), errors_(errors) {}
 
   // Until the end of the file, of the stream, or an interrupt.
-  absl::Status Run(pb::DeviceService::Stub& stub) {
+  absl::Status Run(registry_pb::DeviceService::Stub& stub) {
     grpc::ClientContext call;
     InterruptWatch interrupt([] {});
     const auto stream = stub.ImportDevices(&call);
     absl::Status read;
     bool is_open = true;
     while (is_open && read.ok() && !interrupt.interrupted()) {
-      pb::ImportDevicesRequest request;
+      registry_pb::ImportDevicesRequest request;
       const int64_t first = lines_.lines() + 1;
       read = Fill(request);
       if (!read.ok() || request.lines().empty()) break;
@@ -109,9 +109,10 @@ class Import {
   absl::Duration elapsed() const { return progress_.elapsed(); }
 
  private:
-  using Stream = grpc::ClientReaderWriterInterface<pb::ImportDevicesRequest, pb::ImportDevicesResponse>;
+  using Stream =
+      grpc::ClientReaderWriterInterface<registry_pb::ImportDevicesRequest, registry_pb::ImportDevicesResponse>;
 
-  absl::Status Fill(pb::ImportDevicesRequest& request) {
+  absl::Status Fill(registry_pb::ImportDevicesRequest& request) {
     size_t bytes = 0;
     std::string line;
     while (request.lines_size() < kLinesPerRequest && bytes < kBytesPerRequest) {
@@ -124,14 +125,14 @@ class Import {
   }
 
   bool Receive(Stream& stream) {
-    pb::ImportDevicesResponse response;
+    registry_pb::ImportDevicesResponse response;
     if (!stream.Read(&response)) return false;
     totals_.created += response.created();
     totals_.updated += response.updated();
     totals_.deleted += response.deleted();
     totals_.unchanged += response.unchanged();
     totals_.failed += response.errors_size();
-    for (const pb::ImportError& error : response.errors()) {
+    for (const registry_pb::ImportError& error : response.errors()) {
       errors_.Add(first_lines_.front() + error.index(), error, progress_);
     }
     first_lines_.pop_front();
@@ -170,7 +171,7 @@ absl::Status ImportDevices(Context& context, const ImportOptions& options) {
   FLEETCAST_ASSIGN_OR_RETURN(LineReader lines, LineReader::Open(options.file));
   FLEETCAST_ASSIGN_OR_RETURN(ErrorSink errors, ErrorSink::Open(options.errors));
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Twins());
-  const auto stub = pb::DeviceService::NewStub(channel);
+  const auto stub = registry_pb::DeviceService::NewStub(channel);
   Import import(lines, errors);
   const absl::Status status = import.Run(*stub);
   Summarise(import);

@@ -25,8 +25,8 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = sessions::v1;
-using Stub = pb::EdgeService::Stub;
+namespace sessions_pb = sessions::v1;
+using EdgeStub = sessions_pb::EdgeService::Stub;
 
 constexpr absl::Duration kLook = absl::Milliseconds(500);
 constexpr int kFailuresMax = 40;  // In a row, of looking; some 20 s.
@@ -38,12 +38,12 @@ struct DrainOptions {
   bool no_watch = false;
 };
 
-std::vector<std::string> Headings() { return {"EDGE", "STATE", "DEVICES", "CONNECTIONS"}; }
-std::vector<std::string> FieldNames() { return {"edge", "state", "devices", "connections"}; }
+std::vector<std::string> EdgeHeadings() { return {"EDGE", "STATE", "DEVICES", "CONNECTIONS"}; }
+std::vector<std::string> EdgeFieldNames() { return {"edge", "state", "devices", "connections"}; }
 
-Record EdgeRecord(const pb::Edge& edge) {
-  const bool is_known = edge.state() != pb::Edge::STATE_UNSPECIFIED;
-  const std::string state = is_known ? PlainName(pb::Edge::State_Name(edge.state()), "STATE_") : "unknown";
+Record EdgeRecord(const sessions_pb::Edge& edge) {
+  const bool is_known = edge.state() != sessions_pb::Edge::STATE_UNSPECIFIED;
+  const std::string state = is_known ? PlainName(sessions_pb::Edge::State_Name(edge.state()), "STATE_") : "unknown";
   json::Value object = json::Value::MakeObject();
   object.Set("edgeId", json::Value::String(edge.id()));
   object.Set("state", json::Value::String(state));
@@ -52,37 +52,37 @@ Record EdgeRecord(const pb::Edge& edge) {
   return {std::move(object), {edge.id(), state, GroupDigits(edge.sessions()), GroupDigits(edge.connections())}};
 }
 
-EdgeReport ReportOf(const pb::Edge& edge) {
+EdgeReport ReportOf(const sessions_pb::Edge& edge) {
   switch (edge.state()) {
-    case pb::Edge::STATE_SERVING: return {EdgeReport::State::kServing, edge.connections()};
-    case pb::Edge::STATE_DRAINING: return {EdgeReport::State::kDraining, edge.connections()};
-    case pb::Edge::STATE_DRAINED: return {EdgeReport::State::kDrained, edge.connections()};
+    case sessions_pb::Edge::STATE_SERVING: return {EdgeReport::State::kServing, edge.connections()};
+    case sessions_pb::Edge::STATE_DRAINING: return {EdgeReport::State::kDraining, edge.connections()};
+    case sessions_pb::Edge::STATE_DRAINED: return {EdgeReport::State::kDrained, edge.connections()};
     default: return {EdgeReport::State::kUnknown, edge.connections()};
   }
 }
 
-absl::StatusOr<pb::ListEdgesResponse> ReadEdges(const Context& context, Stub& stub) {
+absl::StatusOr<sessions_pb::ListEdgesResponse> ReadEdges(const Context& context, EdgeStub& stub) {
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::ListEdgesResponse response;
+  sessions_pb::ListEdgesResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub.ListEdges(&call, {}, &response)));
   return response;
 }
 
 absl::Status ListEdges(Context& context) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Sessions());
-  const auto stub = pb::EdgeService::NewStub(channel);
-  FLEETCAST_ASSIGN_OR_RETURN(const pb::ListEdgesResponse response, ReadEdges(context, *stub));
+  const auto stub = sessions_pb::EdgeService::NewStub(channel);
+  FLEETCAST_ASSIGN_OR_RETURN(const sessions_pb::ListEdgesResponse response, ReadEdges(context, *stub));
   std::vector<Record> records;
-  for (const pb::Edge& edge : response.edges()) records.push_back(EdgeRecord(edge));
-  context.Print(Headings(), records);
+  for (const sessions_pb::Edge& edge : response.edges()) records.push_back(EdgeRecord(edge));
+  context.Print(EdgeHeadings(), records);
   return absl::OkStatus();
 }
 
 // The edge that is meant: the named one, or the only one.
-absl::StatusOr<std::string> ChooseEdge(const std::string& name, const pb::ListEdgesResponse& edges) {
+absl::StatusOr<std::string> ChooseEdge(const std::string& name, const sessions_pb::ListEdgesResponse& edges) {
   std::vector<std::string> names;
-  for (const pb::Edge& edge : edges.edges()) names.push_back(edge.id());
+  for (const sessions_pb::Edge& edge : edges.edges()) names.push_back(edge.id());
   if (names.empty()) return absl::NotFoundError("no edge is attached\ntry:   fleetcast edge list, in a moment");
   if (name.empty()) {
     if (names.size() == 1) return names.front();
@@ -95,15 +95,15 @@ absl::StatusOr<std::string> ChooseEdge(const std::string& name, const pb::ListEd
                                           meant.empty() ? "fleetcast edge list" : "fleetcast edge drain " + meant));
 }
 
-void WarnIfLast(const std::string& edge_id, const pb::ListEdgesResponse& edges) {
-  const bool has_others = std::any_of(edges.edges().begin(), edges.edges().end(), [&](const pb::Edge& edge) {
-    return edge.id() != edge_id && edge.state() == pb::Edge::STATE_SERVING;
+void WarnIfLast(const std::string& edge_id, const sessions_pb::ListEdgesResponse& edges) {
+  const bool has_others = std::any_of(edges.edges().begin(), edges.edges().end(), [&](const sessions_pb::Edge& edge) {
+    return edge.id() != edge_id && edge.state() == sessions_pb::Edge::STATE_SERVING;
   });
   if (!has_others) Say("No other edge takes devices: those of this one have nowhere to go until one does.");
 }
 
-absl::StatusOr<pb::DrainEdgeRequest> ReadRequest(const DrainOptions& options) {
-  pb::DrainEdgeRequest request;
+absl::StatusOr<sessions_pb::DrainEdgeRequest> ReadRequest(const DrainOptions& options) {
+  sessions_pb::DrainEdgeRequest request;
   if (!options.over.empty()) {
     FLEETCAST_ASSIGN_OR_RETURN(const absl::Duration over, ParseSpan("--over", options.over));
     SetProto(over, request.mutable_close_over());
@@ -113,19 +113,21 @@ absl::StatusOr<pb::DrainEdgeRequest> ReadRequest(const DrainOptions& options) {
 }
 
 // How the edge is now; nullopt when it is not attached.
-absl::StatusOr<std::optional<pb::Edge>> ReadEdge(const Context& context, Stub& stub, const std::string& edge_id) {
+absl::StatusOr<std::optional<sessions_pb::Edge>> ReadEdge(const Context& context, EdgeStub& stub,
+                                                          const std::string& edge_id) {
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::GetEdgeRequest request;
+  sessions_pb::GetEdgeRequest request;
   request.set_edge_id(edge_id);
-  pb::GetEdgeResponse response;
+  sessions_pb::GetEdgeResponse response;
   const absl::Status status = rpc::FromGrpc(stub.GetEdge(&call, request, &response));
   if (absl::IsNotFound(status)) return std::nullopt;
   FLEETCAST_RETURN_IF_ERROR(status);
   return response.edge();
 }
 
-absl::Status Conclude(Context& context, DrainProgress::Verdict verdict, const pb::Edge& last, const Counts& counts) {
+absl::Status Conclude(Context& context, DrainProgress::Verdict verdict, const sessions_pb::Edge& last,
+                      const Counts& counts) {
   switch (verdict) {
     case DrainProgress::Verdict::kGoesOn:
       Say(absl::StrCat("Not watching any more. The edge goes on emptying.\ntry:   fleetcast edge drain ", last.id(),
@@ -145,12 +147,12 @@ absl::Status Conclude(Context& context, DrainProgress::Verdict verdict, const pb
       return absl::DeadlineExceededError(
           absl::StrCat(last.id(), " does not begin\ntry:   fleetcast edge list; does it run this version?"));
   }
-  if (context.format() != Format::kJsonl) context.PrintOne(FieldNames(), EdgeRecord(last));
+  if (context.format() != Format::kJsonl) context.PrintOne(EdgeFieldNames(), EdgeRecord(last));
   return absl::OkStatus();
 }
 
 // Follows the edge until it is empty. Ctrl-C ends only the watching.
-absl::Status WatchDrain(Context& context, Stub& stub, pb::Edge edge) {
+absl::Status WatchDrain(Context& context, EdgeStub& stub, sessions_pb::Edge edge) {
   std::stop_source interrupted;
   InterruptWatch interrupt([&interrupted] { interrupted.request_stop(); });
   DrainProgress progress(SystemClock().Monotonic());
@@ -158,7 +160,7 @@ absl::Status WatchDrain(Context& context, Stub& stub, pb::Edge edge) {
   DrainProgress::Verdict verdict = DrainProgress::Verdict::kGoesOn;
   int failures = 0;
   while (verdict == DrainProgress::Verdict::kGoesOn && SystemClock().Sleep(kLook, interrupted.get_token())) {
-    const absl::StatusOr<std::optional<pb::Edge>> found = ReadEdge(context, stub, edge.id());
+    const absl::StatusOr<std::optional<sessions_pb::Edge>> found = ReadEdge(context, stub, edge.id());
     if (!found.ok()) {
       if (absl::IsUnavailable(found.status()) && ++failures < kFailuresMax) continue;
       display.Close();
@@ -184,18 +186,18 @@ absl::Status WatchDrain(Context& context, Stub& stub, pb::Edge edge) {
 
 absl::Status DrainEdge(Context& context, const DrainOptions& options) {
   BlockInterrupts();
-  FLEETCAST_ASSIGN_OR_RETURN(pb::DrainEdgeRequest request, ReadRequest(options));
+  FLEETCAST_ASSIGN_OR_RETURN(sessions_pb::DrainEdgeRequest request, ReadRequest(options));
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Sessions());
-  const auto stub = pb::EdgeService::NewStub(channel);
-  FLEETCAST_ASSIGN_OR_RETURN(const pb::ListEdgesResponse edges, ReadEdges(context, *stub));
+  const auto stub = sessions_pb::EdgeService::NewStub(channel);
+  FLEETCAST_ASSIGN_OR_RETURN(const sessions_pb::ListEdgesResponse edges, ReadEdges(context, *stub));
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_edge_id(), ChooseEdge(options.edge_id, edges));
   WarnIfLast(request.edge_id(), edges);
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::DrainEdgeResponse response;
+  sessions_pb::DrainEdgeResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->DrainEdge(&call, request, &response)));
   if (!options.no_watch) return WatchDrain(context, *stub, response.edge());
-  context.PrintOne(FieldNames(), EdgeRecord(response.edge()));
+  context.PrintOne(EdgeFieldNames(), EdgeRecord(response.edge()));
   return absl::OkStatus();
 }
 

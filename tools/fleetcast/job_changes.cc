@@ -11,12 +11,12 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = jobs::v1;
-using Stub = pb::JobService::Stub;
+namespace jobs_pb = jobs::v1;
+using JobStub = jobs_pb::JobService::Stub;
 
 constexpr int kUpdateAttempts = 5;  // Against changes that come in between.
 
-struct UpdateOptions {
+struct JobUpdateOptions {
   std::string id;
   RolloutOptions rollout;
   std::string priority;
@@ -24,9 +24,9 @@ struct UpdateOptions {
 
 // Asks for one job and gives it back.
 template <typename Request, typename Response>
-absl::StatusOr<pb::Job> Ask(const Context& context, Stub& stub,
-                            grpc::Status (Stub::*rpc)(grpc::ClientContext*, const Request&, Response*),
-                            const Request& request) {
+absl::StatusOr<jobs_pb::Job> Ask(const Context& context, JobStub& stub,
+                                 grpc::Status (JobStub::*rpc)(grpc::ClientContext*, const Request&, Response*),
+                                 const Request& request) {
   grpc::ClientContext call;
   context.Prepare(call);
   Response response;
@@ -36,18 +36,18 @@ absl::StatusOr<pb::Job> Ask(const Context& context, Stub& stub,
 
 // One of the RPCs that take the id of a job.
 template <typename Request, typename Response>
-absl::Status Change(Context& context, const Request& request,
-                    grpc::Status (Stub::*rpc)(grpc::ClientContext*, const Request&, Response*)) {
+absl::Status ChangeJob(Context& context, const Request& request,
+                       grpc::Status (JobStub::*rpc)(grpc::ClientContext*, const Request&, Response*)) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectJobs(context));
-  FLEETCAST_ASSIGN_OR_RETURN(const pb::Job job, Ask(context, *stub, rpc, request));
+  FLEETCAST_ASSIGN_OR_RETURN(const jobs_pb::Job job, Ask(context, *stub, rpc, request));
   context.PrintOne(JobFieldNames(), JobDetails(job));
   return absl::OkStatus();
 }
 
 // The change that `options` makes to `job` as it was read. A rollout is replaced as a whole, so what was not given is
 // taken from there, and the etag makes sure that it still holds.
-absl::StatusOr<pb::UpdateJobRequest> MakeUpdate(const UpdateOptions& options, const pb::Job& job) {
-  pb::UpdateJobRequest request;
+absl::StatusOr<jobs_pb::UpdateJobRequest> MakeUpdate(const JobUpdateOptions& options, const jobs_pb::Job& job) {
+  jobs_pb::UpdateJobRequest request;
   request.mutable_job()->set_id(job.id());
   request.mutable_job()->set_etag(job.etag());
   if (!options.rollout.is_empty()) {
@@ -64,15 +64,15 @@ absl::StatusOr<pb::UpdateJobRequest> MakeUpdate(const UpdateOptions& options, co
   return absl::InvalidArgumentError("nothing is to be changed\ntry:   --rate-per-minute 600, or --priority 9");
 }
 
-absl::Status UpdateJob(Context& context, const UpdateOptions& options) {
-  FLEETCAST_RETURN_IF_ERROR(MakeUpdate(options, pb::Job()).status());  // Before anything is asked.
+absl::Status UpdateJob(Context& context, const JobUpdateOptions& options) {
+  FLEETCAST_RETURN_IF_ERROR(MakeUpdate(options, jobs_pb::Job()).status());  // Before anything is asked.
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectJobs(context));
-  pb::GetJobRequest get;
+  jobs_pb::GetJobRequest get;
   get.set_job_id(options.id);
   for (int attempt = 1;; ++attempt) {
-    FLEETCAST_ASSIGN_OR_RETURN(const pb::Job before, Ask(context, *stub, &Stub::GetJob, get));
-    FLEETCAST_ASSIGN_OR_RETURN(const pb::UpdateJobRequest request, MakeUpdate(options, before));
-    const absl::StatusOr<pb::Job> after = Ask(context, *stub, &Stub::UpdateJob, request);
+    FLEETCAST_ASSIGN_OR_RETURN(const jobs_pb::Job before, Ask(context, *stub, &JobStub::GetJob, get));
+    FLEETCAST_ASSIGN_OR_RETURN(const jobs_pb::UpdateJobRequest request, MakeUpdate(options, before));
+    const absl::StatusOr<jobs_pb::Job> after = Ask(context, *stub, &JobStub::UpdateJob, request);
     if (absl::IsAborted(after.status()) && attempt < kUpdateAttempts) continue;
     FLEETCAST_RETURN_IF_ERROR(after.status());
     context.PrintOne(JobFieldNames(), JobDetails(*after));
@@ -84,8 +84,8 @@ absl::Status UpdateJob(Context& context, const UpdateOptions& options) {
 template <typename Request, typename Response>
 std::pair<CLI::App*, std::shared_ptr<Request>> Add(CLI::App& jobs, Context& context, const std::string& name,
                                                    const std::string& description, const std::string& footer,
-                                                   grpc::Status (Stub::*rpc)(grpc::ClientContext*, const Request&,
-                                                                             Response*)) {
+                                                   grpc::Status (JobStub::*rpc)(grpc::ClientContext*, const Request&,
+                                                                                Response*)) {
   auto request = std::make_shared<Request>();
   CLI::App* const command = jobs.add_subcommand(name, description);
   command
@@ -93,13 +93,13 @@ std::pair<CLI::App*, std::shared_ptr<Request>> Add(CLI::App& jobs, Context& cont
           "id", [request](const std::string& id) { request->set_job_id(id); }, "The job")
       ->required();
   command->footer(footer);
-  command->callback([&context, request, rpc] { context.Finish(Change(context, *request, rpc)); });
+  command->callback([&context, request, rpc] { context.Finish(ChangeJob(context, *request, rpc)); });
   return {command, request};
 }
 
 void AddUpdate(CLI::App& jobs, Context& context) {
-  auto options = std::make_shared<UpdateOptions>();
-  CLI::App* const update = jobs.add_subcommand("update", "Change pace and priority of a job, also while it runs");
+  auto options = std::make_shared<JobUpdateOptions>();
+  CLI::App* const update = jobs.add_subcommand("update", "ChangeJob pace and priority of a job, also while it runs");
   update->add_option("id", options->id, "The job")->required();
   AddRolloutOptions(*update, options->rollout);
   update->add_option("--priority", options->priority, "Its share among jobs that compete: 1 to 9")->type_name("N");
@@ -116,12 +116,13 @@ void AddUpdate(CLI::App& jobs, Context& context) {
 
 void AddChangeCommands(CLI::App& jobs, Context& context) {
   Add(jobs, context, "pause", "Hold a job: nothing new reaches a device until it is resumed",
-      "Its execution time goes on. Example:\n  fleetcast job pause lock-1", &Stub::PauseJob);
-  Add(jobs, context, "resume", "Let a paused job go on", "Example:\n  fleetcast job resume lock-1", &Stub::ResumeJob);
+      "Its execution time goes on. Example:\n  fleetcast job pause lock-1", &JobStub::PauseJob);
+  Add(jobs, context, "resume", "Let a paused job go on", "Example:\n  fleetcast job resume lock-1",
+      &JobStub::ResumeJob);
   AddUpdate(jobs, context);
-  const auto [cancel, request] =
-      Add(jobs, context, "cancel", "Stop a job for good: nothing new reaches a device afterwards",
-          "Example:\n  fleetcast job cancel lock-1\n  fleetcast job cancel lock-1 --reject-running", &Stub::CancelJob);
+  const auto [cancel, request] = Add(
+      jobs, context, "cancel", "Stop a job for good: nothing new reaches a device afterwards",
+      "Example:\n  fleetcast job cancel lock-1\n  fleetcast job cancel lock-1 --reject-running", &JobStub::CancelJob);
   cancel->add_flag_callback(
       "--reject-running", [request = request] { request->set_reject_running(true); },
       "Only when it has not started; else refuse, as IoT Hub does");

@@ -12,11 +12,9 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = jobs::v1;
+namespace jobs_pb = jobs::v1;
 
-constexpr int kPageSize = 1000;
-
-struct ListOptions {
+struct JobListOptions {
   std::string job_id;
   std::string device_id;
   std::vector<std::string> states;
@@ -27,19 +25,19 @@ absl::Status GetJob(Context& context, const std::string& id) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectJobs(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::GetJobRequest request;
+  jobs_pb::GetJobRequest request;
   request.set_job_id(id);
-  pb::GetJobResponse response;
+  jobs_pb::GetJobResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->GetJob(&call, request, &response)));
   context.PrintOne(JobFieldNames(), JobDetails(response.job()));
   return absl::OkStatus();
 }
 
-absl::Status ListJobs(Context& context, const ListOptions& options) {
+absl::Status ListJobs(Context& context, const JobListOptions& options) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectJobs(context));
-  pb::ListJobsRequest request;
+  jobs_pb::ListJobsRequest request;
   for (const std::string& word : options.states) {
-    FLEETCAST_ASSIGN_OR_RETURN(const auto state, ParseState<pb::Job::State>(word, pb::Job::State_Parse));
+    FLEETCAST_ASSIGN_OR_RETURN(const auto state, ParseState<jobs_pb::Job::State>(word, jobs_pb::Job::State_Parse));
     request.add_states(state);
   }
   std::vector<Record> records;
@@ -47,9 +45,9 @@ absl::Status ListJobs(Context& context, const ListOptions& options) {
     request.set_page_size(std::min(kPageSize, options.limit - static_cast<int>(records.size())));
     grpc::ClientContext call;
     context.Prepare(call);
-    pb::ListJobsResponse response;
+    jobs_pb::ListJobsResponse response;
     FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->ListJobs(&call, request, &response)));
-    for (const pb::Job& job : response.jobs()) records.push_back(JobRecord(job));
+    for (const jobs_pb::Job& job : response.jobs()) records.push_back(JobRecord(job));
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty() && static_cast<int>(records.size()) < options.limit);
   context.Print(JobHeadings(), records);
@@ -57,13 +55,14 @@ absl::Status ListJobs(Context& context, const ListOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status ListExecutions(Context& context, const ListOptions& options) {
+absl::Status ListExecutions(Context& context, const JobListOptions& options) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectJobs(context));
-  pb::ListExecutionsRequest request;
+  jobs_pb::ListExecutionsRequest request;
   request.set_job_id(options.job_id);
   request.set_device_id(options.device_id);
   for (const std::string& word : options.states) {
-    FLEETCAST_ASSIGN_OR_RETURN(const auto state, ParseState<pb::Execution::State>(word, pb::Execution::State_Parse));
+    FLEETCAST_ASSIGN_OR_RETURN(const auto state,
+                               ParseState<jobs_pb::Execution::State>(word, jobs_pb::Execution::State_Parse));
     request.add_states(state);
   }
   std::vector<Record> records;
@@ -71,9 +70,9 @@ absl::Status ListExecutions(Context& context, const ListOptions& options) {
     request.set_page_size(std::min(kPageSize, options.limit - static_cast<int>(records.size())));
     grpc::ClientContext call;
     context.Prepare(call);
-    pb::ListExecutionsResponse response;
+    jobs_pb::ListExecutionsResponse response;
     FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->ListExecutions(&call, request, &response)));
-    for (const pb::Execution& execution : response.executions()) records.push_back(ExecutionRecord(execution));
+    for (const jobs_pb::Execution& execution : response.executions()) records.push_back(ExecutionRecord(execution));
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty() && static_cast<int>(records.size()) < options.limit);
   context.Print(ExecutionHeadings(), records);
@@ -92,7 +91,7 @@ void AddWithId(CLI::App& jobs, Context& context, const std::string& name, const 
 }
 
 void AddLists(CLI::App& jobs, Context& context) {
-  auto options = std::make_shared<ListOptions>();
+  auto options = std::make_shared<JobListOptions>();
   CLI::App* const list = jobs.add_subcommand("list", "Jobs, newest first");
   list->add_option("-s,--state", options->states, "Only these: queued, scheduled, running, completed, …")
       ->delimiter(',');
@@ -102,7 +101,7 @@ void AddLists(CLI::App& jobs, Context& context) {
   list->footer("Examples:\n  fleetcast job list --state running\n  fleetcast job list -o jsonl --limit 1000");
   list->callback([&context, options] { context.Finish(ListJobs(context, *options)); });
 
-  auto executions = std::make_shared<ListOptions>();
+  auto executions = std::make_shared<JobListOptions>();
   CLI::App* const command = jobs.add_subcommand("executions", "How a job stands on each device");
   command->add_option("id", executions->job_id, "The job; not needed with --device");
   command->add_option("-d,--device", executions->device_id, "Only this device; without a job: all its jobs");

@@ -18,9 +18,9 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = jobs::v1;
+namespace jobs_pb = jobs::v1;
 
-struct CreateOptions {
+struct JobCreateOptions {
   std::string id;
   std::string condition = "*";
   std::string method;
@@ -49,7 +49,7 @@ struct RetryJobOptions {
   bool watch = false;
 };
 
-absl::Status FillMethod(const CreateOptions& options, pb::InvokeMethodAction& action) {
+absl::Status FillMethod(const JobCreateOptions& options, jobs_pb::InvokeMethodAction& action) {
   action.set_method(options.method);
   FLEETCAST_ASSIGN_OR_RETURN(*action.mutable_payload(), ArgumentText(options.payload));
   if (!options.response_timeout.empty()) {
@@ -60,11 +60,11 @@ absl::Status FillMethod(const CreateOptions& options, pb::InvokeMethodAction& ac
     FLEETCAST_ASSIGN_OR_RETURN(const absl::Duration span, ParseSpan("--connect-timeout", options.connect_timeout));
     SetProto(span, action.mutable_connect_timeout());
   }
-  if (options.wait_for_connection) action.set_offline_policy(pb::InvokeMethodAction::OFFLINE_POLICY_WAIT);
+  if (options.wait_for_connection) action.set_offline_policy(jobs_pb::InvokeMethodAction::OFFLINE_POLICY_WAIT);
   return absl::OkStatus();
 }
 
-absl::Status FillAction(const CreateOptions& options, pb::Job& job) {
+absl::Status FillAction(const JobCreateOptions& options, jobs_pb::Job& job) {
   const bool is_method = !options.method.empty();
   const bool is_twin = !options.tags.empty() || !options.desired.empty();
   if (is_method == is_twin) {
@@ -82,9 +82,9 @@ absl::Status FillAction(const CreateOptions& options, pb::Job& job) {
   return absl::OkStatus();
 }
 
-absl::Status FillPolicies(const CreateOptions& options, pb::Job& job) {
+absl::Status FillPolicies(const JobCreateOptions& options, jobs_pb::Job& job) {
   if (!options.rollout.is_empty()) FLEETCAST_RETURN_IF_ERROR(ApplyRollout(options.rollout, *job.mutable_rollout()));
-  pb::RetryPolicy retry;
+  jobs_pb::RetryPolicy retry;
   FLEETCAST_RETURN_IF_ERROR(ApplyRetry(options.retry, retry));
   if (!retry.criteria().empty()) *job.mutable_retry() = std::move(retry);
   if (options.priority.empty()) return absl::OkStatus();
@@ -93,9 +93,9 @@ absl::Status FillPolicies(const CreateOptions& options, pb::Job& job) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<pb::CreateJobRequest> MakeRequest(const CreateOptions& options) {
-  pb::CreateJobRequest request;
-  pb::Job& job = *request.mutable_job();
+absl::StatusOr<jobs_pb::CreateJobRequest> MakeRequest(const JobCreateOptions& options) {
+  jobs_pb::CreateJobRequest request;
+  jobs_pb::Job& job = *request.mutable_job();
   job.set_id(options.id);
   FLEETCAST_ASSIGN_OR_RETURN(*job.mutable_condition(), ArgumentText(options.condition));
   FLEETCAST_RETURN_IF_ERROR(FillAction(options, job));
@@ -113,13 +113,13 @@ absl::StatusOr<pb::CreateJobRequest> MakeRequest(const CreateOptions& options) {
   return request;
 }
 
-absl::Status CreateJob(Context& context, const CreateOptions& options) {
-  FLEETCAST_ASSIGN_OR_RETURN(const pb::CreateJobRequest request, MakeRequest(options));
+absl::Status CreateJob(Context& context, const JobCreateOptions& options) {
+  FLEETCAST_ASSIGN_OR_RETURN(const jobs_pb::CreateJobRequest request, MakeRequest(options));
   if (options.watch) BlockInterrupts();
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectJobs(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::CreateJobResponse response;
+  jobs_pb::CreateJobResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->CreateJob(&call, request, &response)));
   if (options.dry_run) {
     if (context.format() == Format::kTable) {
@@ -135,11 +135,12 @@ absl::Status CreateJob(Context& context, const CreateOptions& options) {
 }
 
 absl::Status RetryJob(Context& context, const RetryJobOptions& options) {
-  pb::RetryJobRequest request;
+  jobs_pb::RetryJobRequest request;
   request.set_job_id(options.id);
   request.set_new_job_id(options.new_id);
   for (const std::string& word : options.states) {
-    FLEETCAST_ASSIGN_OR_RETURN(const auto state, ParseState<pb::Execution::State>(word, pb::Execution::State_Parse));
+    FLEETCAST_ASSIGN_OR_RETURN(const auto state,
+                               ParseState<jobs_pb::Execution::State>(word, jobs_pb::Execution::State_Parse));
     request.add_states(state);
   }
   request.set_device_errors(options.device_errors);
@@ -148,14 +149,14 @@ absl::Status RetryJob(Context& context, const RetryJobOptions& options) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectJobs(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::RetryJobResponse response;
+  jobs_pb::RetryJobResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->RetryJob(&call, request, &response)));
   if (options.watch) return WatchJob(context, options.new_id);
   context.PrintOne(JobFieldNames(), JobDetails(response.job()));
   return absl::OkStatus();
 }
 
-void AddActionOptions(CLI::App& create, CreateOptions& options) {
+void AddActionOptions(CLI::App& create, JobCreateOptions& options) {
   create.add_option("-m,--method", options.method, "Call this direct method");
   create.add_option("-p,--payload", options.payload, "JSON for the method; @FILE reads a file");
   create.add_option("--tags", options.tags, "JSON object merged into the tags of each twin");
@@ -170,7 +171,7 @@ void AddActionOptions(CLI::App& create, CreateOptions& options) {
 }  // namespace
 
 void AddCreateCommand(CLI::App& jobs, Context& context) {
-  auto options = std::make_shared<CreateOptions>();
+  auto options = std::make_shared<JobCreateOptions>();
   CLI::App* const create =
       jobs.add_subcommand("create", "Schedule a job: one action on every device that a condition selects");
   create->add_option("id", options->id, "Name of the job; letters, digits and - _ . '")->required();

@@ -3,7 +3,6 @@
 #include <cstdio>
 
 #include <grpcpp/grpcpp.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -16,22 +15,15 @@
 #include "tools/fleetcast/exit_codes.h"
 #include "tools/fleetcast/interrupt.h"
 #include "tools/fleetcast/progress.h"
+#include "tools/fleetcast/reconnect.h"
+#include "tools/fleetcast/terminal.h"
 #include "tools/fleetcast/watch_merge.h"
 
 namespace fleetcast::cli {
 namespace {
 
-constexpr int kReconnectsMax = 20;  // In a row without an answer; some 30 s.
-constexpr absl::Duration kReconnectFirst = absl::Milliseconds(200);
-constexpr absl::Duration kReconnectMost = absl::Seconds(3);
-constexpr absl::Duration kAliveAfter = absl::Seconds(25);    // Longer than an attempt to connect takes.
-constexpr absl::Duration kPlainInterval = absl::Seconds(5);  // Between progress lines when there is no terminal.
-constexpr int kColumnsDefault = 100;
-
-int TerminalColumns() {
-  winsize size = {};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kColumnsDefault;
-}
+constexpr int kWatchReconnectsMax = 20;                    // In a row without an answer; some 30 s.
+constexpr absl::Duration kAliveAfter = absl::Seconds(25);  // Longer than an attempt to connect takes.
 
 // Shows a job again and again.
 class Display {
@@ -139,7 +131,7 @@ absl::Status WatchJob(Context& context, const std::string& job_id) {
     const StreamEnd end = follower.FollowOnce();
     interrupted = end.was_interrupted;
     if (end.was_alive) silent = 0;
-    if (interrupted || end.status.ok() || (absl::IsUnavailable(end.status) && silent < kReconnectsMax)) continue;
+    if (interrupted || end.status.ok() || (absl::IsUnavailable(end.status) && silent < kWatchReconnectsMax)) continue;
     display.Close();
     return end.status;
   }

@@ -12,7 +12,7 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = methods::v1;
+namespace methods_pb = methods::v1;
 
 struct CallOptions {
   std::string name;
@@ -23,7 +23,7 @@ struct CallOptions {
 };
 
 absl::Status CallMethod(Context& context, const CallOptions& options) {
-  pb::InvokeMethodRequest request;
+  methods_pb::InvokeMethodRequest request;
   SetName(options.name, request);
   request.set_method(options.method);
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_payload(), ArgumentText(options.payload));
@@ -35,10 +35,10 @@ absl::Status CallMethod(Context& context, const CallOptions& options) {
   SetProto(connect_timeout, request.mutable_connect_timeout());
 
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Methods());
-  const auto stub = pb::MethodService::NewStub(channel);
+  const auto stub = methods_pb::MethodService::NewStub(channel);
   grpc::ClientContext call;
   context.Prepare(call, response_timeout + connect_timeout);
-  pb::InvokeMethodResponse response;
+  methods_pb::InvokeMethodResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->InvokeMethod(&call, request, &response)));
 
   json::Value object = json::Value::MakeObject();

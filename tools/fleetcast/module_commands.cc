@@ -12,16 +12,16 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = registry::v1;
+namespace registry_pb = registry::v1;
 
-struct CreateOptions {
+struct ModuleCreateOptions {
   std::string name;
   std::string managed_by;
 };
 
-absl::StatusOr<std::unique_ptr<pb::ModuleService::Stub>> Connect(const Context& context) {
+absl::StatusOr<std::unique_ptr<registry_pb::ModuleService::Stub>> ConnectToModules(const Context& context) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Twins());
-  return pb::ModuleService::NewStub(channel);
+  return registry_pb::ModuleService::NewStub(channel);
 }
 
 // DEVICE/MODULE as its two parts.
@@ -31,11 +31,11 @@ absl::StatusOr<Identity> ReadName(const std::string& name) {
   return absl::InvalidArgumentError(absl::StrCat("'", name, "' names no module\ntry:   DEVICE/MODULE"));
 }
 
-std::vector<std::string> FieldNames() { return {"device", "module", "managed by", "connected", "primary key"}; }
-std::vector<std::string> Headings() { return {"DEVICE", "MODULE", "MANAGED BY", "CONNECTED"}; }
+std::vector<std::string> ModuleFieldNames() { return {"device", "module", "managed by", "connected", "primary key"}; }
+std::vector<std::string> ModuleHeadings() { return {"DEVICE", "MODULE", "MANAGED BY", "CONNECTED"}; }
 
 // `with_key`: a cell for the key, as single modules show it.
-Record ModuleRecord(const pb::Module& module, bool with_key) {
+Record ModuleRecord(const registry_pb::Module& module, bool with_key) {
   json::Value object = json::Value::MakeObject();
   object.Set("deviceId", json::Value::String(module.device_id()));
   object.Set("moduleId", json::Value::String(module.id()));
@@ -52,58 +52,58 @@ Record ModuleRecord(const pb::Module& module, bool with_key) {
   return record;
 }
 
-absl::Status CreateModule(Context& context, const CreateOptions& options) {
+absl::Status CreateModule(Context& context, const ModuleCreateOptions& options) {
   FLEETCAST_ASSIGN_OR_RETURN(const Identity identity, ReadName(options.name));
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToModules(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::CreateModuleRequest request;
+  registry_pb::CreateModuleRequest request;
   request.mutable_module()->set_device_id(identity.device_id);
   request.mutable_module()->set_id(identity.module_id);
   request.mutable_module()->set_managed_by(options.managed_by);
-  pb::CreateModuleResponse response;
+  registry_pb::CreateModuleResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->CreateModule(&call, request, &response)));
-  context.PrintOne(FieldNames(), ModuleRecord(response.module(), true));
+  context.PrintOne(ModuleFieldNames(), ModuleRecord(response.module(), true));
   return absl::OkStatus();
 }
 
 absl::Status GetModule(Context& context, const std::string& name) {
   FLEETCAST_ASSIGN_OR_RETURN(const Identity identity, ReadName(name));
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToModules(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::GetModuleRequest request;
+  registry_pb::GetModuleRequest request;
   request.set_device_id(identity.device_id);
   request.set_module_id(identity.module_id);
-  pb::GetModuleResponse response;
+  registry_pb::GetModuleResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->GetModule(&call, request, &response)));
-  context.PrintOne(FieldNames(), ModuleRecord(response.module(), true));
+  context.PrintOne(ModuleFieldNames(), ModuleRecord(response.module(), true));
   return absl::OkStatus();
 }
 
 absl::Status ListModules(Context& context, const std::string& device_id) {
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToModules(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::ListModulesRequest request;
+  registry_pb::ListModulesRequest request;
   request.set_device_id(device_id);
-  pb::ListModulesResponse response;
+  registry_pb::ListModulesResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->ListModules(&call, request, &response)));
   std::vector<Record> records;
-  for (const pb::Module& module : response.modules()) records.push_back(ModuleRecord(module, false));
-  context.Print(Headings(), records);
+  for (const registry_pb::Module& module : response.modules()) records.push_back(ModuleRecord(module, false));
+  context.Print(ModuleHeadings(), records);
   return absl::OkStatus();
 }
 
 absl::Status DeleteModule(Context& context, const std::string& name) {
   FLEETCAST_ASSIGN_OR_RETURN(const Identity identity, ReadName(name));
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToModules(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::DeleteModuleRequest request;
+  registry_pb::DeleteModuleRequest request;
   request.set_device_id(identity.device_id);
   request.set_module_id(identity.module_id);
-  pb::DeleteModuleResponse response;
+  registry_pb::DeleteModuleResponse response;
   return rpc::FromGrpc(stub->DeleteModule(&call, request, &response));
 }
 
@@ -114,7 +114,7 @@ void AddModuleCommands(CLI::App& app, Context& context) {
       app.add_subcommand("module", "Modules of devices: identities with keys and twins of their own");
   modules->require_subcommand(1);
 
-  auto created = std::make_shared<CreateOptions>();
+  auto created = std::make_shared<ModuleCreateOptions>();
   CLI::App* const create = modules->add_subcommand("create", "Register a module; prints its keys");
   create->add_option("name", created->name, "DEVICE/MODULE")->required();
   create->add_option("--managed-by", created->managed_by, "Who looks after it");

@@ -21,18 +21,19 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = jobs::v1;
+namespace jobs_pb = jobs::v1;
 
 constexpr char kNone[] = "none";
 constexpr char kRampExample[] = "50,2,notified=1000  (50 a minute, twice as many with each 1,000 that were started)";
 constexpr char kAbortExample[] = "failed=5%,min=100  (when 5 % of at least 100 finished devices failed)";
 constexpr char kRetryExample[] = "not_online=3  (up to 3 times when the device was not connected)";
 
-const std::vector<pb::FailureType> kAbortTypes = {pb::FAILURE_TYPE_ALL, pb::FAILURE_TYPE_FAILED,
-                                                  pb::FAILURE_TYPE_TIMED_OUT, pb::FAILURE_TYPE_DEVICE_ERROR};
-const std::vector<pb::FailureType> kRetryTypes = {pb::FAILURE_TYPE_NOT_ONLINE, pb::FAILURE_TYPE_FAILED,
-                                                  pb::FAILURE_TYPE_TIMED_OUT, pb::FAILURE_TYPE_DEVICE_ERROR,
-                                                  pb::FAILURE_TYPE_ALL};
+const std::vector<jobs_pb::FailureType> kAbortTypes = {jobs_pb::FAILURE_TYPE_ALL, jobs_pb::FAILURE_TYPE_FAILED,
+                                                       jobs_pb::FAILURE_TYPE_TIMED_OUT,
+                                                       jobs_pb::FAILURE_TYPE_DEVICE_ERROR};
+const std::vector<jobs_pb::FailureType> kRetryTypes = {jobs_pb::FAILURE_TYPE_NOT_ONLINE, jobs_pb::FAILURE_TYPE_FAILED,
+                                                       jobs_pb::FAILURE_TYPE_TIMED_OUT,
+                                                       jobs_pb::FAILURE_TYPE_DEVICE_ERROR, jobs_pb::FAILURE_TYPE_ALL};
 
 absl::Status Wrong(const std::string& flag, const std::string& text, const std::string& problem,
                    const std::string& example) {
@@ -52,11 +53,12 @@ bool ReadCount(std::string text, int64_t& count) {
 }
 
 // "timed_out" or "timed-out" as the enum value; of `types` only.
-absl::StatusOr<pb::FailureType> ParseType(const std::string& flag, const std::string& text, const std::string& word,
-                                          const std::vector<pb::FailureType>& types) {
+absl::StatusOr<jobs_pb::FailureType> ParseType(const std::string& flag, const std::string& text,
+                                               const std::string& word,
+                                               const std::vector<jobs_pb::FailureType>& types) {
   const std::string plain = absl::StrReplaceAll(word, {{"-", "_"}});
   std::vector<std::string> names;
-  for (const pb::FailureType type : types) {
+  for (const jobs_pb::FailureType type : types) {
     names.push_back(FailureTypeName(type));
     if (names.back() == plain) return type;
   }
@@ -73,7 +75,7 @@ absl::StatusOr<int32_t> ParseSmallCount(const std::string& flag, const std::stri
   return static_cast<int32_t>(count);
 }
 
-absl::Status ApplyAborts(const std::vector<std::string>& aborts, pb::RolloutPolicy& policy) {
+absl::Status ApplyAborts(const std::vector<std::string>& aborts, jobs_pb::RolloutPolicy& policy) {
   policy.clear_abort_criteria();
   if (aborts.size() == 1 && aborts[0] == kNone) return absl::OkStatus();
   for (const std::string& text : aborts) {
@@ -83,7 +85,7 @@ absl::Status ApplyAborts(const std::vector<std::string>& aborts, pb::RolloutPoli
 }
 
 // "5s..2m".
-absl::Status ApplyBackoff(const std::string& text, pb::RetryPolicy& policy) {
+absl::Status ApplyBackoff(const std::string& text, jobs_pb::RetryPolicy& policy) {
   const std::vector<std::string> parts = absl::StrSplit(text, "..");
   if (parts.size() != 2) return Wrong("--backoff", text, "is no range of times", "5s..2m");
   FLEETCAST_ASSIGN_OR_RETURN(const absl::Duration least, ParseSpan("--backoff", parts[0]));
@@ -131,7 +133,7 @@ void AddRetryOptions(CLI::App& command, RetryOptions& options) {
       ->type_name("MIN..MAX");
 }
 
-absl::Status ApplyRollout(const RolloutOptions& options, pb::RolloutPolicy& policy) {
+absl::Status ApplyRollout(const RolloutOptions& options, jobs_pb::RolloutPolicy& policy) {
   if (!options.rate_per_minute.empty()) {
     FLEETCAST_ASSIGN_OR_RETURN(const int32_t rate, ParseSmallCount("--rate-per-minute", options.rate_per_minute));
     policy.set_maximum_per_minute(rate);
@@ -148,7 +150,7 @@ absl::Status ApplyRollout(const RolloutOptions& options, pb::RolloutPolicy& poli
   return options.aborts.empty() ? absl::OkStatus() : ApplyAborts(options.aborts, policy);
 }
 
-absl::Status ApplyRetry(const RetryOptions& options, pb::RetryPolicy& policy) {
+absl::Status ApplyRetry(const RetryOptions& options, jobs_pb::RetryPolicy& policy) {
   if (options.retries.empty() && (options.idempotent || !options.backoff.empty())) {
     return absl::InvalidArgumentError(absl::StrCat(options.idempotent ? "--idempotent" : "--backoff",
                                                    " says nothing without --retry\ntry:   --retry ", kRetryExample));
@@ -172,10 +174,10 @@ absl::StatusOr<int32_t> ParsePriority(const std::string& text) {
   return Wrong("--priority", text, "is no number", "7  (1 to 9; each step doubles the share)");
 }
 
-absl::StatusOr<pb::ExponentialRate> ParseRamp(const std::string& text) {
+absl::StatusOr<jobs_pb::ExponentialRate> ParseRamp(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, ',');
   if (parts.size() != 3) return Wrong("--ramp", text, "is not BASE,FACTOR,notified=N", kRampExample);
-  pb::ExponentialRate ramp;
+  jobs_pb::ExponentialRate ramp;
   int32_t base = 0;
   double factor = 0;
   if (!absl::SimpleAtoi(parts[0], &base)) return Wrong("--ramp", text, "begins with no number", kRampExample);
@@ -200,12 +202,12 @@ absl::StatusOr<pb::ExponentialRate> ParseRamp(const std::string& text) {
   return ramp;
 }
 
-absl::StatusOr<pb::AbortCriterion> ParseAbort(const std::string& text) {
+absl::StatusOr<jobs_pb::AbortCriterion> ParseAbort(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, ',');
   const auto share = SplitPair(parts[0]);
   if (!share || parts.size() > 2) return Wrong("--abort", text, "is not TYPE=PERCENT%[,min=N]", kAbortExample);
-  pb::AbortCriterion criterion;
-  FLEETCAST_ASSIGN_OR_RETURN(const pb::FailureType type, ParseType("--abort", text, share->first, kAbortTypes));
+  jobs_pb::AbortCriterion criterion;
+  FLEETCAST_ASSIGN_OR_RETURN(const jobs_pb::FailureType type, ParseType("--abort", text, share->first, kAbortTypes));
   criterion.set_failure_type(type);
   double percentage = 0;
   if (!absl::SimpleAtod(absl::StripSuffix(share->second, "%"), &percentage)) {
@@ -222,11 +224,11 @@ absl::StatusOr<pb::AbortCriterion> ParseAbort(const std::string& text) {
   return criterion;
 }
 
-absl::StatusOr<pb::RetryCriterion> ParseRetry(const std::string& text) {
+absl::StatusOr<jobs_pb::RetryCriterion> ParseRetry(const std::string& text) {
   const auto parts = SplitPair(text);
   if (!parts) return Wrong("--retry", text, "is not TYPE=N", kRetryExample);
-  pb::RetryCriterion criterion;
-  FLEETCAST_ASSIGN_OR_RETURN(const pb::FailureType type, ParseType("--retry", text, parts->first, kRetryTypes));
+  jobs_pb::RetryCriterion criterion;
+  FLEETCAST_ASSIGN_OR_RETURN(const jobs_pb::FailureType type, ParseType("--retry", text, parts->first, kRetryTypes));
   criterion.set_failure_type(type);
   int32_t retries = 0;
   if (!absl::SimpleAtoi(parts->second, &retries)) {

@@ -4,24 +4,17 @@
 #include <cstdlib>
 #include <utility>
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/clock.h"
 #include "tools/fleetcast/files.h"
+#include "tools/fleetcast/terminal.h"
 
 namespace fleetcast::cli {
 namespace {
 
 constexpr absl::Duration kLiveInterval = absl::Milliseconds(100);
-constexpr absl::Duration kPlainInterval = absl::Seconds(5);
-constexpr int kColumnsDefault = 100;
-
-int TerminalColumns() {
-  winsize size = {};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kColumnsDefault;
-}
 
 }  // namespace
 

@@ -12,11 +12,9 @@
 namespace fleetcast::cli {
 namespace {
 
-namespace pb = twins::v1;
+namespace twins_pb = twins::v1;
 
-constexpr int kPageSize = 1000;
-
-struct UpdateOptions {
+struct TwinUpdateOptions {
   std::string device_id;
   std::string tags;
   std::string desired;
@@ -28,13 +26,13 @@ struct QueryOptions {
   int limit = 100;
 };
 
-absl::StatusOr<std::unique_ptr<pb::TwinService::Stub>> Connect(const Context& context) {
+absl::StatusOr<std::unique_ptr<twins_pb::TwinService::Stub>> ConnectToTwins(const Context& context) {
   FLEETCAST_ASSIGN_OR_RETURN(const auto channel, context.Twins());
-  return pb::TwinService::NewStub(channel);
+  return twins_pb::TwinService::NewStub(channel);
 }
 
 // A twin is a document: people read it as one too.
-void PrintTwin(const Context& context, const pb::Twin& twin) {
+void PrintTwin(const Context& context, const twins_pb::Twin& twin) {
   const json::Value document = Document(twin.document());
   std::fputs(
       context.format() == Format::kJsonl ? (json::Print(document) + "\n").c_str() : FormatPretty(document).c_str(),
@@ -42,45 +40,45 @@ void PrintTwin(const Context& context, const pb::Twin& twin) {
 }
 
 absl::Status GetTwin(Context& context, const std::string& device_id) {
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToTwins(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::GetTwinRequest request;
+  twins_pb::GetTwinRequest request;
   SetName(device_id, request);
-  pb::GetTwinResponse response;
+  twins_pb::GetTwinResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->GetTwin(&call, request, &response)));
   PrintTwin(context, response.twin());
   return absl::OkStatus();
 }
 
-absl::Status UpdateTwin(Context& context, const UpdateOptions& options) {
+absl::Status UpdateTwin(Context& context, const TwinUpdateOptions& options) {
   if (options.tags.empty() && options.desired.empty()) {
     return absl::InvalidArgumentError("nothing to change\ntry:   --tags JSON or --desired JSON");
   }
-  pb::PatchTwinRequest request;
+  twins_pb::PatchTwinRequest request;
   SetName(options.device_id, request);
   request.set_if_match(options.if_match);
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_tags_patch(), ArgumentText(options.tags));
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_desired_patch(), ArgumentText(options.desired));
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToTwins(context));
   grpc::ClientContext call;
   context.Prepare(call);
-  pb::PatchTwinResponse response;
+  twins_pb::PatchTwinResponse response;
   FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->PatchTwin(&call, request, &response)));
   PrintTwin(context, response.twin());
   return absl::OkStatus();
 }
 
 absl::Status Query(Context& context, const QueryOptions& options) {
-  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, Connect(context));
-  pb::QueryTwinsRequest request;
+  FLEETCAST_ASSIGN_OR_RETURN(const auto stub, ConnectToTwins(context));
+  twins_pb::QueryTwinsRequest request;
   FLEETCAST_ASSIGN_OR_RETURN(*request.mutable_query(), ArgumentText(options.query));
   std::vector<Record> records;
   do {
     request.set_page_size(std::min(kPageSize, options.limit - static_cast<int>(records.size())));
     grpc::ClientContext call;
     context.Prepare(call);
-    pb::QueryTwinsResponse response;
+    twins_pb::QueryTwinsResponse response;
     FLEETCAST_RETURN_IF_ERROR(rpc::FromGrpc(stub->QueryTwins(&call, request, &response)));
     for (const std::string& row : response.rows()) records.push_back({Document(row), {row}});
     request.set_page_token(response.next_page_token());
@@ -104,7 +102,7 @@ void AddTwinCommands(CLI::App& app, Context& context) {
   get->footer("Example:\n  fleetcast twin get d1");
   get->callback([&context, device_id] { context.Finish(GetTwin(context, *device_id)); });
 
-  auto options = std::make_shared<UpdateOptions>();
+  auto options = std::make_shared<TwinUpdateOptions>();
   CLI::App* const update = twins->add_subcommand("update", "Merge into tags and desired properties; null removes");
   update->add_option("device", options->device_id, "DEVICE or DEVICE/MODULE")->required();
   update->add_option("--tags", options->tags, "JSON object; @FILE reads a file");

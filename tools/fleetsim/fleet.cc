@@ -18,7 +18,6 @@ constexpr absl::Duration kOpenLimit = absl::Seconds(30);  // TCP, TLS and CONNAC
 constexpr absl::Duration kBackoffFirst = absl::Milliseconds(500);
 constexpr absl::Duration kReportInterval = absl::Seconds(1);
 constexpr absl::Duration kRoundPause = absl::Seconds(2);  // So that the end of one round is not counted in the next.
-constexpr double kPingAt = 0.9;                           // Of the keep-alive.
 constexpr int kDevicesPerSource = 20'000;                 // Fits in the ports of one address.
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kEventsMax = 512;

@@ -44,6 +44,8 @@ class Fleet {
   absl::Status Run();
 
  private:
+  static constexpr double kPingAt = 0.9;  // Of the keep-alive.
+
   enum class State : uint8_t { kIdle, kOpening, kGreeting, kConnected };  // Greeting: CONNECT sent, no CONNACK yet.
 
   // One end that a device connects with. Devices that connect anew without a reason have two: the second lets the

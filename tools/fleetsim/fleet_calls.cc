@@ -6,7 +6,6 @@ namespace fleetcast::fleetsim {
 namespace {
 
 constexpr int kStored = 204;                                   // Status of a stored reported patch.
-constexpr double kPingAt = 0.9;                                // Of the keep-alive.
 constexpr double kRenewAt = 0.75;                              // Of the token's lifetime.
 constexpr absl::Duration kSecondAnswerMax = absl::Seconds(2);  // After the first.
 
