@@ -11,11 +11,6 @@ namespace {
 
 using Result = mqtt::PacketReader::Result;
 
-// Whether `acknowledged` are the first of `sent`, in order.
-bool IsPrefix(const std::vector<uint16_t>& acknowledged, const std::vector<uint16_t>& sent) {
-  return acknowledged.size() <= sent.size() && std::equal(acknowledged.begin(), acknowledged.end(), sent.begin());
-}
-
 }  // namespace
 
 void Digest(std::string_view text, uint64_t* digest) {

@@ -8,6 +8,7 @@
 //   - a session that is opened or ended twice, or ended without having been accepted
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -22,6 +23,11 @@ namespace fleetcast::fuzz {
 
 // Goes on with `digest`: equal for equal texts in equal order (FNV-1a).
 void Digest(std::string_view text, uint64_t* digest);
+
+// Whether `acknowledged` are the first of `sent`, in order.
+inline bool IsPrefix(const std::vector<uint16_t>& acknowledged, const std::vector<uint16_t>& sent) {
+  return acknowledged.size() <= sent.size() && std::equal(acknowledged.begin(), acknowledged.end(), sent.begin());
+}
 
 class ConnectionOracle {
  public:

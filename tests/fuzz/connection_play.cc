@@ -32,10 +32,6 @@ const mqtt_edge::EdgeMetrics& Metrics() {
   return *metrics;
 }
 
-bool IsPrefix(const std::vector<uint16_t>& a, const std::vector<uint16_t>& b) {
-  return a.size() <= b.size() && std::equal(a.begin(), a.end(), b.begin());
-}
-
 // Endings with an honest hub are compared, so they must not depend on when a device is read.
 mqtt_edge::ConnectionLimits LimitsFor(bool hub_is_honest) {
   mqtt_edge::ConnectionLimits limits;

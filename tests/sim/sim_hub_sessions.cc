@@ -17,8 +17,8 @@ using device_connection::SessionDirectory;
 using device_connection::SessionEntry;
 using device_connection::Stored;
 
-constexpr absl::Duration kTick = absl::Seconds(1);
-constexpr absl::Duration kSettle = absl::Seconds(5);
+constexpr absl::Duration kKeepEvery = absl::Seconds(1);
+constexpr absl::Duration kSettleSessions = absl::Seconds(5);
 constexpr absl::Duration kSweep = absl::Minutes(5);
 constexpr absl::Duration kSweepAgain = absl::Seconds(30);
 constexpr absl::Duration kReviewGap = absl::Seconds(5);
@@ -233,7 +233,7 @@ void SimHub::Keep() {
     state_->swept = now;
     state_->sweep_at = now + (is_complete ? kSweep : kSweepAgain);
   }
-  After(kTick, [this] { Keep(); });
+  After(kKeepEvery, [this] { Keep(); });
 }
 
 void SimHub::LookAtUntold() {
@@ -273,7 +273,7 @@ absl::Status SimHub::Recover() {
     universe_.Note("hub sees a new memory", kNoJob, kNoDevice, index(), *standing);
     if (state.generation != 0) {
       state.directory.set_settling(true);
-      state.settled_at = clock().Monotonic() + kSettle;
+      state.settled_at = clock().Monotonic() + kSettleSessions;
     }
     RenewLeases();
   }

@@ -13,14 +13,14 @@
 namespace fleetcast::sim {
 namespace {
 
-using redis::Reply;
-
-Reply Text(std::string text) {
-  return {.kind = Reply::Kind::kText, .integer = 0, .text = std::move(text), .elements = {}};
+redis::Reply Text(std::string text) {
+  return {.kind = redis::Reply::Kind::kText, .integer = 0, .text = std::move(text), .elements = {}};
 }
-Reply Integer(int64_t number) { return {.kind = Reply::Kind::kInteger, .integer = number, .text = {}, .elements = {}}; }
-Reply Array(std::vector<Reply> elements) {
-  return {.kind = Reply::Kind::kArray, .integer = 0, .text = {}, .elements = std::move(elements)};
+redis::Reply Integer(int64_t number) {
+  return {.kind = redis::Reply::Kind::kInteger, .integer = number, .text = {}, .elements = {}};
+}
+redis::Reply Array(std::vector<redis::Reply> elements) {
+  return {.kind = redis::Reply::Kind::kArray, .integer = 0, .text = {}, .elements = std::move(elements)};
 }
 
 int64_t ToNumber(const std::string& text) {
@@ -35,9 +35,9 @@ std::string EpochText(const std::string& generation, int64_t counter) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Reply>> SimRedis::Run(const redis::Pipeline& pipeline, absl::Duration) {
+absl::StatusOr<std::vector<redis::Reply>> SimRedis::Run(const redis::Pipeline& pipeline, absl::Duration) {
   if (!is_up_ || universe_.random.Chance(fail_per_mille)) return absl::UnavailableError("simulated: no Redis");
-  std::vector<Reply> replies;
+  std::vector<redis::Reply> replies;
   for (const redis::Pipeline::Command& command : pipeline.commands()) replies.push_back(RunCommand(command));
   if (universe_.random.Chance(doubt_per_mille)) return absl::UnavailableError("simulated: the answer was lost");
   return replies;
@@ -59,7 +59,7 @@ std::string SimRedis::Generation(const std::string& sentinel) {
   return words.size() == 2 && words[1] == absl::StrCat(run_) ? words[0] : "";
 }
 
-Reply SimRedis::RunCommand(const redis::Pipeline::Command& command) {
+redis::Reply SimRedis::RunCommand(const redis::Pipeline::Command& command) {
   const Words& words = command.arguments;
   if (command.script != nullptr) {
     const auto keys = words.begin() + 3;
@@ -67,10 +67,10 @@ Reply SimRedis::RunCommand(const redis::Pipeline::Command& command) {
     return RunScript(*command.script, Words(keys, arguments), Words(arguments, words.end()));
   }
   if (words[0] == "MGET") {
-    std::vector<Reply> values;
+    std::vector<redis::Reply> values;
     for (size_t i = 1; i < words.size(); ++i) {
       const std::string* text = Get(words[i]);
-      values.push_back(text == nullptr ? Reply() : Text(*text));
+      values.push_back(text == nullptr ? redis::Reply() : Text(*text));
     }
     return Array(std::move(values));
   }
@@ -88,23 +88,23 @@ Reply SimRedis::RunCommand(const redis::Pipeline::Command& command) {
 }
 
 // Everything at once: as small as the world is, one page holds it.
-Reply SimRedis::Scan() {
-  std::vector<Reply> found;
+redis::Reply SimRedis::Scan() {
+  std::vector<redis::Reply> found;
   for (const auto& [key, value] : keys_) {
     if (absl::StartsWith(key, "fleetcast:session:")) found.push_back(Text(key));
   }
-  std::vector<Reply> answer;
+  std::vector<redis::Reply> answer;
   answer.push_back(Text("0"));
   answer.push_back(Array(std::move(found)));
   return Array(std::move(answer));
 }
 
-Reply SimRedis::RunScript(const redis::Script& script, const Words& keys, const Words& arguments) {
+redis::Reply SimRedis::RunScript(const redis::Script& script, const Words& keys, const Words& arguments) {
   namespace scripts = device_connection;
   if (&script == &scripts::GenerationScript()) {
     const std::string generation = Generation(keys[0]);
     if (generation.empty()) return Array({});
-    std::vector<Reply> answer;
+    std::vector<redis::Reply> answer;
     answer.push_back(Text(generation));
     answer.push_back(Text(GetOr(keys[1], "0")));
     return Array(std::move(answer));
@@ -135,7 +135,7 @@ Reply SimRedis::RunScript(const redis::Script& script, const Words& keys, const 
   return Integer(1);
 }
 
-Reply SimRedis::Open(const Words& keys, const Words& arguments) {
+redis::Reply SimRedis::Open(const Words& keys, const Words& arguments) {
   const std::string generation = Generation(keys[0]);
   if (generation.empty()) return Array({});
   const int64_t sessions = static_cast<int64_t>(keys.size()) - 2;
@@ -143,7 +143,7 @@ Reply SimRedis::Open(const Words& keys, const Words& arguments) {
   Set(keys[1], absl::StrCat(last));
   const int64_t first = last - sessions + 1;
   if (EpochText(generation, first) <= arguments[0]) return Array({});
-  std::vector<Reply> answer = {Text(generation), Integer(first)};
+  std::vector<redis::Reply> answer = {Text(generation), Integer(first)};
   for (int64_t i = 0; i < sessions; ++i) {
     const std::string& key = keys[static_cast<size_t>(i) + 2];
     const std::string& mode = arguments[static_cast<size_t>(2 * i) + 1];
@@ -161,11 +161,11 @@ Reply SimRedis::Open(const Words& keys, const Words& arguments) {
   return Array(std::move(answer));
 }
 
-Reply SimRedis::Announce(const Words& keys, const Words& arguments) {
+redis::Reply SimRedis::Announce(const Words& keys, const Words& arguments) {
   const std::string generation = Generation(keys[0]);
   if (generation.empty()) return Array({});
   const std::string newest = EpochText(generation, ToNumber(GetOr(keys[1], "0")));
-  std::vector<Reply> answer;
+  std::vector<redis::Reply> answer;
   for (size_t i = 0; i + 2 < keys.size(); ++i) {
     const std::string& key = keys[i + 2];
     const std::string& entry = arguments[i];
@@ -183,7 +183,7 @@ Reply SimRedis::Announce(const Words& keys, const Words& arguments) {
   return Array(std::move(answer));
 }
 
-Reply SimRedis::Install(const Words& keys, const Words& arguments) {
+redis::Reply SimRedis::Install(const Words& keys, const Words& arguments) {
   const std::string standing = Generation(keys[0]);
   if (!standing.empty() && ToNumber(standing) >= ToNumber(arguments[0])) return Text(standing);
   Set(keys[0], absl::StrCat(arguments[0], " ", run_));
