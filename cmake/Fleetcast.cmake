@@ -5,6 +5,7 @@
 #   fleetcast_service(NAME SRCS … DEPS …)                     executable bin/fleetcast-<name> over library <NAME>_core
 #   fleetcast_test(NAME SRCS … DEPS … [LABEL unit])           GoogleTest program, registered with ctest as one test;
 #                                                             PCH grpc_test when most of its files include gRPC
+#   fleetcast_test_suite(NAME SRCS … DEPS …)                  tests that several fleetcast_test run: fleetcast::<NAME>
 #   fleetcast_fuzz(NAME [SRCS …] DEPS …)                      tests/fuzz/<NAME>_fuzz.cc: a test that replays corpus/<NAME>,
 #                                                             or, with FLEETCAST_FUZZ, the fuzzer bin/fuzz_<NAME>
 #   fleetcast_bench(NAME SRCS … DEPS …)                       Google Benchmark program bin/<NAME>
@@ -21,6 +22,11 @@ function(_fleetcast_common target pch)
   if(FLEETCAST_PCH)
     fleetcast_use_precompiled_headers(${target} ${pch})
   endif()
+endfunction()
+
+# What is tested is optimised; the tests themselves need not be, and compile in half the time.
+function(_fleetcast_unoptimised target)
+  target_compile_options(${target} PRIVATE "$<$<CONFIG:Release>:-O0;-U_FORTIFY_SOURCE>")
 endfunction()
 
 function(fleetcast_library name)
@@ -83,11 +89,26 @@ function(fleetcast_test name)
     set(A_PCH test)
   endif()
   fleetcast_program(${name} PCH ${A_PCH} SRCS ${A_SRCS} DEPS ${A_DEPS} GTest::gmock_main)
-  # What is tested is optimised; the tests themselves need not be, and compile in half the time.
-  target_compile_options(${name} PRIVATE "$<$<CONFIG:Release>:-O0;-U_FORTIFY_SOURCE>")
+  _fleetcast_unoptimised(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
+endfunction()
+
+# Tests that several programs run, compiled once; a program links them by naming fleetcast::<NAME>.
+function(fleetcast_test_suite name)
+  cmake_parse_arguments(A "" "PCH" "SRCS;DEPS" ${ARGN})
+  if(NOT FLEETCAST_TESTS)
+    return()
+  endif()
+  if(NOT A_PCH)
+    set(A_PCH test)
+  endif()
+  add_library(fleetcast_${name} OBJECT ${A_SRCS})
+  _fleetcast_common(fleetcast_${name} ${A_PCH})
+  _fleetcast_unoptimised(fleetcast_${name})
+  target_link_libraries(fleetcast_${name} PUBLIC ${A_DEPS} GTest::gmock)
+  add_library(fleetcast::${name} ALIAS fleetcast_${name})
 endfunction()
 
 function(fleetcast_fuzz name)
