@@ -14,13 +14,17 @@
 #
 # A target sees only the libraries it names: that, and scripts/check, keep the arrows pointing down.
 
-# Precompiled headers (option FLEETCAST_PCH): cmake/PrecompiledHeaders.cmake. `pch` is one of its sets.
+# Precompiled headers (option FLEETCAST_PCH): cmake/PrecompiledHeaders.cmake. `pch` is one of its sets. Batches (option
+# FLEETCAST_UNITY): cmake/UnityBuild.cmake.
 function(_fleetcast_common target pch)
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
   target_compile_options(${target} PRIVATE ${FLEETCAST_WARNINGS})
   if(FLEETCAST_PCH)
     fleetcast_use_precompiled_headers(${target} ${pch})
+  endif()
+  if(FLEETCAST_UNITY)
+    fleetcast_use_unity(${target})
   endif()
 endfunction()
 
@@ -154,6 +158,9 @@ function(fleetcast_proto name)
   add_library(fleetcast_${name} STATIC ${sources})
   if(FLEETCAST_PCH)
     fleetcast_use_precompiled_headers(fleetcast_${name} grpc)
+  endif()
+  if(FLEETCAST_UNITY)
+    fleetcast_use_unity_of_protos(fleetcast_${name})
   endif()
   target_compile_features(fleetcast_${name} PUBLIC cxx_std_20)
   target_include_directories(fleetcast_${name} SYSTEM PUBLIC ${generated})
