@@ -1,6 +1,8 @@
 // sessions.v1: the edges, for operators.
 #pragma once
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "fleetcast/sessions/v1/edge.grpc.pb.h"
 #include "services/device_connection/edges.h"
 
