@@ -48,6 +48,15 @@ class Pending {
 
 class ServerTest : public ::testing::Test {
  protected:
+  // With TLS. `files`: whose certificate_file() and key_file() these are.
+  template <typename Files>
+  ServerOptions TlsOptions(const Files& files) {
+    ServerOptions options = Options();
+    options.is_plain = false;
+    options.tls_certificate_file = files.certificate_file();
+    options.tls_key_file = files.key_file();
+    return options;
+  }
   ServerOptions Options() {
     ServerOptions options;
     options.is_plain = true;
@@ -105,11 +114,7 @@ TEST_F(ServerTest, AnswersAndKeepsTheConnection) {
 
 TEST_F(ServerTest, ServesTls) {
   const TestCertificate certificate;
-  ServerOptions options = Options();
-  options.is_plain = false;
-  options.tls_certificate_file = certificate.certificate_file();
-  options.tls_key_file = certificate.key_file();
-  Start(std::move(options));
+  Start(TlsOptions(certificate));
   TestClient client = Connect(Mode::kTls);
   ASSERT_TRUE(client.is_connected());
   EXPECT_EQ(client.Ask("POST", "/echo/1", "", std::string(kBodyBytesMax, 'x'))->body.size(), kBodyBytesMax);
@@ -147,11 +152,7 @@ class RenewedCertificate {
 
 TEST_F(ServerTest, TakesARenewedCertificateForNewConnections) {
   RenewedCertificate files;
-  ServerOptions options = Options();
-  options.is_plain = false;
-  options.tls_certificate_file = files.certificate_file();
-  options.tls_key_file = files.key_file();
-  Start(std::move(options));
+  Start(TlsOptions(files));
   TestClient early = Connect(Mode::kTls);
   EXPECT_EQ(server_->ReloadTls(/*demand=*/false), std::nullopt);
   const TestCertificate next;
@@ -179,11 +180,7 @@ TEST_F(ServerTest, PlainTextHasNothingToReload) {
 
 TEST_F(ServerTest, PlainTextOnTheTlsPortIsClosed) {
   const TestCertificate certificate;
-  ServerOptions options = Options();
-  options.is_plain = false;
-  options.tls_certificate_file = certificate.certificate_file();
-  options.tls_key_file = certificate.key_file();
-  Start(std::move(options));
+  Start(TlsOptions(certificate));
   TestClient client = Connect(Mode::kPlain);
   client.Send("GET /echo/1 HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_FALSE(client.Read().has_value());

@@ -1,12 +1,11 @@
 #include "libs/http/tls_files.h"
 
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 
-#include <ctime>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/auth/certificate_time.h"
 #include "libs/base/status_macros.h"
 
 namespace fleetcast::http {
@@ -27,15 +26,6 @@ absl::Status LoadPair(ssl::context& tls, const std::string& certificate_file, co
     return absl::InvalidArgumentError("the TLS key does not belong to the TLS certificate");
   }
   return absl::OkStatus();
-}
-
-absl::Time ExpiryOf(SSL_CTX* context) {
-  const X509* const certificate = SSL_CTX_get0_certificate(context);
-  tm time = {};
-  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) != 1) {
-    return absl::InfiniteFuture();
-  }
-  return absl::FromTM(time, absl::UTCTimeZone());
 }
 
 }  // namespace
@@ -74,7 +64,7 @@ absl::Status TlsFiles::Read() {
   FLEETCAST_RETURN_IF_ERROR(LoadPair(*context, certificate_file_, key_file_));
   MutexLock lock(mutex_);
   current_ = context;
-  expiry_ = ExpiryOf(handle);
+  expiry_ = auth::NotAfter(SSL_CTX_get0_certificate(handle), absl::InfiniteFuture());
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "libs/auth/certificate_time.h"
 #include "libs/telemetry/log.h"
 
 namespace fleetcast::mqtt_edge {
@@ -57,16 +58,10 @@ std::string CommonName(const X509* certificate) {
   return name;
 }
 
-absl::Time ToTime(const ASN1_TIME* time, absl::Time otherwise) {
-  tm parts = {};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) return otherwise;
-  return absl::FromTM(parts, absl::UTCTimeZone());
-}
-
 // Never valid when a date makes no sense.
 void NarrowValidity(const X509* certificate, ClientCertificate* client) {
-  client->valid_from = std::max(client->valid_from, ToTime(X509_get0_notBefore(certificate), absl::InfiniteFuture()));
-  client->valid_until = std::min(client->valid_until, ToTime(X509_get0_notAfter(certificate), absl::InfinitePast()));
+  client->valid_from = std::max(client->valid_from, auth::NotBefore(certificate, absl::InfiniteFuture()));
+  client->valid_until = std::min(client->valid_until, auth::NotAfter(certificate, absl::InfinitePast()));
 }
 
 // Whether `leaf` chains to one of `authorities`, with the help of what the client sent. Dates are not looked at: they

@@ -2,11 +2,11 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "libs/auth/certificate_time.h"
 #include "services/mqtt_edge/transport/client_certificate.h"
 
 namespace fleetcast::mqtt_edge {
@@ -43,16 +43,6 @@ absl::Status LoadCertificate(SSL_CTX* context, const CertificateFiles& files) {
   return absl::OkStatus();
 }
 
-// When the certificate that was loaded last expires.
-absl::Time ExpiryOf(SSL_CTX* context) {
-  const X509* const certificate = SSL_CTX_get0_certificate(context);
-  tm time = {};
-  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) != 1) {
-    return absl::InfiniteFuture();
-  }
-  return absl::FromTM(time, absl::UTCTimeZone());
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector<CertificateFiles>& certificates,
@@ -80,7 +70,8 @@ absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const std::vector
   }
   for (const CertificateFiles& files : certificates) {
     if (const absl::Status status = LoadCertificate(context, files); !status.ok()) return status;
-    tls->certificate_expiry_ = std::min(tls->certificate_expiry_, ExpiryOf(context));
+    const X509* const certificate = SSL_CTX_get0_certificate(context);  // The one that was loaded last.
+    tls->certificate_expiry_ = std::min(tls->certificate_expiry_, auth::NotAfter(certificate, absl::InfiniteFuture()));
   }
   return tls;
 }
