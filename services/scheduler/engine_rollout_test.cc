@@ -21,6 +21,14 @@ using sim::SimDevice;
 using sim::SimOptions;
 using sim::SimWorld;
 
+// Starts "job" on so many devices, each of which answers so late, with at most `cap` calls in flight.
+void StartCapped(SimWorld& world, int devices, absl::Duration answer_after, int cap) {
+  world.AddDevices(devices);
+  EachDevice(world, [&](SimDevice& device) { device.answer_after = answer_after; });
+  world.CreateMethodJob("job", [&](JobSpec& spec) { spec.rollout.in_flight_max = cap; });
+  world.Start();
+}
+
 // --- Pace and caps ------------------------------------------------------------------------------------------------
 
 TEST(RolloutTest, AConstantRateIsKeptAndSpread) {
@@ -72,10 +80,7 @@ TEST(RolloutTest, TheCapHoldsWhenTheAnswerOfALeaseIsLost) {
   SimOptions options;
   options.engine.chunks_active_max = 2;
   SimWorld world(options);
-  world.AddDevices(9'000);
-  EachDevice(world, [](SimDevice& device) { device.answer_after = absl::Seconds(25); });
-  world.CreateMethodJob("job", [](JobSpec& spec) { spec.rollout.in_flight_max = 150; });
-  world.Start();
+  StartCapped(world, 9'000, absl::Seconds(25), 150);
   world.Run(absl::Seconds(1));
   world.Kill();
   world.faulty_store().doubt_per_mille = 1000;
@@ -90,10 +95,7 @@ TEST(RolloutTest, TheCapHoldsWhenTheAnswerOfALeaseIsLost) {
 
 TEST(RolloutTest, TheCapHoldsOverCrashes) {
   SimWorld world({});
-  world.AddDevices(3'000);
-  EachDevice(world, [](SimDevice& device) { device.answer_after = absl::Milliseconds(700); });
-  world.CreateMethodJob("job", [](JobSpec& spec) { spec.rollout.in_flight_max = 150; });
-  world.Start();
+  StartCapped(world, 3'000, absl::Milliseconds(700), 150);
   for (int i = 0; i < 4; ++i) {
     world.Run(absl::Milliseconds(2'500 + 137 * i));
     world.Kill();
@@ -112,13 +114,7 @@ TEST(RolloutTest, TheCapIsOverAllChunksAnEarlierOwnerHasLeft) {
   SimOptions options;
   options.engine.chunks_active_max = 2;
   SimWorld world(options);
-  world.AddDevices(6'000);
-  EachDevice(world, [](SimDevice& device) { device.answer_after = absl::Seconds(20); });
-  world.CreateMethodJob("job", [](JobSpec& spec) {
-    spec.rollout.in_flight_max = 2'600;
-    spec.execution_timeout = absl::Hours(1);
-  });
-  world.Start();
+  StartCapped(world, 6'000, absl::Seconds(20), 2'600);
   world.Run(absl::Seconds(5));
   world.Kill();
   world.Start();
